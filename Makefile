@@ -1,0 +1,61 @@
+# How to build, check, test and measure Assent. `make` alone prints this list.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help check test lint install unit race fuzz golden e2e bench generate build clean
+
+STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     := go run mvdan.cc/gofumpt@v0.12.0
+STEP        := scripts/step.sh
+FUZZTIME    := 60s
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# What ships is built without C, so that is what is tested; only -race needs it.
+export CGO_ENABLED := 0
+
+help:
+	@echo "usage: make TARGET"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: lint unit ## the inner loop: linters and unit tests, without Kafka or Chromium
+
+# e2e is last: what go test says last is what this says last.
+test: FUZZTIME := 3s
+test: install lint unit race fuzz e2e ## everything, installing first what the tests need
+
+lint: ## go vet, gofumpt, staticcheck
+	@$(STEP) "go vet" go vet ./...
+	@$(STEP) "gofumpt" scripts/silent.sh "not formatted: run $(GOFUMPT) -w ." $(GOFUMPT) -l .
+	@$(STEP) "staticcheck" $(STATICCHECK) ./...
+
+install: ## Kafka, kcat, Chromium and a C compiler, where missing
+	@$(STEP) "install" scripts/install.sh
+
+unit: ## unit and golden tests, fuzz seeds, import rules
+	@$(STEP) "unit, golden, fuzz seeds" go test $$(scripts/packages.sh unit)
+
+race: ## the concurrent packages under the race detector
+	@$(STEP) "race" env CGO_ENABLED=1 go test -race -p 1 $$(scripts/packages.sh race)
+
+fuzz: ## every fuzz function for FUZZTIME (60s); what it finds stays in testdata/fuzz
+	@$(STEP) "fuzz, $(FUZZTIME) each" scripts/fuzz.sh $(FUZZTIME)
+
+golden: ## rewrite the golden files; read the difference before you commit it
+	@$(STEP) "golden" go test $$(scripts/packages.sh golden) -update
+	@git --no-pager diff --stat
+
+e2e: ## the real binary, a real Kafka, a real browser
+	@echo "==> end to end"
+	@go test -count=1 -p 1 -timeout 8m $$(scripts/packages.sh e2e)
+
+bench: ## the numbers of docs/measure.md
+	@scripts/bench.sh
+
+generate: ## what go generate makes from public data
+	@$(STEP) "generate" go generate ./...
+
+build: ## the static binary: bin/assent
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/assent ./cmd/assent
+
+clean: ## remove what make made, Kafka's jars too; never assent-data
+	rm -rf bin .cache

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"assent/collector"
+	"assent/consent"
+	"assent/geo/mmdb"
+	"assent/sinks"
+)
+
+// admin is the listener for operators: loopback, or a bearer token.
+type admin struct {
+	cfg          *config
+	collector    *collector.Collector
+	sink         sinks.Committer
+	store        consent.Store
+	places       *mmdb.Reader
+	log          *slog.Logger
+	addr         net.Addr
+	policyFailed atomic.Bool // the newest policy file does not compile
+}
+
+// start listens and serves; stop ends it.
+func (a *admin) start() (stop func(context.Context) error, err error) {
+	token := ""
+	if a.cfg.Admin.TokenFile != "" {
+		if token, err = secretFile(a.cfg.Admin.TokenFile); err != nil {
+			return nil, err
+		}
+	}
+	ln, err := net.Listen("tcp", a.cfg.Admin.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listening for admin: %w", err)
+	}
+	a.addr = ln.Addr()
+	server := &http.Server{Handler: a.guard(token, a.routes()), ReadTimeout: 10 * time.Second, WriteTimeout: 90 * time.Second}
+	go func() {
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("admin listener ended", "error", err)
+		}
+	}()
+	return server.Shutdown, nil
+}
+
+func (a *admin) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", a.ready)
+	mux.HandleFunc("GET /metrics", a.metrics)
+	if a.cfg.Admin.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	}
+	return mux
+}
+
+// guard asks for the token when there is one. A browser page on another site
+// can reach loopback: its requests name a foreign host or origin and are refused.
+func (a *admin) guard(token string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token != "" {
+			sent, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+			if subtle.ConstantTimeCompare([]byte(sent), []byte(token)) != 1 {
+				http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
+				return
+			}
+		} else if host, _, err := net.SplitHostPort(r.Host); err != nil || !loopback(strings.Trim(host, "[]")) || r.Header.Get("Origin") != "" {
+			http.Error(w, "only from this machine", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ready reports each part; 503 while one of them cannot do its work. A policy
+// file that does not compile is told but does not turn readiness: the last good
+// policy judges.
+func (a *admin) ready(w http.ResponseWriter, _ *http.Request) {
+	parts := map[string]string{"sink": "ok", "store": "ok", "policy": "ok", "geo": "ok"}
+	status := http.StatusOK
+	if err := a.sink.Ready(); err != nil {
+		parts["sink"], status = err.Error(), http.StatusServiceUnavailable
+	}
+	if err := a.store.Ready(); err != nil {
+		parts["store"], status = err.Error(), http.StatusServiceUnavailable
+	}
+	if a.policyFailed.Load() {
+		parts["policy"] = "the newest file does not compile; the last good policy is in force"
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"ready": status == http.StatusOK, "parts": parts,
+		"policy": a.collector.Policy().Name() + "@" + a.collector.Policy().Version(), "geo_built": a.places.Built().UTC().Format(time.DateOnly),
+	})
+}
+
+func (a *admin) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	a.collector.WriteMetrics(w)
+	metrics.WritePrometheus(w, true)
+	fmt.Fprintf(w, "assent_geo_database_age_seconds %.0f\n", time.Since(a.places.Built()).Seconds())
+	reload := 0
+	if a.policyFailed.Load() {
+		reload = 1
+	}
+	fmt.Fprintf(w, "assent_policy_reload_failed %d\n", reload)
+}

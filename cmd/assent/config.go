@@ -1,0 +1,307 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"assent/collector"
+	"assent/geo"
+	"assent/policy"
+	"assent/sinks"
+	"assent/sinks/file"
+	"assent/sinks/kafka"
+)
+
+// config is assent.yaml. Flags stand above ASSENT_* variables, those above the
+// file, and the file above the defaults. Relative paths in the file are
+// relative to the file.
+type config struct {
+	Listen  string         `yaml:"listen"`
+	Admin   adminConfig    `yaml:"admin"`
+	Data    string         `yaml:"data"`
+	Policy  string         `yaml:"policy"`
+	Keys    string         `yaml:"keys"`
+	Geo     geoConfig      `yaml:"geo"`
+	Trust   trustConfig    `yaml:"trust"`
+	Sources []sourceConfig `yaml:"sources"`
+	Kafka   kafkaConfig    `yaml:"kafka"`
+	Files   filesConfig    `yaml:"files"`
+	Topics  topicsConfig   `yaml:"topics"`
+	Cookies cookieConfig   `yaml:"cookies"`
+	Limits  limitsConfig   `yaml:"limits"`
+	Node    uint16         `yaml:"node"`
+
+	file string // where it was read from
+}
+
+type adminConfig struct {
+	Listen    string `yaml:"listen"`
+	TokenFile string `yaml:"token_file"`
+	Pprof     bool   `yaml:"pprof"`
+}
+
+type geoConfig struct {
+	File      string `yaml:"file"`
+	Anonymous string `yaml:"anonymous"`
+}
+
+type trustConfig struct {
+	Networks  []string `yaml:"networks"`
+	CDNHeader string   `yaml:"cdn_header"`
+}
+
+type sourceConfig struct {
+	ID         string   `yaml:"id"`
+	Kind       string   `yaml:"kind"`
+	Key        string   `yaml:"key"`
+	BearerFile string   `yaml:"bearer_file"`
+	Origins    []string `yaml:"origins"`
+	Hosts      []string `yaml:"hosts"`
+	Paths      []string `yaml:"paths"`
+	Audience   string   `yaml:"audience"`
+	MayName    []string `yaml:"may_name"`
+}
+
+type kafkaConfig struct {
+	Brokers      []string      `yaml:"brokers"`
+	Compression  string        `yaml:"compression"`
+	CreateTopics bool          `yaml:"create_topics"`
+	Partitions   int           `yaml:"partitions"`
+	Replication  int           `yaml:"replication"`
+	Linger       time.Duration `yaml:"linger"`
+}
+
+type filesConfig struct {
+	Dir      string        `yaml:"dir"`
+	MaxBytes int64         `yaml:"max_bytes"`
+	MaxAge   time.Duration `yaml:"max_age"`
+	Compress bool          `yaml:"compress"`
+}
+
+type topicsConfig struct {
+	Bad string `yaml:"bad"`
+}
+
+type cookieConfig struct {
+	Choice string `yaml:"choice"`
+	ID     string `yaml:"id"`
+	Domain string `yaml:"domain"`
+	Path   string `yaml:"path"`
+}
+
+type limitsConfig struct {
+	Header       int           `yaml:"header"`
+	Body         int           `yaml:"body"`
+	Decompressed int           `yaml:"decompressed"`
+	Event        int           `yaml:"event"`
+	Events       int           `yaml:"events"`
+	Connections  int           `yaml:"connections"`
+	ReadTimeout  time.Duration `yaml:"read_timeout"`
+	WriteTimeout time.Duration `yaml:"write_timeout"`
+	IdleTimeout  time.Duration `yaml:"idle_timeout"`
+	Shutdown     time.Duration `yaml:"shutdown"`
+}
+
+// readConfig reads a file strictly: an unknown key is an error with its line
+// and column. No path: the defaults.
+func readConfig(path string) (*config, error) {
+	c := &config{}
+	if path != "" {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading config: %w", err)
+		}
+		d := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict(), yaml.DisallowUnknownField())
+		if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("%s:%s", path, yamlError(err))
+		}
+		c.file = path
+	}
+	return c, nil
+}
+
+// yamlError gives `line:column: message` without the source excerpt: a config
+// may hold what belongs in no log.
+func yamlError(err error) string {
+	var y yaml.Error
+	if errors.As(err, &y) && y.GetToken() != nil && y.GetToken().Position != nil {
+		p := y.GetToken().Position
+		return fmt.Sprintf("%d:%d: %s", p.Line, p.Column, y.GetMessage())
+	}
+	return " " + strings.SplitN(err.Error(), "\n", 2)[0]
+}
+
+// ensureDefaults fills what neither flag, variable nor file set.
+func (c *config) ensureDefaults() {
+	set := func(v *string, d string) {
+		if *v == "" {
+			*v = d
+		}
+	}
+	set(&c.Listen, "127.0.0.1:8080")
+	set(&c.Admin.Listen, "127.0.0.1:8081")
+	set(&c.Data, "./assent-data")
+	set(&c.Keys, filepath.Join(c.Data, "keys"))
+	set(&c.Files.Dir, filepath.Join(c.Data, "events"))
+	set(&c.Topics.Bad, "events.bad")
+	if c.Limits.Shutdown == 0 {
+		c.Limits.Shutdown = 20 * time.Second
+	}
+}
+
+// relative puts paths of the file beside the file.
+func (c *config) relative() {
+	if c.file == "" {
+		return
+	}
+	dir := filepath.Dir(c.file)
+	paths := []*string{&c.Data, &c.Policy, &c.Keys, &c.Geo.File, &c.Geo.Anonymous, &c.Files.Dir, &c.Admin.TokenFile}
+	for i := range c.Sources {
+		paths = append(paths, &c.Sources[i].BearerFile)
+	}
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+}
+
+// problems gathers everything that is wrong, so that one check shows it all.
+type problems struct {
+	file string
+	list []error
+}
+
+func (p *problems) add(format string, args ...any) {
+	p.list = append(p.list, fmt.Errorf(format, args...))
+}
+
+func (p *problems) keep(err error) {
+	if err != nil {
+		p.list = append(p.list, err)
+	}
+}
+
+func (c *config) sources(p *problems) []*collector.Source {
+	var out []*collector.Source
+	for _, s := range c.Sources {
+		src := &collector.Source{
+			ID: s.ID, Kind: collector.Kind(s.Kind), Key: s.Key, Origins: s.Origins, Hosts: s.Hosts, Paths: s.Paths,
+		}
+		src.Audience = policy.General
+		if s.Audience != "" {
+			audience, err := policy.ParseAudience(s.Audience)
+			if err != nil {
+				p.add("source %q: %w", s.ID, err)
+			}
+			src.Audience = audience
+		}
+		if s.BearerFile != "" {
+			token, err := secretFile(s.BearerFile)
+			if err != nil {
+				p.add("source %q: %w", s.ID, err)
+			}
+			src.Bearer = token
+		}
+		for _, right := range s.MayName {
+			switch right {
+			case "address":
+				src.MayNameAddress = true
+			case "event_time":
+				src.MayNameTime = true
+			default:
+				p.add("source %q: may_name: %q is none of address, event_time", s.ID, right)
+			}
+		}
+		if len(s.MayName) > 0 && src.Bearer == "" {
+			p.add("source %q: may_name needs a bearer_file: a public key proves nothing", s.ID)
+		}
+		out = append(out, src)
+	}
+	return out
+}
+
+// minSecret keeps tokens out of reach of guessing.
+const minSecret = 20
+
+func secretFile(path string) (string, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading secret: %w", err)
+	}
+	s := strings.TrimSpace(string(raw))
+	if len(s) < minSecret {
+		return "", fmt.Errorf("secret in %s has fewer than %d characters", path, minSecret)
+	}
+	return s, nil
+}
+
+func (c *config) proxies(p *problems) *geo.Proxies {
+	var networks []netip.Prefix
+	for _, n := range c.Trust.Networks {
+		prefix, err := netip.ParsePrefix(n)
+		if err != nil {
+			addr, aerr := netip.ParseAddr(n)
+			if aerr != nil {
+				p.add("trust: %q is neither a network nor an address", n)
+				continue
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		networks = append(networks, prefix)
+	}
+	believe := geo.Forwarded | geo.XForwardedFor
+	if c.Trust.CDNHeader != "" {
+		// A network that names its client in a header of its own appends to the
+		// others what anyone sent.
+		believe = geo.CDN
+	}
+	proxies, err := geo.NewProxies(networks, believe)
+	p.keep(err)
+	return proxies
+}
+
+func (c *config) fileOptions() file.Options {
+	return file.Options{Dir: c.Files.Dir, MaxFileBytes: c.Files.MaxBytes, MaxFileAge: c.Files.MaxAge, Compress: c.Files.Compress, Now: time.Now}
+}
+
+func (c *config) kafkaOptions() kafka.Options {
+	return kafka.Options{
+		Brokers: c.Kafka.Brokers, Compression: c.Kafka.Compression, CreateTopics: c.Kafka.CreateTopics,
+		Partitions: c.Kafka.Partitions, Replication: c.Kafka.Replication, Linger: c.Kafka.Linger,
+	}
+}
+
+// validate finds every problem of the file itself; policy and databases are
+// checked by opening them.
+func (c *config) validate() *problems {
+	p := &problems{file: c.file}
+	for name, addr := range map[string]string{"listen": c.Listen, "admin.listen": c.Admin.Listen} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			p.add("%s: %q is not host:port", name, addr)
+		}
+	}
+	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil && c.Admin.TokenFile == "" && !loopback(host) {
+		p.add("admin.listen: %q is reachable from outside and needs admin.token_file", c.Admin.Listen)
+	}
+	p.keep(sinks.ValidTopic(c.Topics.Bad))
+	return p
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"assent/collector"
+	"assent/consent"
+	"assent/geo"
+	"assent/geo/mmdb"
+	"assent/policy"
+)
+
+type explainFlags struct {
+	config, policy, event, ip, region, consent, at, source string
+	headers                                                []string
+	asJSON                                                 bool
+}
+
+func explainCommand() *cobra.Command {
+	var f explainFlags
+	c := &cobra.Command{
+		Use: "explain", Short: "Show each field's fate, the rule that decided it, the law and the reason",
+		Example: "  assent explain -e event.json --region FR --consent analytics=granted\n" +
+			"  assent explain -e event.json --ip 203.0.113.9 --header 'Sec-GPC: 1' --json",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			x, err := f.run(c.InOrStdin())
+			if err != nil {
+				return err
+			}
+			if f.asJSON {
+				enc := json.NewEncoder(c.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(x)
+			}
+			return printExplanation(c.OutOrStdout(), x)
+		},
+	}
+	s := c.Flags()
+	s.StringVarP(&f.config, "config", "c", "", "config `file`")
+	s.StringVarP(&f.policy, "policy", "p", "", "policy `file`, above the config's")
+	s.StringVarP(&f.event, "event", "e", "", "JSON `file` of one event, - for stdin")
+	s.StringVar(&f.ip, "ip", "", "the person's `address`")
+	s.StringVar(&f.region, "region", "", "the person's place, above the address: FR, US-CA, …")
+	s.StringVar(&f.consent, "consent", "", "recorded choices: `purpose=granted|denied`,…")
+	s.StringArrayVar(&f.headers, "header", nil, "a request `header`, such as 'Sec-GPC: 1'")
+	s.StringVar(&f.at, "at", "", "the `date` to judge at (default: now)")
+	s.StringVar(&f.source, "source", "", "the `id` of the source that sends it")
+	s.BoolVar(&f.asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
+	if f.event == "" {
+		return nil, errMisuse{fmt.Errorf("needs an event: -e event.json")}
+	}
+	cfg, err := loadConfig(f.config, &config{Policy: f.policy})
+	if err != nil {
+		return nil, err
+	}
+	ring, err := checkKeys(cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	pol, err := loadPolicy(cfg.Policy, ring)
+	if err != nil {
+		return nil, err
+	}
+	w := collector.WhatIf{Now: time.Now(), Address: f.ip, Audience: policy.General}
+	if w.Event, err = readEvent(f.event, stdin); err != nil {
+		return nil, err
+	}
+	if f.at != "" {
+		if w.Now, err = parseDate(f.at); err != nil {
+			return nil, err
+		}
+	}
+	if w.Jurisdiction, err = f.place(cfg); err != nil {
+		return nil, err
+	}
+	if w.Choices, err = parseChoices(f.consent); err != nil {
+		return nil, err
+	}
+	if err := f.readHeaders(&w); err != nil {
+		return nil, err
+	}
+	if f.source != "" {
+		if w.Audience, err = audienceOf(cfg, f.source); err != nil {
+			return nil, err
+		}
+	}
+	return collector.Explain(pol, w)
+}
+
+func readEvent(path string, stdin io.Reader) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(stdin)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading event: %w", err)
+	}
+	return raw, nil
+}
+
+func parseDate(s string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, errMisuse{fmt.Errorf("--at: want 2026-11-22 or an RFC 3339 time")}
+}
+
+func (f *explainFlags) place(cfg *config) (geo.Jurisdiction, error) {
+	if f.region != "" {
+		j, err := geo.Parse(f.region)
+		if err != nil {
+			return j, errMisuse{fmt.Errorf("--region: %w", err)}
+		}
+		return j, nil
+	}
+	if f.ip == "" {
+		return geo.Unknown, nil
+	}
+	addr, err := netip.ParseAddr(f.ip)
+	if err != nil {
+		return geo.Unknown, errMisuse{fmt.Errorf("--ip: not an address")}
+	}
+	places, err := mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous})
+	if err != nil {
+		return geo.Unknown, err
+	}
+	return places.Locate(addr)
+}
+
+func parseChoices(s string) (map[string]consent.Status, error) {
+	out := map[string]consent.Status{}
+	for _, pair := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) {
+		name, word, _ := strings.Cut(pair, "=")
+		status, err := consent.ParseStatus(word)
+		if err != nil {
+			return nil, errMisuse{fmt.Errorf("--consent: %q: want purpose=granted or purpose=denied", pair)}
+		}
+		out[name] = status
+	}
+	return out, nil
+}
+
+func (f *explainFlags) readHeaders(w *collector.WhatIf) error {
+	for _, h := range f.headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return errMisuse{fmt.Errorf("--header: want 'Name: value'")}
+		}
+		switch value = strings.TrimSpace(value); strings.ToLower(strings.TrimSpace(name)) {
+		case "sec-gpc":
+			w.GPC = value
+		case "user-agent":
+			w.UserAgent = value
+		default:
+			return errMisuse{fmt.Errorf("--header: %s has no part in a decision; Sec-GPC and User-Agent have", name)}
+		}
+	}
+	return nil
+}
+
+func audienceOf(cfg *config, id string) (policy.Audience, error) {
+	p := &problems{}
+	for _, s := range cfg.sources(p) {
+		if s.ID == id {
+			return s.Audience, nil
+		}
+	}
+	return policy.Children, errMisuse{fmt.Errorf("--source: the config has no source %q", id)}
+}
+
+// printExplanation writes an explanation for people.
+func printExplanation(out io.Writer, x *policy.Explanation) error {
+	var laws []string
+	for _, l := range x.Regimes {
+		laws = append(laws, l.Name)
+	}
+	fmt.Fprintf(out, "%s in %s under %s, policy %s\n\n", eventName(x.Event), x.Jurisdiction, strings.Join(laws, ","), x.Policy)
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "PURPOSE\tBASIS\tSTATUS\tALLOWED\tWHY")
+	for _, p := range x.Purposes {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.Basis, p.Status, yesNo(p.Allowed), p.Why)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, r := range x.Recipients {
+		fmt.Fprintf(out, "\n%s (topic %s): %s\n", r.Name, r.Topic, r.Why)
+		if r.Pass {
+			fmt.Fprintf(out, "  %s\n", r.Output)
+		}
+		w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
+		fmt.Fprintln(w, "  FIELD\tFATE\tLINE\tWHY")
+		for _, f := range r.Fields {
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", f.Path, f.Fate, lineOf(f.Line), f.Why)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func eventName(e policy.EventExplained) string {
+	if e.Event == "" {
+		return e.Type
+	}
+	return fmt.Sprintf("%s %q", e.Type, e.Event)
+}
+
+func lineOf(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprint(n)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"assent/collector"
+	"assent/keys"
+	"assent/redact"
+)
+
+// settings are the flags that stand above file and environment, with the
+// variable of each.
+var settings = []struct {
+	flag, env, usage string
+	field            func(c *config) *string
+}{
+	{"listen", "ASSENT_LISTEN", "public `address` (default 127.0.0.1:8080)", func(c *config) *string { return &c.Listen }},
+	{"admin", "ASSENT_ADMIN", "admin `address` (default 127.0.0.1:8081)", func(c *config) *string { return &c.Admin.Listen }},
+	{"data", "ASSENT_DATA", "data `directory` (default ./assent-data)", func(c *config) *string { return &c.Data }},
+	{"policy", "ASSENT_POLICY", "policy `file` (default: embedded)", func(c *config) *string { return &c.Policy }},
+	{"geo", "ASSENT_GEO", "MaxMind-schema `file` (default: embedded countries)", func(c *config) *string { return &c.Geo.File }},
+}
+
+var lists = []struct {
+	flag, env, usage string
+	field            func(c *config) *[]string
+}{
+	{"kafka", "ASSENT_KAFKA", "Kafka `brokers`, host:port[,…]", func(c *config) *[]string { return &c.Kafka.Brokers }},
+	{"trust", "ASSENT_TRUST", "proxies whose forwarding headers are believed, `CIDR`[,…]", func(c *config) *[]string { return &c.Trust.Networks }},
+}
+
+func settingFlags(f *pflag.FlagSet, c *config) {
+	for _, s := range settings {
+		f.StringVar(s.field(c), s.flag, "", s.usage)
+	}
+	for _, s := range lists {
+		f.StringSliceVar(s.field(c), s.flag, nil, s.usage)
+	}
+}
+
+// loadConfig lays flags over variables over the file over the defaults.
+func loadConfig(path string, flags *config) (*config, error) {
+	c, err := readConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	c.relative()
+	for _, s := range settings {
+		for _, v := range []string{os.Getenv(s.env), *s.field(flags)} {
+			if v != "" {
+				*s.field(c) = v
+			}
+		}
+	}
+	for _, s := range lists {
+		if v := os.Getenv(s.env); v != "" {
+			*s.field(c) = strings.Split(v, ",")
+		}
+		if v := *s.field(flags); len(v) > 0 {
+			*s.field(c) = v
+		}
+	}
+	if len(c.Kafka.Brokers) > 0 && path == "" {
+		// Brokers from the command line alone are the quick start: make the topics.
+		c.Kafka.CreateTopics = true
+	}
+	c.ensureDefaults()
+	return c, nil
+}
+
+func (c *config) limits() collector.Limits {
+	l := c.Limits
+	return collector.Limits{
+		Header: l.Header, Body: l.Body, Decompressed: l.Decompressed, Event: l.Event, Events: l.Events,
+		Connections: l.Connections, ReadTimeout: l.ReadTimeout, WriteTimeout: l.WriteTimeout, IdleTimeout: l.IdleTimeout,
+	}
+}
+
+// hmacKeys gives a policy its named keys: each name has one of its own from
+// every master secret, and rotates with them.
+func hmacKeys(ring *keys.Ring) func(name string) []redact.Key {
+	return func(name string) []redact.Key {
+		var out []redact.Key
+		for _, k := range ring.Derive("hmac/" + name) {
+			key, err := redact.NewKey(name+"."+k.ID, k.Secret[:])
+			if err != nil {
+				return nil // the policy's check says that there is no such key
+			}
+			out = append(out, key)
+		}
+		return out
+	}
+}
+
+// report writes each problem on a line of its own, as `assent: what: why`.
+func report(what string, errs ...error) {
+	for _, err := range errs {
+		var joined interface{ Unwrap() []error }
+		if errors.As(err, &joined) {
+			report(what, joined.Unwrap()...)
+			continue
+		}
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(os.Stderr, "assent: %s: %s\n", what, strings.TrimRight(line, "\n"))
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"assent/geo"
+	"assent/policy"
+)
+
+func regimesCommand() *cobra.Command {
+	var at, region string
+	var asJSON bool
+	rows := func() ([]*policy.Law, error) {
+		table := policy.RegimeTable()
+		now := time.Now()
+		if at != "" {
+			var err error
+			if now, err = parseDate(at); err != nil {
+				return nil, err
+			}
+		}
+		if region != "" {
+			j, err := geo.Parse(region)
+			if err != nil {
+				return nil, errMisuse{fmt.Errorf("--region: %w", err)}
+			}
+			return table.Laws(j, now), nil
+		}
+		return slices.DeleteFunc(slices.Clone(table.Rows), func(l *policy.Law) bool {
+			return at != "" && (now.Before(l.From) || !l.Until.IsZero() && !now.Before(l.Until))
+		}), nil
+	}
+	run := func(print func(io.Writer, []*policy.Law) error) func(*cobra.Command, []string) error {
+		return func(c *cobra.Command, args []string) error {
+			list, err := rows()
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				list = slices.DeleteFunc(list, func(l *policy.Law) bool { return !strings.EqualFold(l.Name, args[0]) })
+				if len(list) == 0 {
+					return fmt.Errorf("no regime %q in force there and then", args[0])
+				}
+			}
+			if asJSON {
+				enc := json.NewEncoder(c.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(list)
+			}
+			return print(c.OutOrStdout(), list)
+		}
+	}
+	list := &cobra.Command{Use: "list", Short: "One line a regime", Example: "  assent regimes list --region US-CA", Args: noArgs, RunE: run(printRegimes)}
+	show := &cobra.Command{Use: "show [NAME]", Short: "Everything the table says of a regime", Example: "  assent regimes show GDPR", Args: cobra.MaximumNArgs(1), RunE: run(showRegimes)}
+	c := &cobra.Command{
+		Use: "regimes", Short: "The built-in law table: defaults, sources, effective dates",
+		Example: "  assent regimes\n  assent regimes show --region US-CA --at 2022-12-31", Args: noArgs, RunE: list.RunE,
+	}
+	c.AddCommand(list, show)
+	f := c.PersistentFlags()
+	f.StringVar(&at, "at", "", "only what is in force on this `date`")
+	f.StringVar(&region, "region", "", "only what holds there: FR, US-CA, …")
+	f.BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func day(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Format(time.DateOnly)
+}
+
+func printRegimes(out io.Writer, list []*policy.Law) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "REGIME\tDEFAULT\tFROM\tUNTIL\tOPT-OUT SIGNAL\tTITLE")
+	for _, l := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.Mode, day(l.From), day(l.Until), l.UniversalOptOut, l.Title)
+	}
+	return w.Flush()
+}
+
+func showRegimes(out io.Writer, list []*policy.Law) error {
+	for _, l := range list {
+		fmt.Fprintf(out, "%s  %s\n  default: %s   from: %s   until: %s\n", l.Name, l.Title, l.Mode, day(l.From), day(l.Until))
+		fmt.Fprintf(out, "  places: %s\n  universal opt-out withdraws: %s   third party is a sale: %s   sensitive: %s\n",
+			strings.Join(l.Places, " "), l.UniversalOptOut, yesNo(l.ThirdPartyIsSale), l.Sensitive)
+		topics := make([]string, 0, len(l.Law))
+		for t := range l.Law {
+			topics = append(topics, t)
+		}
+		slices.Sort(topics)
+		for _, t := range topics {
+			fmt.Fprintf(out, "  %-20s %s\n", t+":", l.Law[t])
+		}
+		fmt.Fprintln(out)
+	}
+	return nil
+}

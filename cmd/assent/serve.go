@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"assent/collector"
+	"assent/collector/dialect"
+	"assent/consent"
+	"assent/consent/store"
+	"assent/geo/mmdb"
+	"assent/keys"
+	"assent/policy"
+	"assent/sinks"
+	"assent/sinks/file"
+	"assent/sinks/kafka"
+	"assent/web/pages"
+)
+
+func serveCommand() *cobra.Command {
+	var path string
+	var flags config
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the proxy",
+		Long: `Runs the proxy. Without a file it listens on 127.0.0.1:8080 (admin on 127.0.0.1:8081)
+with the embedded policy and country data and writes events to ./assent-data/events.
+SIGHUP or a changed file puts a new policy in force; SIGTERM drains and stops.`,
+		Example: "  assent serve\n  assent serve --kafka localhost:9092\n  assent serve -c assent.yaml",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(path, &flags)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+			defer stop()
+			return serve(ctx, cfg, cmd.OutOrStdout())
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&path, "config", "c", "", "config `file`")
+	settingFlags(f, &flags)
+	return c
+}
+
+// serve wires the wings in the order an event meets them, runs until ctx ends,
+// and shuts down in reverse.
+func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	p := cfg.validate()
+	sources := cfg.sources(p)
+	proxies := cfg.proxies(p)
+	if err := errors.Join(p.list...); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("creating data directory: %w", err)
+	}
+	ring, err := loadKeys(cfg.Keys)
+	if err != nil {
+		return err
+	}
+	places, err := mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous})
+	if err != nil {
+		return fmt.Errorf("opening geo database: %w", err)
+	}
+	pol, err := loadPolicy(cfg.Policy, ring)
+	if err != nil {
+		return err
+	}
+	choices, err := store.Open(store.Options{Dir: filepath.Join(cfg.Data, "consent")})
+	if err != nil {
+		return fmt.Errorf("opening consent store: %w", err)
+	}
+	defer closing(&err, choices)
+	registry, err := consent.NewRegistry(consent.Options{
+		Store: choices, Now: time.Now, Rand: rand.Reader, Node: cfg.Node,
+		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"),
+		Controller: pol.Controller().Name,
+	})
+	if err != nil {
+		return err
+	}
+	registry.Use(pol.Purposes())
+	sink, err := openSink(cfg, pol, log)
+	if err != nil {
+		return err
+	}
+	options := collector.Options{
+		Sources: sources, Policy: pol, Locator: places, Proxies: proxies, Registry: registry, Sink: sink,
+		Dialects: []collector.Route{
+			{Method: "POST", Path: "/v1/events", Dialect: dialect.Native{}},
+			{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}},
+		},
+		Now: time.Now, BadKeys: ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
+		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
+	}
+	if cfg.Policy == "" {
+		options.Pages = pages.Demo(pol)
+	}
+	edge, err := collector.New(options)
+	if err != nil {
+		return err
+	}
+	public, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	back := &admin{cfg: cfg, collector: edge, sink: sink, store: choices, places: places, log: log}
+	stopAdmin, err := back.start()
+	if err != nil {
+		_ = public.Close()
+		return err
+	}
+
+	background, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go places.Watch(background, func(err error) { logReload(log, "geo database", err) })
+	go watchPolicy(background, cfg.Policy, func() error {
+		next, err := loadPolicy(cfg.Policy, ring)
+		if err != nil {
+			return err
+		}
+		registry.Use(next.Purposes())
+		edge.SetPolicy(next)
+		return nil
+	}, func(err error) { back.policyFailed.Store(err != nil); logReload(log, "policy", err) })
+	failed := make(chan error, 1)
+	go func() { failed <- edge.Serve(public) }()
+	greet(out, cfg, public.Addr(), back.addr)
+
+	select {
+	case err := <-failed:
+		return errors.Join(fmt.Errorf("serving: %w", err), shutdown(cfg, edge, sink, stopAdmin))
+	case <-ctx.Done():
+	}
+	log.Info("stopping: answering what is in flight")
+	if err := shutdown(cfg, edge, sink, stopAdmin); err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// shutdown stops accepting, answers all in flight, closes the sink, within the bound.
+func shutdown(cfg *config, edge *collector.Collector, sink sinks.Committer, stopAdmin func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.Limits.Shutdown)
+	defer cancel()
+	var errs []error
+	if err := edge.Shutdown(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("draining connections: %w", err))
+	}
+	if err := sink.Close(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("closing sink: %w", err))
+	}
+	_ = stopAdmin(ctx)
+	return errors.Join(errs...)
+}
+
+func closing(err *error, c io.Closer) {
+	if e := c.Close(); e != nil && *err == nil {
+		*err = fmt.Errorf("closing consent store: %w", e)
+	}
+}
+
+// openSink picks where records go: Kafka when brokers are named, else files.
+func openSink(cfg *config, pol *policy.Policy, log *slog.Logger) (sinks.Committer, error) {
+	if len(cfg.Kafka.Brokers) > 0 {
+		o := cfg.kafkaOptions()
+		for _, r := range pol.Recipients() {
+			o.Topics = append(o.Topics, r.Topic)
+		}
+		o.Topics = append(o.Topics, cfg.Topics.Bad)
+		s, err := kafka.Open(o)
+		if err != nil {
+			return nil, fmt.Errorf("opening kafka: %w", err)
+		}
+		return s, nil
+	}
+	o := cfg.fileOptions()
+	o.Truncated = func(path string, bytes int64) {
+		log.Warn("cut a torn line off a file that a crash left behind", "file", path, "bytes", bytes)
+	}
+	s, err := file.Open(o)
+	if err != nil {
+		return nil, fmt.Errorf("opening file sink: %w", err)
+	}
+	return s, nil
+}
+
+// loadKeys reads the ring, or makes one on the first start.
+func loadKeys(path string) (*keys.Ring, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return newKeys(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening keys: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("opening keys: %s can be read by others: chmod 600 it", path)
+	}
+	ring, err := keys.Parse(f)
+	if err != nil {
+		return nil, fmt.Errorf("reading keys: %s: %w", path, err)
+	}
+	return ring, nil
+}
+
+func newKeys(path string) (*keys.Ring, error) {
+	ring, err := keys.Generate(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	if _, err := ring.WriteTo(&b); err != nil {
+		return nil, err
+	}
+	// A key that is lost after a choice was signed with it cannot be had again:
+	// synced before its first use.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("creating keys: %w", err)
+	}
+	_, err = f.WriteString(b.String())
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		_ = os.Remove(path)
+		return nil, fmt.Errorf("writing keys: %w", err)
+	}
+	return ring, nil
+}
+
+// loadPolicy reads and compiles a policy; the embedded one without a path.
+func loadPolicy(path string, ring *keys.Ring) (*policy.Policy, error) {
+	name, raw := "default.yaml", policy.Default()
+	if path != "" {
+		var err error
+		if raw, err = os.ReadFile(path); err != nil {
+			return nil, fmt.Errorf("reading policy: %w", err)
+		}
+		name = path
+	}
+	doc, wrong := policy.Parse(name, raw)
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	p, wrong := policy.Compile(doc, policy.Options{Keys: hmacKeys(ring), Offers: collector.Offers})
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	return p, nil
+}
+
+func logReload(log *slog.Logger, what string, err error) {
+	if err != nil {
+		log.Error(what+" not reloaded; the last good one stays in force", "error", err)
+		return
+	}
+	log.Info(what + " reloaded")
+}
+
+func greet(out io.Writer, cfg *config, public, back net.Addr) {
+	fmt.Fprintf(out, "assent %s\n", versionString())
+	if cfg.Policy == "" {
+		fmt.Fprintf(out, "  try it      http://%s/\n", public)
+	}
+	fmt.Fprintf(out, "  events      POST http://%s/v1/events\n", public)
+	fmt.Fprintf(out, "  choices     POST http://%s/v1/consent\n", public)
+	fmt.Fprintf(out, "  admin       http://%s/metrics  /healthz  /readyz\n", back)
+	if len(cfg.Kafka.Brokers) > 0 {
+		fmt.Fprintf(out, "  records to  Kafka at %s\n", strings.Join(cfg.Kafka.Brokers, ","))
+		return
+	}
+	fmt.Fprintf(out, "  records to  %s/<topic>/*.ndjson\n", cfg.Files.Dir)
+}

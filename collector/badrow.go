@@ -1,0 +1,70 @@
+package collector
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"assent/redact"
+	"assent/sinks"
+)
+
+// badRow adds the payload-free record of one refused event to the batch: it
+// joins the road at seal and commits with the rest.
+func (c *Collector) badRow(x *exchange, e *Event, res *Result) {
+	stage := StageReceive
+	if e.peeked && e.Reason == "" {
+		stage = StageDecide
+	}
+	c.appendBadRow(x, stage, res.Reason, e.Raw)
+}
+
+// appendBadRow writes stage, reason, size, source and a hash of the refused
+// bytes. The hash is keyed and its key changes each UTC day: equal payloads can
+// be told on one day, none can be guessed or followed.
+func (c *Collector) appendBadRow(x *exchange, stage Stage, reason Reason, raw []byte) {
+	c.m.refused(reason)
+	mark := len(x.arena)
+	b := append(x.arena, `{"stage":"`...)
+	b = append(b, stage...)
+	b = append(b, `","reason":"`...)
+	b = append(b, reason...)
+	b = append(b, `","size":`...)
+	b = strconv.AppendInt(b, int64(len(raw)), 10)
+	b = append(b, `,"hash":"`...)
+	b = c.appendHash(b, raw, x.req.Received)
+	b = append(b, `","source":`...)
+	b = redact.AppendQuoted(b, x.source.ID)
+	b = append(b, `,"receivedAt":"`...)
+	b = x.req.Received.UTC().AppendFormat(b, timeLayout)
+	x.arena = append(b, `"}`...)
+	value := x.since(mark)
+
+	first := len(x.headers)
+	id := x.keep(x.ids.next(x.req.Received))
+	mark = len(x.arena)
+	x.arena = x.req.Received.UTC().AppendFormat(x.arena, timeLayout)
+	x.headers = append(x.headers,
+		sinks.Header{Key: "ce_specversion", Value: valueSpecVersion},
+		sinks.Header{Key: "ce_id", Value: id},
+		sinks.Header{Key: "ce_source", Value: x.source.urn},
+		sinks.Header{Key: "ce_type", Value: ceBadRow},
+		sinks.Header{Key: "ce_time", Value: x.since(mark)},
+		sinks.Header{Key: "content-type", Value: valueJSON})
+	last := len(x.headers)
+	x.batch.Records = append(x.batch.Records, sinks.Record{
+		Topic: c.o.BadTopic, Value: value, Headers: x.headers[first:last:last],
+	})
+}
+
+var ceBadRow = []byte("assent.bad_row")
+
+func (c *Collector) appendHash(dst, raw []byte, now time.Time) []byte {
+	day := hmac.New(sha256.New, c.o.BadKeys[0].Secret[:])
+	day.Write(now.UTC().AppendFormat(nil, time.DateOnly))
+	row := hmac.New(sha256.New, day.Sum(nil))
+	row.Write(raw)
+	return hex.AppendEncode(dst, row.Sum(nil)[:16])
+}

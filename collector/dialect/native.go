@@ -1,0 +1,141 @@
+// Package dialect holds the tracker protocols Assent takes in, one file each.
+// A dialect builds events in the canonical field names and phrases the answer
+// its tracker expects; it never judges.
+package dialect
+
+import (
+	"bytes"
+	"strconv"
+
+	"assent/collector"
+	"assent/redact"
+)
+
+// Native is Assent's own protocol, POST /v1/events: one event, an array,
+// NDJSON, or {"batch":[…]}. The body is read as JSON whatever its media type,
+// because sendBeacon sends text/plain; only application/x-ndjson means lines.
+type Native struct{}
+
+// Events splits the body. An item that can be delimited but not read is an
+// event of its own with a reason; the others are unharmed.
+func (Native) Events(r *collector.Request, out []collector.Event) ([]collector.Event, error) {
+	if isNDJSON(r.ContentType) {
+		return lines(r.Body, out), nil
+	}
+	body := bytes.Trim(r.Body, " \t\r\n")
+	switch {
+	case len(body) == 0:
+		return out, nil
+	case body[0] == '[':
+		return split(body, out)
+	}
+	peek, err := collector.PeekObject(body)
+	if err != nil {
+		// Perhaps one item of a batch is at fault: find the items by their brackets.
+		batch, key := envelope(body)
+		if batch == nil {
+			return out, err
+		}
+		useKey(r, key)
+		return split(batch, out)
+	}
+	useKey(r, peek.WriteKey())
+	if batch := peek.Batch(); batch != nil {
+		return split(batch, out)
+	}
+	return append(out, collector.Peeked(peek)), nil
+}
+
+// Answer is {"accepted":n,"withheld":m,"refused":[{"index","id","reason"}]}.
+func (Native) Answer(_ *collector.Request, a *collector.Answer, results []collector.Result) {
+	var accepted, withheld int
+	for i := range results {
+		switch results[i].Outcome {
+		case collector.Withheld:
+			withheld++
+			accepted++
+		case collector.Accepted:
+			accepted++
+		}
+	}
+	b := append(a.Body, `{"accepted":`...)
+	b = strconv.AppendInt(b, int64(accepted), 10)
+	b = append(b, `,"withheld":`...)
+	b = strconv.AppendInt(b, int64(withheld), 10)
+	b = append(b, `,"refused":[`...)
+	first := true
+	for i := range results {
+		if results[i].Outcome != collector.Refused {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(b, `{"index":`...)
+		b = strconv.AppendInt(b, int64(i), 10)
+		b = append(b, `,"id":`...)
+		if id := results[i].ID; len(id) > 0 && id[0] == '"' {
+			b = append(b, id...)
+		} else {
+			b = append(b, "null"...)
+		}
+		b = append(b, `,"reason":"`...)
+		b = append(b, results[i].Reason...)
+		b = append(b, `"}`...)
+	}
+	a.Body = append(b, ']', '}', '\n')
+	a.ContentType = "application/json"
+}
+
+// split appends the elements of a JSON array, each by its extent only: what is
+// inside is validated event by event.
+func split(array []byte, out []collector.Event) ([]collector.Event, error) {
+	err := redact.EachElementExtent(array, func(item []byte) error {
+		out = append(out, collector.Event{Raw: item})
+		return nil
+	})
+	return out, err
+}
+
+// lines appends the lines of an NDJSON body; empty ones are passed over.
+func lines(body []byte, out []collector.Event) []collector.Event {
+	for len(body) > 0 {
+		var line []byte
+		line, body, _ = bytes.Cut(body, []byte{'\n'})
+		if line = bytes.Trim(line, " \t\r"); len(line) > 0 {
+			out = append(out, collector.Event{Raw: line})
+		}
+	}
+	return out
+}
+
+// envelope finds batch and writeKey of a body that is not wholly valid.
+func envelope(body []byte) (batch, writeKey []byte) {
+	err := redact.EachMemberExtent(body, func(key, value []byte) error {
+		switch {
+		case string(key) == "batch" && len(value) > 0 && value[0] == '[':
+			batch = value
+		case string(key) == "writeKey" && len(value) > 2 && value[0] == '"':
+			writeKey = value[1 : len(value)-1]
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil
+	}
+	return batch, writeKey
+}
+
+// useKey takes the key out of a body, for senders that cannot set headers.
+func useKey(r *collector.Request, key []byte) {
+	if len(r.Key) == 0 {
+		r.Key = key
+	}
+}
+
+func isNDJSON(contentType []byte) bool {
+	media, _, _ := bytes.Cut(contentType, []byte{';'})
+	media = bytes.TrimSpace(media)
+	return bytes.EqualFold(media, []byte("application/x-ndjson")) || bytes.EqualFold(media, []byte("application/ndjson"))
+}

@@ -1,0 +1,88 @@
+package collector
+
+import (
+	"fmt"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"assent/consent"
+	"assent/redact"
+	"assent/sinks"
+)
+
+// instruments are this package's metrics. Labels come from closed sets only.
+type instruments struct {
+	set       *metrics.Set
+	outcomes  map[Kind]*[3]*metrics.Counter
+	reasons   map[Reason]*metrics.Counter
+	unknown   *metrics.Counter
+	unlocated *metrics.Counter
+	latency   *metrics.Histogram
+}
+
+func newInstruments() *instruments {
+	m := &instruments{
+		set: metrics.NewSet(), outcomes: map[Kind]*[3]*metrics.Counter{}, reasons: map[Reason]*metrics.Counter{},
+	}
+	for _, k := range []Kind{KindWeb, KindApp, KindTV, KindServer} {
+		var by [3]*metrics.Counter
+		for o, name := range []string{"accepted", "withheld", "refused"} {
+			by[o] = m.set.NewCounter(fmt.Sprintf(`assent_collector_events_total{kind=%q,outcome=%q}`, k, name))
+		}
+		m.outcomes[k] = &by
+	}
+	for _, r := range AllReasons {
+		m.reasons[r] = m.set.NewCounter(fmt.Sprintf(`assent_collector_refused_total{reason=%q}`, r))
+	}
+	for _, r := range redact.Reasons() {
+		m.reasons[Reason(r.String())] = m.set.GetOrCreateCounter(fmt.Sprintf(`assent_collector_refused_total{reason=%q}`, r.String()))
+	}
+	m.unknown = m.set.NewCounter(`assent_collector_refused_total{reason="unlisted"}`)
+	m.unlocated = m.set.NewCounter(`assent_collector_unlocated_total`)
+	m.latency = m.set.NewHistogram(`assent_collector_request_seconds`)
+	return m
+}
+
+func (m *instruments) refused(r Reason) {
+	if c := m.reasons[r]; c != nil {
+		c.Inc()
+		return
+	}
+	m.unknown.Inc()
+}
+
+// results counts outcomes; accepted includes the withheld, as in the answer.
+func (m *instruments) results(k Kind, results []Result) {
+	by := m.outcomes[k]
+	for i := range results {
+		if results[i].Outcome != Refused {
+			by[Accepted].Inc()
+		}
+		if results[i].Outcome != Accepted {
+			by[results[i].Outcome].Inc()
+		}
+	}
+}
+
+// countChoice counts how a recorded choice changed each purpose, by regime.
+func (m *instruments) countChoice(regime string, before, after *consent.State) {
+	p := after.Purposes()
+	for i := range p.Len() {
+		change := ""
+		switch {
+		case after.Granted.Has(i) && !before.Granted.Has(i):
+			change = "opt_in"
+		case after.Denied.Has(i) && before.Granted.Has(i):
+			change = "withdrawal"
+		case after.Denied.Has(i) && !before.Denied.Has(i):
+			change = "opt_out"
+		default:
+			continue
+		}
+		m.set.GetOrCreateCounter(fmt.Sprintf(`assent_consent_choices_total{regime=%q,purpose=%q,change=%q}`, regime, p.At(i).Name, change)).Inc()
+	}
+}
+
+func (m *instruments) commitFailed(err error) {
+	m.set.GetOrCreateCounter(fmt.Sprintf(`assent_collector_commit_failures_total{reason=%q}`, sinks.ReasonOf(err).String())).Inc()
+}

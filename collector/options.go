@@ -1,0 +1,104 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"assent/consent"
+	"assent/geo"
+	"assent/keys"
+	"assent/policy"
+	"assent/sinks"
+)
+
+// Options says what a Collector works with. Contracts come from the parents of
+// each wing; cmd/assent joins them to their technologies.
+type Options struct {
+	Sources  []*Source      // none: one source `demo` without a key
+	Policy   *policy.Policy // the first policy; SetPolicy swaps it
+	Locator  geo.Locator    // where an address is
+	Proxies  *geo.Proxies   // whose forwarding headers are believed; nil: nobody's
+	Registry *consent.Registry
+	Sink     sinks.Committer
+	Dialects []Route            // tracker protocols
+	Pages    map[string]Handler // exact path → page, for GET and POST
+	Now      func() time.Time
+	BadKeys  []keys.Key // keyed hashes of bad rows, rotated by day
+
+	BadTopic  string // default events.bad
+	CDNHeader string // a header holding the client address, believed from trusted peers only
+	Cookies   CookieOptions
+	Limits    Limits
+}
+
+// Route binds a method and path to a dialect.
+type Route struct {
+	Method, Path string
+	Dialect      Dialect
+}
+
+// CookieOptions names and places the two first-party cookies.
+type CookieOptions struct {
+	Choice string // default assent_choice
+	ID     string // default assent_id
+	Domain string // empty: this host only
+	Path   string // default /
+}
+
+// Limits bound what one sender can cost. Zero fields take the default.
+type Limits struct {
+	Header       int           // bytes of request line and headers, default 16 KiB
+	Body         int           // bytes on the wire, default 4 MiB
+	Decompressed int           // bytes after decompression, default 8 MiB
+	Event        int           // bytes of one event, default 256 KiB
+	Events       int           // events in a request, default 2000
+	Connections  int           // open connections, default 16384
+	ReadTimeout  time.Duration // whole request, default 15 s
+	WriteTimeout time.Duration // whole answer, default 15 s
+	IdleTimeout  time.Duration // between requests, default 60 s
+}
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// EnsureDefaults fills what was left out.
+func (o *Options) EnsureDefaults() {
+	orDefault(&o.BadTopic, "events.bad")
+	orDefault(&o.Cookies.Choice, "assent_choice")
+	orDefault(&o.Cookies.ID, "assent_id")
+	orDefault(&o.Cookies.Path, "/")
+	l := &o.Limits
+	orDefault(&l.Header, 16<<10)
+	orDefault(&l.Body, 4<<20)
+	orDefault(&l.Decompressed, 8<<20)
+	orDefault(&l.Event, 256<<10)
+	orDefault(&l.Events, 2000)
+	orDefault(&l.Connections, 16<<10)
+	orDefault(&l.ReadTimeout, 15*time.Second)
+	orDefault(&l.WriteTimeout, 15*time.Second)
+	orDefault(&l.IdleTimeout, time.Minute)
+}
+
+// Validate reports the first contradiction.
+func (o *Options) Validate() error {
+	switch {
+	case o.Policy == nil, o.Locator == nil, o.Registry == nil, o.Sink == nil, o.Now == nil, len(o.BadKeys) == 0:
+		return errors.New("BUG: collector needs policy, locator, registry, sink, clock and keys")
+	case o.Cookies.Choice == o.Cookies.ID:
+		return errors.New("cookies: choice and id must have different names")
+	}
+	for name, n := range map[string]int{
+		"header": o.Limits.Header, "body": o.Limits.Body, "decompressed": o.Limits.Decompressed,
+		"event": o.Limits.Event, "events": o.Limits.Events, "connections": o.Limits.Connections,
+	} {
+		if n < 0 {
+			return fmt.Errorf("limits: %s is negative", name)
+		}
+	}
+	return nil
+}

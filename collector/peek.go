@@ -1,0 +1,96 @@
+package collector
+
+import (
+	"bytes"
+
+	"assent/redact"
+)
+
+// The few values of an event that the steps before redact must see.
+const (
+	peekType = iota
+	peekEvent
+	peekMessageID
+	peekAnonymousID
+	peekPreferences
+	peekTimestamp
+	peekIP
+	peekBatch
+	peekWriteKey
+	peekCount
+)
+
+var finder = redact.NewFinder(
+	"type", "event", "messageId", "anonymousId", "context.consent.categoryPreferences",
+	"timestamp", "context.ip", "batch", "writeKey")
+
+// Peek holds where those values lie in one JSON object. Each is unique: an
+// event that says one of them twice is refused, for a consumer might read the other.
+type Peek struct {
+	raw   []byte
+	spans [peekCount]redact.Span
+}
+
+// PeekObject validates one JSON object and finds the peeked values in it.
+func PeekObject(raw []byte) (Peek, error) {
+	p := Peek{raw: raw}
+	err := finder.Find(raw, p.spans[:])
+	return p, err
+}
+
+// get returns a value's raw JSON, nil where it is absent.
+func (p *Peek) get(i int) []byte {
+	s := p.spans[i]
+	if s.Start == s.End {
+		return nil
+	}
+	return p.raw[s.Start:s.End]
+}
+
+// Batch is the raw array of a `{"batch":[…]}` body, or nil.
+func (p *Peek) Batch() []byte {
+	if b := p.get(peekBatch); len(b) > 0 && b[0] == '[' {
+		return b
+	}
+	return nil
+}
+
+// WriteKey is the source key inside a body (beacons cannot set headers), or nil.
+func (p *Peek) WriteKey() []byte { return text(p.get(peekWriteKey)) }
+
+// Peeked makes the event of an object that was peeked already.
+// Its size is still to be checked.
+func Peeked(p Peek) Event { return Event{Raw: p.raw, peeked: true, peek: p} }
+
+// read validates the event and finds what the steps before redact must see.
+func (e *Event) read(limit int) {
+	switch {
+	case e.Reason != "":
+	case len(e.Raw) > limit:
+		e.Reason, e.peek, e.peeked = ReasonEventTooLarge, Peek{}, false
+	case e.peeked:
+	default:
+		p, err := PeekObject(e.Raw)
+		if err != nil {
+			e.Reason = jsonReason(err)
+			return
+		}
+		e.peek, e.peeked = p, true
+	}
+}
+
+// text gives the bytes of a raw JSON string, nil for any other value. Only a
+// string with escapes allocates.
+func text(raw []byte) []byte {
+	if len(raw) < 2 || raw[0] != '"' {
+		return nil
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1]
+	}
+	s, err := redact.AppendUnquoted(nil, raw)
+	if err != nil {
+		return nil
+	}
+	return s
+}

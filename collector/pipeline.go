@@ -1,0 +1,281 @@
+package collector
+
+import (
+	"context"
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"assent/consent"
+	"assent/geo"
+	"assent/policy"
+	"assent/redact"
+	"assent/sinks"
+)
+
+// exchange is one request on its way: pooled, reset between requests.
+type exchange struct {
+	req    Request
+	ans    Answer
+	source *Source
+	proven bool // the source showed its bearer token
+
+	encoding []byte // Content-Encoding as sent
+
+	policy *inForce
+	place  place
+	person *consent.State
+	signal consent.Signals
+
+	events  []Event
+	results []Result
+	one     judged
+	batch   sinks.Batch
+	headers []sinks.Header
+	arena   []byte // clean bytes, keys, header values of the batch
+	body    []byte // decompressed body
+	ip      []byte // the client address as text
+	fresh   string // a visitor id given out with this answer
+	ids     ids
+}
+
+// place is where a person is, as far as known, and the law that follows.
+type place struct {
+	at         geo.Jurisdiction
+	unreadable bool
+	regime     *policy.Regime
+}
+
+// judged is what is known of the event at hand. Reused.
+type judged struct {
+	place    place
+	kind     policy.EventKind
+	res      consent.Resolution
+	signal   consent.Signals
+	receipt  string
+	decision policy.Decision
+	supply   redact.Supply
+	tally    redact.Tally
+}
+
+// collect takes one request down the road of an event.
+func (c *Collector) collect(x *exchange, d Dialect) {
+	if err := c.receive(x, d); err != nil {
+		c.refuseRequest(x, err)
+		return
+	}
+	c.locate(x)
+	c.consent(x)
+	for i := range x.events {
+		res := &x.results[i]
+		if !c.decide(x, &x.events[i], res) || !c.redact(x, &x.events[i], res) {
+			c.badRow(x, &x.events[i], res)
+		}
+	}
+	if err := c.commit(x); err != nil {
+		c.refuseRequest(x, err)
+		return
+	}
+	c.answer(x, d)
+}
+
+// receive resolves the source, opens the body and splits it into events.
+func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
+	if err := c.open(x); err != nil {
+		return err
+	}
+	events, err := d.Events(&x.req, x.events[:0])
+	x.events = events
+	if err != nil {
+		return asRequestError(err)
+	}
+	if err := c.admit(x); err != nil {
+		return err
+	}
+	switch {
+	case len(x.events) == 0:
+		return &RequestError{ReasonEmpty, "the body holds no event"}
+	case len(x.events) > c.o.Limits.Events:
+		return &RequestError{ReasonTooMany, "split the batch"}
+	}
+	for i := range x.events {
+		x.events[i].read(c.o.Limits.Event)
+		x.results = append(x.results, Result{ID: x.events[i].peek.get(peekMessageID)})
+	}
+	return nil
+}
+
+// locate finds the place of the one who sent the request.
+func (c *Collector) locate(x *exchange) {
+	if x.source.Kind == KindServer {
+		// A server's own address says nothing of the person it speaks of.
+		x.place = c.placeOf(x, netip.Addr{})
+		return
+	}
+	addr := c.clientAddr(x)
+	x.place = c.placeOf(x, addr)
+	if addr.IsValid() {
+		x.ip = addr.AppendTo(x.ip[:0])
+	}
+}
+
+// clientAddr is the address of the device behind the trusted proxies; the zero
+// Addr where they name none that can be read.
+func (c *Collector) clientAddr(x *exchange) netip.Addr {
+	addr, _ := c.proxies.Client(x.req.Peer, x.req.Forwarding)
+	return addr
+}
+
+func (c *Collector) placeOf(x *exchange, addr netip.Addr) place {
+	var p place
+	if addr.IsValid() {
+		at, err := c.o.Locator.Locate(addr)
+		p.at, p.unreadable = at, err != nil
+		if err != nil {
+			c.m.unlocated.Inc()
+		}
+	}
+	p.regime = x.policy.Regime(p.at, x.req.Received)
+	return p
+}
+
+// consent finds what the person recorded, and the signals of the request.
+func (c *Collector) consent(x *exchange) {
+	c.person(x)
+	c.visitor(x)
+}
+
+func (c *Collector) person(x *exchange) {
+	x.person = c.o.Registry.Identify(x.req.ChoiceCookie, x.req.IDCookie, x.req.SubjectToken).In(x.policy.Purposes())
+	x.signal = consent.Signals{}
+	x.signal.SetGPC(x.req.GPC)
+}
+
+// decide finds what the policy allows of one event. False: refused.
+func (c *Collector) decide(x *exchange, e *Event, res *Result) bool {
+	one := &x.one
+	if e.Reason != "" {
+		return res.refuse(e.Reason)
+	}
+	switch raw := e.peek.get(peekType); {
+	case raw == nil:
+		return res.refuse(ReasonTypeMissing)
+	case len(raw) <= 2 || raw[0] != '"':
+		return res.refuse(ReasonTypeInvalid)
+	default:
+		one.kind.Type = text(raw)
+	}
+	one.kind.Event = nil
+	if raw := e.peek.get(peekEvent); raw != nil && string(raw) != "null" {
+		if raw[0] != '"' {
+			return res.refuse(ReasonEventInvalid)
+		}
+		one.kind.Event = text(raw)
+	}
+
+	one.place = x.place
+	if x.mayName(x.source.MayNameAddress) {
+		addr, _ := netip.ParseAddr(string(text(e.peek.get(peekIP))))
+		one.place = c.placeOf(x, addr.Unmap())
+	}
+	person := c.personOf(x, e)
+	one.receipt = person.Receipt
+	one.signal = x.signal
+	if raw := e.peek.get(peekPreferences); raw != nil {
+		x.policy.Purposes().SegmentPreferences(raw, &one.signal)
+	}
+	one.signal.Unreadable = one.signal.Unreadable || one.place.unreadable
+	one.res = consent.Resolve(one.place.regime.Rules, person, &one.signal, c.eventTime(x, e), x.req.Received)
+	x.policy.Decide(policy.Source{Audience: x.source.Audience}, one.place.regime, &one.res, one.kind, &one.decision)
+	return true
+}
+
+// redact cuts the event for each recipient it may reach and seals what is left.
+func (c *Collector) redact(x *exchange, e *Event, res *Result) bool {
+	records, headers := len(x.batch.Records), len(x.headers)
+	for i := range x.one.decision.Plans {
+		plan := &x.one.decision.Plans[i]
+		if !plan.Pass {
+			continue
+		}
+		id := x.ids.next(x.req.Received)
+		c.offer(x, id)
+		x.one.tally.Reset()
+		start := len(x.arena)
+		clean, err := plan.Append(x.arena, e.Raw, &x.one.supply, &x.one.tally)
+		if err != nil {
+			x.batch.Records, x.headers = x.batch.Records[:records], x.headers[:headers]
+			return res.refuse(jsonReason(err))
+		}
+		x.arena = clean
+		x.policy.countRemoved(&x.one.tally)
+		c.seal(x, e, plan, x.since(start), id)
+	}
+	res.Outcome = Accepted
+	if len(x.batch.Records) == records {
+		res.Outcome = Withheld
+	}
+	return true
+}
+
+// commit makes the request's records durable together.
+func (c *Collector) commit(x *exchange) *RequestError {
+	if len(x.batch.Records) == 0 {
+		return nil
+	}
+	// No deadline of the request's own: a sink bounds its wait, and what it may
+	// already have written is better acknowledged than sent twice.
+	if err := c.o.Sink.Commit(context.Background(), &x.batch); err != nil {
+		c.m.commitFailed(err)
+		if sinks.ClassOf(err) == sinks.TooLarge {
+			return &RequestError{ReasonTooLarge, "a record is larger than the sink takes"}
+		}
+		return &RequestError{ReasonUnavailable, ""}
+	}
+	return nil
+}
+
+// answer tells the sender what became of its events.
+func (c *Collector) answer(x *exchange, d Dialect) {
+	c.m.results(x.source.Kind, x.results)
+	x.ans.Status = 200
+	d.Answer(&x.req, &x.ans, x.results)
+}
+
+func (r *Result) refuse(reason Reason) bool {
+	r.Outcome, r.Reason = Refused, reason
+	return false
+}
+
+// mayName reports whether a right given in the configuration holds here: only
+// for a server that showed its token.
+func (x *exchange) mayName(right bool) bool {
+	return right && x.proven && x.source.Kind == KindServer
+}
+
+// personOf is whose event it is: the proven cookie or token; else the tracker's
+// own anonymous id once a choice was linked to it.
+func (c *Collector) personOf(x *exchange, e *Event) *consent.State {
+	if !x.person.Subject.IsZero() {
+		return x.person
+	}
+	id := text(e.peek.get(peekAnonymousID))
+	if len(id) == 0 {
+		return x.person
+	}
+	linked := c.o.Registry.Lookup(consent.Subject{Kind: consent.Anonymous, ID: unsafe.String(unsafe.SliceData(id), len(id))})
+	return consent.Combine(x.person, linked.In(x.policy.Purposes()))
+}
+
+// eventTime is when an event happened, for judging: receipt, unless the source
+// may name it. A time that cannot be read or lies ahead is receipt.
+func (c *Collector) eventTime(x *exchange, e *Event) time.Time {
+	if !x.mayName(x.source.MayNameTime) {
+		return x.req.Received
+	}
+	at, err := time.Parse(time.RFC3339Nano, string(text(e.peek.get(peekTimestamp))))
+	if err != nil || at.After(x.req.Received) {
+		return x.req.Received
+	}
+	return at
+}

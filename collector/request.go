@@ -1,0 +1,104 @@
+package collector
+
+import (
+	"iter"
+	"net/netip"
+	"time"
+
+	"assent/geo"
+)
+
+// Request is what the steps and the dialects may see of an HTTP request. Its
+// bytes are valid until the handler returns.
+type Request struct {
+	Method, Path, Host []byte
+	Query              Query  // decoded on demand
+	ContentType        []byte // lower case not guaranteed
+	Body               []byte // decompressed
+	Origin, FetchSite  []byte
+	Key, Bearer        []byte // the source key and token as sent in header or query
+	UserAgent          []byte
+	GPC                []byte // raw Sec-GPC value
+	ChoiceCookie       []byte
+	IDCookie           []byte
+	SubjectToken       []byte
+	Peer               netip.Addr
+	Forwarding         geo.Forwarding
+	Received           time.Time
+}
+
+// Query gives the query string's arguments, percent-decoded.
+type Query interface {
+	Peek(key string) []byte
+	All() iter.Seq2[[]byte, []byte]
+}
+
+// Event is one item of a request: one JSON object in the canonical field names.
+type Event struct {
+	Raw    []byte
+	Reason Reason // set by a dialect that cannot delimit or build the item
+	peeked bool
+	peek   Peek
+}
+
+// Outcome says what became of one event.
+type Outcome uint8
+
+// The outcomes of the contract: accepted and withheld were judged and their
+// promise kept; refused was not taken.
+const (
+	Accepted Outcome = iota
+	Withheld
+	Refused
+)
+
+// Result is the outcome of the event at the same place of the request.
+type Result struct {
+	Outcome Outcome
+	Reason  Reason // of a refusal
+	ID      []byte // the sender's messageId as a raw JSON string, or nil
+}
+
+// Answer is an HTTP answer under construction.
+type Answer struct {
+	Status      int
+	ContentType string
+	Body        []byte // append to it
+	Headers     []AnswerHeader
+	Cookies     []Cookie
+}
+
+// AnswerHeader is one extra header of an answer.
+type AnswerHeader struct{ Name, Value string }
+
+// Header adds a header to the answer.
+func (a *Answer) Header(name, value string) {
+	a.Headers = append(a.Headers, AnswerHeader{name, value})
+}
+
+// Cookie is a first-party cookie to set, or to expire when Value is empty.
+type Cookie struct {
+	Name, Value string
+	MaxAge      time.Duration
+}
+
+// Dialect turns one tracker protocol's request into events and the results
+// into the answer that tracker expects. It does not judge.
+type Dialect interface {
+	// Events appends the request's events to out. An error refuses the whole
+	// request; an unreadable item of a readable body is an Event with a Reason.
+	Events(r *Request, out []Event) ([]Event, error)
+	// Answer phrases the results; a has status 200 and no body yet.
+	Answer(r *Request, a *Answer, results []Result)
+}
+
+// Handler serves a page or a tool beside the pipeline.
+type Handler func(r *Request, a *Answer)
+
+// RequestError refuses a whole request.
+type RequestError struct {
+	Reason Reason
+	Detail string // for the sender: what and where, never a value it sent
+}
+
+func (e *RequestError) Error() string { return string(e.Reason) + ": " + e.Detail }

@@ -1,0 +1,73 @@
+package collector
+
+// methods maps a method to what serves it.
+type methods map[string]func(*exchange)
+
+// table is every route: path → method → handler. Built once.
+func (c *Collector) table() map[string]methods {
+	t := map[string]methods{}
+	add := func(method, path string, f func(*exchange)) {
+		if t[path] == nil {
+			t[path] = methods{}
+		}
+		t[path][method] = f
+	}
+	for _, r := range c.o.Dialects {
+		add(r.Method, r.Path, func(x *exchange) { c.collect(x, r.Dialect) })
+	}
+	add("POST", "/v1/consent", c.recordChoice)
+	add("GET", "/v1/consent", c.showChoice)
+	add("GET", "/.well-known/gpc.json", c.gpcSupport)
+	for path, page := range c.o.Pages {
+		serve := func(x *exchange) { page(&x.req, &x.ans) }
+		add("GET", path, serve)
+		add("POST", path, serve)
+	}
+	return t
+}
+
+// route finds and runs the handler.
+func (c *Collector) route(x *exchange) {
+	m, ok := c.routes[string(x.req.Path)]
+	if !ok {
+		c.m.refused(ReasonNotFound)
+		refuse(&x.ans, ReasonNotFound, "")
+		return
+	}
+	if f := m[string(x.req.Method)]; f != nil {
+		f(x)
+		return
+	}
+	allowed := m.list()
+	switch string(x.req.Method) {
+	case "OPTIONS":
+		c.preflight(x, allowed)
+	case "HEAD":
+		if f := m["GET"]; f != nil {
+			f(x)
+			return
+		}
+		fallthrough
+	default:
+		c.m.refused(ReasonMethod)
+		refuse(&x.ans, ReasonMethod, "")
+		x.ans.Header("Allow", allowed)
+	}
+}
+
+func (m methods) list() string {
+	s := "OPTIONS"
+	for _, name := range []string{"GET", "POST"} {
+		if m[name] != nil {
+			s += ", " + name
+		}
+	}
+	return s
+}
+
+// gpcSupport says that the signal is honoured (Global Privacy Control, 4.1,
+// well-known support resource).
+func (c *Collector) gpcSupport(x *exchange) {
+	x.ans.ContentType = "application/json"
+	x.ans.Body = append(x.ans.Body, `{"gpc":true,"lastUpdate":"2026-11-22"}`+"\n"...)
+}

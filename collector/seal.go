@@ -1,0 +1,155 @@
+package collector
+
+import (
+	"strconv"
+	"time"
+
+	"assent/consent"
+	"assent/policy"
+	"assent/redact"
+	"assent/sinks"
+)
+
+// The record's headers that never change (CloudEvents 1.0, Kafka protocol
+// binding, binary mode).
+var (
+	valueSpecVersion = []byte("1.0")
+	valueJSON        = []byte("application/json")
+	valueDataSchema  = []byte("urn:assent:event:1")
+)
+
+// ceTypes are the Segment spec's types. Another type is the sender's text and
+// has no place in a header.
+var ceTypes = map[string][]byte{
+	"track": []byte("assent.track"), "identify": []byte("assent.identify"), "page": []byte("assent.page"),
+	"screen": []byte("assent.screen"), "group": []byte("assent.group"), "alias": []byte("assent.alias"),
+}
+
+var ceOther = []byte("assent.other")
+
+const timeLayout = "2006-01-02T15:04:05.000Z07:00"
+
+// signalNames are the values of privacy-signals, by set.
+var signalNames = func() (names [256][]byte) {
+	for i := range names {
+		names[i] = []byte(consent.SignalSet(i).String())
+	}
+	return names
+}()
+
+// maxCEID bounds a sender's message id used as ce_id.
+const maxCEID = 128
+
+// seal makes the record of clean bytes: topic, key, CloudEvents headers and the
+// decision stamp of the contract.
+func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte, id []byte) {
+	one := &x.one
+	key := x.visitorKey(plan, clean)
+	first := len(x.headers)
+	add := func(name string, value []byte) {
+		x.headers = append(x.headers, sinks.Header{Key: name, Value: value})
+	}
+	add("ce_specversion", valueSpecVersion)
+	if own := clientID(&e.peek); key != nil && own != nil {
+		add("ce_id", x.keep(own))
+	} else {
+		add("ce_id", x.keep(id))
+	}
+	add("ce_source", x.source.urn)
+	add("ce_type", ceType(one.kind.Type))
+	mark := len(x.arena)
+	x.arena = x.req.Received.UTC().AppendFormat(x.arena, timeLayout)
+	add("ce_time", x.since(mark))
+	add("ce_dataschema", valueDataSchema)
+	add("content-type", valueJSON)
+
+	mark = len(x.arena)
+	x.arena = one.place.at.AppendTo(x.arena)
+	add("privacy-jurisdiction", x.since(mark))
+	add("privacy-regime", x.keepString(one.place.regime.Header()))
+	mark = len(x.arena)
+	x.arena = x.policy.appendNames(x.arena, plan.Purposes)
+	add("privacy-purposes", x.since(mark))
+	add("privacy-policy", x.keepString(x.policy.stamp))
+	add("privacy-policy-hash", x.keepString(x.policy.hash))
+	if key != nil && one.receipt != "" {
+		add("privacy-receipt", x.keepString(one.receipt))
+	}
+	mark = len(x.arena)
+	x.arena = strconv.AppendInt(x.arena, int64(one.tally.Removed), 10)
+	add("privacy-removed", x.since(mark))
+	if one.signal.Present != 0 {
+		add("privacy-signals", signalNames[one.signal.Present])
+	}
+	if one.tally.Days > 0 {
+		mark = len(x.arena)
+		x.arena = x.req.Received.UTC().Add(time.Duration(one.tally.Days)*24*time.Hour).AppendFormat(x.arena, timeLayout)
+		add("privacy-expires", x.since(mark))
+	}
+	last := len(x.headers)
+	x.batch.Records = append(x.batch.Records, sinks.Record{
+		Topic: plan.Recipient.Topic, Key: key, Value: clean, Headers: x.headers[first:last:last],
+	})
+}
+
+// visitorKey is the visitor id as this recipient receives it, else nil: what is
+// not in the value must not be in the key.
+func (x *exchange) visitorKey(plan *policy.Plan, clean []byte) []byte {
+	if !plan.KeepsVisitor() {
+		return nil
+	}
+	var span [1]redact.Span
+	if visitorFinder.Find(clean, span[:]) != nil || span[0].Start == span[0].End {
+		return nil
+	}
+	raw := clean[span[0].Start:span[0].End]
+	switch raw[0] {
+	case '"':
+		if len(raw) == 2 {
+			return nil
+		}
+		return text(raw)
+	case 'n', '[':
+		return nil
+	}
+	return raw
+}
+
+var visitorFinder = redact.NewFinder("anonymousId")
+
+// clientID is the sender's messageId where it can stand in a header: printable
+// ASCII of a sane length.
+func clientID(p *Peek) []byte {
+	id := text(p.get(peekMessageID))
+	if len(id) == 0 || len(id) > maxCEID {
+		return nil
+	}
+	for _, b := range id {
+		if b <= ' ' || b > '~' {
+			return nil
+		}
+	}
+	return id
+}
+
+func ceType(t []byte) []byte {
+	if v := ceTypes[string(t)]; v != nil {
+		return v
+	}
+	return ceOther
+}
+
+// keep copies bytes into the arena, whose parts live as long as the batch.
+func (x *exchange) keep(b []byte) []byte {
+	mark := len(x.arena)
+	x.arena = append(x.arena, b...)
+	return x.since(mark)
+}
+
+func (x *exchange) keepString(s string) []byte {
+	mark := len(x.arena)
+	x.arena = append(x.arena, s...)
+	return x.since(mark)
+}
+
+func (x *exchange) since(mark int) []byte { return x.arena[mark:len(x.arena):len(x.arena)] }

@@ -1,0 +1,165 @@
+package collector
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"strings"
+
+	"assent/policy"
+)
+
+// Kind says what sends a source's events.
+type Kind string
+
+// The kinds of sources of the contract.
+const (
+	KindWeb    Kind = "web"
+	KindApp    Kind = "app"
+	KindTV     Kind = "tv"
+	KindServer Kind = "server"
+)
+
+// Source is one declared sender of events.
+type Source struct {
+	ID       string   // names it in headers, bad rows and explanations
+	Kind     Kind     // web by default
+	Key      string   // public key; empty: found by host or path only
+	Bearer   string   // secret of a server source; proves it
+	Origins  []string // allowed browser origins, as `scheme://host[:port]`
+	Hosts    []string // hosts whose requests without a key belong to it
+	Paths    []string // path prefixes likewise
+	Audience policy.Audience
+	// A server that sent its bearer token may name these for the person it
+	// speaks of; without the right the person's place is unknown.
+	MayNameAddress, MayNameUserAgent, MayNameTime bool
+
+	urn  []byte
+	open bool // the demo source: no key, same-origin and loopback pages
+}
+
+// Demo is the source in force when none is configured: it takes events without
+// a key, from this host's own pages and from loopback.
+func Demo() *Source {
+	return &Source{ID: "demo", Kind: KindWeb, Audience: policy.General, open: true}
+}
+
+// sources finds the source of a request.
+type sources struct {
+	all    []*Source
+	byKey  map[string]*Source
+	bearer []*Source
+	open   *Source
+}
+
+func newSources(list []*Source) (*sources, error) {
+	s := &sources{byKey: map[string]*Source{}}
+	if len(list) == 0 {
+		list = []*Source{Demo()}
+	}
+	ids := map[string]bool{}
+	for _, src := range list {
+		switch src.Kind {
+		case "":
+			src.Kind = KindWeb
+		case KindWeb, KindApp, KindTV, KindServer:
+		default:
+			return nil, fmt.Errorf("source %q: kind %q is none of web, app, tv, server", src.ID, src.Kind)
+		}
+		if src.ID == "" || ids[src.ID] {
+			return nil, fmt.Errorf("source %q: every source needs an id of its own", src.ID)
+		}
+		ids[src.ID] = true
+		for _, o := range src.Origins {
+			if !strings.Contains(o, "://") || strings.HasSuffix(o, "/") || strings.Contains(o, "*") {
+				return nil, fmt.Errorf("source %q: origin %q is not of the form scheme://host", src.ID, o)
+			}
+		}
+		if src.Key != "" {
+			if s.byKey[src.Key] != nil {
+				return nil, fmt.Errorf("source %q: its key is also that of source %q", src.ID, s.byKey[src.Key].ID)
+			}
+			s.byKey[src.Key] = src
+		}
+		if src.Bearer != "" {
+			if src.Kind != KindServer {
+				return nil, fmt.Errorf("source %q: a bearer token is for kind server", src.ID)
+			}
+			s.bearer = append(s.bearer, src)
+		}
+		if src.Key == "" && src.Bearer == "" && !src.open && len(src.Hosts) == 0 && len(src.Paths) == 0 {
+			return nil, fmt.Errorf("source %q: needs a key, a bearer token, a host or a path", src.ID)
+		}
+		src.urn = []byte("urn:assent:source:" + src.ID)
+		if src.open {
+			s.open = src
+		}
+		s.all = append(s.all, src)
+	}
+	return s, nil
+}
+
+// find resolves the source of a request: the bearer token, then the key, then
+// host or path prefix. proven is true only for a bearer token. A key that names
+// no source finds nothing, even where the host would.
+func (s *sources) find(r *Request) (src *Source, proven bool) {
+	if len(r.Bearer) > 0 {
+		for _, src := range s.bearer {
+			if subtle.ConstantTimeCompare(r.Bearer, []byte(src.Bearer)) == 1 {
+				return src, true
+			}
+		}
+		return s.byKey[string(r.Bearer)], false
+	}
+	if s.open != nil {
+		return s.open, false
+	}
+	if len(r.Key) > 0 {
+		return s.byKey[string(r.Key)], false
+	}
+	for _, src := range s.all {
+		for _, h := range src.Hosts {
+			if string(r.Host) == h {
+				return src, false
+			}
+		}
+		for _, p := range src.Paths {
+			if strings.HasPrefix(string(r.Path), p) {
+				return src, false
+			}
+		}
+	}
+	return nil, false
+}
+
+// allows reports whether a page of this origin may speak for the source. No
+// Origin is a sender that is no browser page, or an image; browsers send one
+// with every cross-origin POST (Fetch standard, "append a request Origin header").
+func (s *Source) allows(origin, host []byte) bool {
+	if len(origin) == 0 {
+		return true
+	}
+	o := string(origin)
+	for _, allowed := range s.Origins {
+		if o == allowed {
+			return true
+		}
+	}
+	if !s.open {
+		return false
+	}
+	_, rest, ok := strings.Cut(o, "://")
+	if !ok {
+		return false
+	}
+	if rest == string(host) {
+		return true
+	}
+	name, _, _ := strings.Cut(rest, ":")
+	return name == "localhost" || name == "127.0.0.1" || strings.HasPrefix(rest, "[::1]")
+}
+
+// CheckSources reports what is wrong with a list of sources.
+func CheckSources(list []*Source) error {
+	_, err := newSources(list)
+	return err
+}

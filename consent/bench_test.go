@@ -1,0 +1,68 @@
+package consent
+
+import (
+	"testing"
+	"time"
+)
+
+var benchState *State
+
+func BenchmarkIdentify(b *testing.B) {
+	f := setup(b, func(o *Options) { o.Now = time.Now })
+	o := f.choose(b, nil, `{"all":"granted"}`)
+	choice, id := []byte(o.ChoiceCookie), []byte(o.IDCookie)
+	b.Run("warm", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			benchState = f.Identify(choice, id, nil)
+		}
+	})
+	b.Run("cold", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			f.epochs.raise(o.State.Subject)
+			benchState = f.Identify(choice, id, nil)
+		}
+	})
+	b.Run("forged", func(b *testing.B) {
+		b.ReportAllocs()
+		forged := []byte(o.ChoiceCookie)
+		for i := 0; b.Loop(); i++ {
+			forged[len(forged)-1], forged[len(forged)-2] = byte('A'+i%26), byte('a'+i/26%26)
+			benchState = f.Identify(forged, nil, nil)
+		}
+	})
+}
+
+func BenchmarkLookup(b *testing.B) {
+	f := setup(b, func(o *Options) { o.Now = time.Now })
+	f.choose(b, nil, `{"all":"granted","link":{"anonymousId":"8c1e2f0a-8f7e-4f3f-9a51-0c8d1f3f1b11"}}`)
+	x := Subject{Anonymous, "8c1e2f0a-8f7e-4f3f-9a51-0c8d1f3f1b11"}
+	b.ReportAllocs()
+	for b.Loop() {
+		benchState = f.Lookup(x)
+	}
+}
+
+func BenchmarkResolve(b *testing.B) {
+	f := setup(b)
+	s := f.choose(b, nil, `{"all":"granted"}`).State
+	sig := &Signals{GPC: true}
+	now := time.Now()
+	b.ReportAllocs()
+	var out Resolution
+	for b.Loop() {
+		out = Resolve(Rules{OptOut: 8, Affirmative: 4}, s, sig, now, now)
+	}
+	_ = out
+}
+
+func BenchmarkSegmentPreferences(b *testing.B) {
+	p := shop(b)
+	raw := []byte(`{"Analytics":true,"Measuring":true,"ads":false}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		var sig Signals
+		p.SegmentPreferences(raw, &sig)
+	}
+}

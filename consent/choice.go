@@ -1,0 +1,210 @@
+package consent
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Choice is what a person says about purposes, and what the collector knows
+// about the request that says it.
+type Choice struct {
+	// Said. ParseChoice fills these.
+	Purposes    map[string]Status // Granted or Denied; purposes not named keep their state
+	All         Status            // Granted: all that rest on consent. Denied: those, and objections to every legitimate interest
+	Preferences map[string]string // wishes beside the purposes; kept in the receipt
+	AnonymousID string            // link.anonymousId: a tracker's own id
+	Notice      Notice            // what was shown
+	Method      Method            // API when not said
+	AssertedAt  time.Time         // when the device says it happened; evidence, orders nothing
+
+	// Known. The collector fills these.
+	Visitor      *State  // what Identify answered for the same request; nil: nobody
+	Account      Subject // whom a source with the authority to do so names instead; zero: the visitor
+	Jurisdiction string
+	Regimes      []string
+	Policy       string // name@version
+	PolicyHash   string
+	Source       string
+	Signals      SignalSet
+	// NeedsID reports whether an allowed purpose needs an identifier in this state;
+	// nil: none does. Called while locks are held: it must not call the Registry.
+	NeedsID func(*State) bool
+}
+
+// ChoiceError says what is wrong with a choice: the sender's to repair. Every
+// other error of Record is ours.
+type ChoiceError string
+
+func (e ChoiceError) Error() string { return string(e) }
+
+func refuse(format string, args ...any) error { return ChoiceError(fmt.Sprintf(format, args...)) }
+
+// Notice identifies what was shown when a choice was made (EDPB Guidelines
+// 05/2020, 108: a copy of what was presented).
+type Notice struct {
+	ID       string `json:"id,omitempty"`
+	Version  string `json:"version,omitempty"`
+	Hash     string `json:"hash,omitempty"`
+	Language string `json:"language,omitempty"`
+	Variant  string `json:"variant,omitempty"`
+}
+
+const (
+	maxChoice      = 16 << 10
+	maxPreferences = 32
+)
+
+// ParseChoice reads the body of POST /v1/consent: a JSON object of purposes
+// (name to "granted" or "denied"), all, preferences (name to a word or boolean), link
+// ({"anonymousId"}), notice ({"id","version","hash","language","variant"}),
+// method, asserted_at (RFC 3339), all of them optional, 16 kB at most. Unknown and
+// repeated names are errors. Errors name the field, never its value.
+func ParseChoice(body []byte) (Choice, error) {
+	c := Choice{Method: API}
+	switch {
+	case len(body) > maxChoice:
+		return Choice{}, refuse("a choice has %d bytes at most", maxChoice)
+	case !utf8.Valid(body) || !json.Valid(body):
+		return Choice{}, refuse("not valid JSON")
+	}
+	if err := members(body, "a choice", c.member); err != nil {
+		return Choice{}, err
+	}
+	return c, nil
+}
+
+func (c *Choice) member(key string, raw json.RawMessage) (err error) {
+	switch key {
+	case "purposes":
+		c.Purposes = map[string]Status{}
+		return members(raw, key, func(name string, raw json.RawMessage) error {
+			if !validName(name) || len(c.Purposes) == MaxPurposes {
+				return refuse("purposes: not a purpose's name, or too many")
+			}
+			s, err := choiceStatus(key, raw)
+			c.Purposes[name] = s
+			return err
+		})
+	case "all":
+		c.All, err = choiceStatus(key, raw)
+	case "preferences":
+		c.Preferences = map[string]string{}
+		return members(raw, key, c.preference)
+	case "link":
+		return members(raw, key, func(name string, raw json.RawMessage) error {
+			if name != "anonymousId" {
+				return refuse("link: only anonymousId is known")
+			}
+			c.AnonymousID, err = text("link.anonymousId", raw)
+			return err
+		})
+	case "notice":
+		return members(raw, key, c.noticeMember)
+	case "method":
+		var s string
+		if s, err = text(key, raw); err != nil {
+			return err
+		}
+		if c.Method, err = ParseMethod(s); err != nil {
+			return refuse("method: %v", err)
+		}
+	case "asserted_at":
+		var s string
+		if s, err = text(key, raw); err != nil {
+			return err
+		}
+		if c.AssertedAt, err = time.Parse(time.RFC3339Nano, s); err != nil {
+			return refuse("asserted_at: want an RFC 3339 time")
+		}
+	default:
+		return refuse("a choice: an unknown name; known are purposes, all, preferences, link, notice, method, asserted_at")
+	}
+	return err
+}
+
+func (c *Choice) noticeMember(name string, raw json.RawMessage) (err error) {
+	into := map[string]*string{
+		"id": &c.Notice.ID, "version": &c.Notice.Version, "hash": &c.Notice.Hash,
+		"language": &c.Notice.Language, "variant": &c.Notice.Variant,
+	}[name]
+	if into == nil {
+		return refuse("notice: an unknown name; known are id, version, hash, language, variant")
+	}
+	*into, err = text("notice."+name, raw)
+	return err
+}
+
+// preference reads one wish. A word, not free text: an address or a name has no
+// place in a receipt.
+func (c *Choice) preference(name string, raw json.RawMessage) error {
+	s := string(raw)
+	if s != "true" && s != "false" {
+		var err error
+		if s, err = text("preferences", raw); err != nil || !validName(s) {
+			return refuse("preferences: a value is true, false or a word of %d letters, digits, '_', '-' or '.' at most", maxName)
+		}
+	}
+	if !validName(name) || len(c.Preferences) == maxPreferences {
+		return refuse("preferences: not a preference's name, or too many")
+	}
+	c.Preferences[name] = s
+	return nil
+}
+
+func choiceStatus(field string, raw json.RawMessage) (Status, error) {
+	switch string(raw) {
+	case `"granted"`:
+		return Granted, nil
+	case `"denied"`:
+		return Denied, nil
+	}
+	return Unknown, refuse(`%s: want "granted" or "denied"`, field)
+}
+
+// text reads a short string without control characters.
+func text(field string, raw json.RawMessage) (string, error) {
+	var s string
+	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return "", refuse("%s: want a string", field)
+	}
+	if len(s) == 0 || len(s) > maxText {
+		return "", refuse("%s: want 1 to %d bytes", field, maxText)
+	}
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			return "", refuse("%s: a character that is not text", field)
+		}
+	}
+	return s, nil
+}
+
+// members calls f for each member of a valid JSON object, refusing repeated names.
+func members(raw []byte, field string, f func(key string, value json.RawMessage) error) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return refuse("%s: want an object", field)
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return refuse("%s: not valid JSON", field)
+		}
+		key, _ := t.(string)
+		if seen[key] {
+			return refuse("%s: a name comes twice", field)
+		}
+		seen[key] = true
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return refuse("%s: not valid JSON", field)
+		}
+		if err := f(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

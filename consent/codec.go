@@ -1,0 +1,135 @@
+package consent
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+)
+
+// The binary form of a record's entries, in choice cookies and stores:
+//
+//	record = version:1 entry*
+//	entry  = len:uvarint name, status<<4|method:1, time:uvarint, node:uvarint,
+//	         revision:uvarint, notice, receipt, [since, until: grants only]
+//	notice, receipt = len:uvarint bytes
+//	since, until = varint microseconds after time
+//
+// Entries are sorted by name and unique. There is one form of each record:
+// anything else is refused, so that a value cannot be read in two ways.
+const codecVersion = 1
+
+// maxRecord bounds what ParseRecord reads, in bytes.
+const maxRecord = 64 << 10
+
+var errRecord = errors.New("not a record of this version")
+
+// AppendRecord appends the entries of a record; its subject is not in it.
+func AppendRecord(dst []byte, r *Record) []byte {
+	dst = append(dst, codecVersion)
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		dst = appendString(dst, e.Purpose)
+		dst = append(dst, byte(e.Status)<<4|byte(e.Method))
+		dst = binary.AppendUvarint(dst, uint64(e.Version.Time))
+		dst = binary.AppendUvarint(dst, uint64(e.Version.Node))
+		dst = binary.AppendUvarint(dst, uint64(e.Revision))
+		dst = appendString(dst, e.Notice)
+		dst = appendString(dst, e.Receipt)
+		if e.Status == Granted {
+			dst = binary.AppendVarint(dst, e.Since-e.Version.Time)
+			dst = binary.AppendVarint(dst, e.Until-e.Version.Time)
+		}
+	}
+	return dst
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// ParseRecord reads what AppendRecord wrote, for this subject. It copies.
+func ParseRecord(s Subject, src []byte) (*Record, error) {
+	if len(src) == 0 || len(src) > maxRecord || src[0] != codecVersion {
+		return nil, errRecord
+	}
+	d := decoder{src: src[1:]}
+	r := &Record{Subject: s}
+	for len(d.src) > 0 && !d.bad {
+		e := Entry{Purpose: d.string(maxName)}
+		code := d.byte()
+		e.Status, e.Method = Status(code>>4), Method(code&15)
+		e.Version.Time = int64(d.uvarint(maxMicros))
+		e.Version.Node = uint16(d.uvarint(1<<16 - 1))
+		e.Revision = int(d.uvarint(1<<31 - 1))
+		e.Notice, e.Receipt = d.string(maxText), d.string(maxText)
+		switch e.Status {
+		case Granted:
+			e.Since, e.Until = e.Version.Time+d.varint(), e.Version.Time+d.varint()
+		case Denied:
+			e.Since = e.Version.Time
+		default:
+			return nil, errRecord
+		}
+		if n := len(r.Entries); n > 0 && r.Entries[n-1].Purpose >= e.Purpose ||
+			!validName(e.Purpose) || int(e.Method) >= len(methodNames) {
+			return nil, errRecord
+		}
+		r.Entries = append(r.Entries, e)
+	}
+	if d.bad || !bytes.Equal(AppendRecord(make([]byte, 0, len(src)), r), src) {
+		return nil, errRecord
+	}
+	return r, nil
+}
+
+const (
+	maxMicros = 1 << 55 // the year 3111: sums of two stay far from overflow
+	maxText   = 256
+)
+
+// decoder reads fields off a slice; once bad, it yields zeroes.
+type decoder struct {
+	src []byte
+	bad bool
+}
+
+func (d *decoder) byte() byte {
+	if d.bad || len(d.src) == 0 {
+		d.bad = true
+		return 0
+	}
+	b := d.src[0]
+	d.src = d.src[1:]
+	return b
+}
+
+func (d *decoder) uvarint(most uint64) uint64 {
+	v, n := binary.Uvarint(d.src)
+	if d.bad || n <= 0 || v > most {
+		d.bad = true
+		return 0
+	}
+	d.src = d.src[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.src)
+	if d.bad || n <= 0 || v > maxMicros || v < -maxMicros {
+		d.bad = true
+		return 0
+	}
+	d.src = d.src[n:]
+	return v
+}
+
+func (d *decoder) string(most uint64) string {
+	n := d.uvarint(most)
+	if d.bad || n > uint64(len(d.src)) {
+		d.bad = true
+		return ""
+	}
+	s := string(d.src[:n])
+	d.src = d.src[n:]
+	return s
+}

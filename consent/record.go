@@ -1,0 +1,201 @@
+package consent
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SubjectKind says in which name space a subject's id lives.
+type SubjectKind uint8
+
+const (
+	NoSubject SubjectKind = iota
+	Visitor               // Assent's own id, from the id cookie or a subject token
+	Anonymous             // a tracker's own id
+	User                  // an account id that a source vouches for
+)
+
+// String names the kind; empty for nobody.
+func (k SubjectKind) String() string {
+	switch k {
+	case Visitor:
+		return "visitor"
+	case Anonymous:
+		return "anonymous"
+	case User:
+		return "user"
+	}
+	return ""
+}
+
+// Subject is who a record is about. The zero value is nobody known.
+type Subject struct {
+	Kind SubjectKind
+	ID   string
+}
+
+// UserOf is the subject of an account id, which means something only within the
+// source that vouches for it.
+func UserOf(source, account string) Subject {
+	return Subject{Kind: User, ID: source + "\x00" + account}
+}
+
+func (s Subject) IsZero() bool { return s.Kind == NoSubject }
+
+// Entry is the newest known state of one purpose.
+type Entry struct {
+	Purpose string
+	Status  Status
+	Version Version
+	Since   int64 // of a grant: unbroken since; microseconds since 1970
+	Until   int64 // of a grant: not valid from here on; 0 for a denial, which never ends
+	// Revision of the purpose that was chosen upon.
+	Revision int
+	Method   Method
+	Notice   string // version of the notice that was shown
+	Receipt  string // id of the receipt that proves it
+}
+
+// SinceTime and UntilTime give the bounds as times; zero where there is none.
+func (e *Entry) SinceTime() time.Time { return microTime(e.Since) }
+func (e *Entry) UntilTime() time.Time { return microTime(e.Until) }
+
+func microTime(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// compare orders entries of one purpose: the higher version, and at a tie the
+// stricter. The rest of the order has no meaning; it makes Merge commutative.
+func (e *Entry) compare(f *Entry) int {
+	return cmp.Or(
+		e.Version.Compare(f.Version),
+		cmp.Compare(e.Status.rank(), f.Status.rank()),
+		-cmp.Compare(e.Until, f.Until),
+		-cmp.Compare(e.Revision, f.Revision),
+		cmp.Compare(e.Method, f.Method),
+		strings.Compare(e.Receipt, f.Receipt),
+		strings.Compare(e.Notice, f.Notice),
+	)
+}
+
+// rank orders statuses by strictness.
+func (s Status) rank() int {
+	switch s {
+	case Granted:
+		return 0
+	case Denied:
+		return 2
+	}
+	return 1
+}
+
+// Record is the newest known state of one subject: at most one entry a purpose,
+// sorted by purpose. It may name purposes that no policy in force declares.
+type Record struct {
+	Subject Subject
+	Entries []Entry
+}
+
+// Find returns the entry of a purpose, nil when there is none.
+func (r *Record) Find(purpose string) *Entry {
+	if r == nil {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(r.Entries, purpose, func(e Entry, p string) int {
+		return strings.Compare(e.Purpose, p)
+	})
+	if !ok {
+		return nil
+	}
+	return &r.Entries[i]
+}
+
+// Newest is the highest version in the record.
+func (r *Record) Newest() Version {
+	var v Version
+	if r != nil {
+		for i := range r.Entries {
+			if w := r.Entries[i].Version; w.Compare(v) > 0 {
+				v = w
+			}
+		}
+	}
+	return v
+}
+
+// Merge joins what two places know: per purpose the higher version wins and a
+// tie is denied. Either may be nil. Commutative (but for the subject, the
+// first one known), associative and idempotent, so nodes may tell each other in
+// any order, any number of times.
+//
+// The winner's Since becomes the latest either side knows: a node that granted
+// anew without having heard of a withdrawal between does not vouch for that time.
+func Merge(a, b *Record) *Record {
+	out := &Record{}
+	var x, y []Entry
+	if a != nil {
+		out.Subject, x = a.Subject, a.Entries
+	}
+	if b != nil {
+		if out.Subject.IsZero() {
+			out.Subject = b.Subject
+		}
+		y = b.Entries
+	}
+	out.Entries = make([]Entry, 0, max(len(x), len(y)))
+	for len(x) > 0 && len(y) > 0 {
+		switch c := strings.Compare(x[0].Purpose, y[0].Purpose); {
+		case c < 0:
+			out.Entries, x = append(out.Entries, x[0]), x[1:]
+		case c > 0:
+			out.Entries, y = append(out.Entries, y[0]), y[1:]
+		default:
+			out.Entries = append(out.Entries, join(x[0], y[0]))
+			x, y = x[1:], y[1:]
+		}
+	}
+	out.Entries = append(append(out.Entries, x...), y...)
+	return out
+}
+
+func join(e, f Entry) Entry {
+	since := max(e.Since, f.Since)
+	if e.compare(&f) < 0 {
+		e = f
+	}
+	e.Since = since
+	return e
+}
+
+// with returns a copy of the record in which the entry stands for its purpose.
+func (r *Record) with(e Entry) *Record {
+	out := &Record{Subject: r.Subject}
+	for i := range r.Entries {
+		if r.Entries[i].Purpose != e.Purpose {
+			out.Entries = append(out.Entries, r.Entries[i])
+		}
+	}
+	out.Entries = append(out.Entries, e)
+	slices.SortFunc(out.Entries, func(a, b Entry) int { return strings.Compare(a.Purpose, b.Purpose) })
+	return out
+}
+
+// denials returns the record's denials alone: what may narrow where nothing may
+// be granted.
+func (r *Record) denials() *Record {
+	if r == nil {
+		return nil
+	}
+	out := &Record{Subject: r.Subject}
+	for _, e := range r.Entries {
+		if e.Status == Denied {
+			out.Entries = append(out.Entries, e)
+		}
+	}
+	return out
+}

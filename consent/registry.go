@@ -1,0 +1,311 @@
+package consent
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"assent/keys"
+)
+
+// Options of a Registry.
+type Options struct {
+	Store       Store            // required
+	CookieKeys  []keys.Key       // required; the first signs, all verify
+	ReceiptKeys []keys.Key       // required; seeds, the first signs
+	Controller  string           // required; named in receipts
+	Now         func() time.Time // default time.Now
+	Rand        io.Reader        // default crypto/rand
+	Node        uint16           // of this process in the fleet, for versions
+	// GrantLife is how long a grant holds: default and ceiling 395 days (13 months:
+	// IAB Europe, TCF Policies, appendix A; CNIL advises 6 months).
+	GrantLife time.Duration
+	CacheSize int // states kept ready; default 8192
+}
+
+// maxGrantLife is the ceiling of GrantLife.
+const maxGrantLife = 395 * 24 * time.Hour
+
+// EnsureDefaults fills what was left out.
+func (o *Options) EnsureDefaults() {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.GrantLife == 0 {
+		o.GrantLife = maxGrantLife
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = 8192
+	}
+}
+
+// Validate reports everything wrong at once.
+func (o *Options) Validate() error {
+	var errs []error
+	check := func(ok bool, problem string) {
+		if !ok {
+			errs = append(errs, errors.New(problem))
+		}
+	}
+	check(o.Store != nil, "no store")
+	check(len(o.CookieKeys) > 0, "no cookie keys")
+	check(len(o.ReceiptKeys) > 0, "no receipt keys")
+	check(o.Controller != "", "no controller")
+	check(o.GrantLife > 0 && o.GrantLife <= maxGrantLife, "grant life is not within 395 days")
+	check(o.CacheSize >= 2 && o.CacheSize <= 1<<24, "cache size is not within 2 and 2^24")
+	return errors.Join(errs...)
+}
+
+// Registry answers who may be asked what, and records what they say. Safe for
+// concurrent use. A choice it acknowledged is in every later answer.
+type Registry struct {
+	o      Options
+	clock  Clock
+	vocab  atomic.Pointer[vocabulary]
+	cache  *cache
+	epochs epochs
+	locks  [256]sync.Mutex // writers, by subject
+}
+
+// vocabulary is what hangs on the policy in force.
+type vocabulary struct {
+	purposes   *Purposes
+	nobody     *State
+	unreadable *State
+}
+
+// NewRegistry makes a registry that knows no purposes yet: see Use.
+func NewRegistry(o Options) (*Registry, error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("consent options: %w", err)
+	}
+	r := &Registry{o: o, clock: Clock{Node: o.Node}, cache: newCache(o.CacheSize)}
+	r.epochs.seed = r.cache.seed
+	none, err := NewPurposes(nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Use(none)
+	return r, nil
+}
+
+// Use makes p the vocabulary of every later answer. Answers given before stay in
+// theirs: State.Purposes tells.
+func (r *Registry) Use(p *Purposes) {
+	r.vocab.Store(&vocabulary{purposes: p, nobody: Fold(p, nil), unreadable: unreadable(p)})
+}
+
+// Purposes is the vocabulary in use.
+func (r *Registry) Purposes() *Purposes { return r.vocab.Load().purposes }
+
+// Identify answers for one request from what it presents: the values of the choice
+// cookie, the id cookie and the subject token, each empty when not sent. What the
+// store holds for the proven id and what the device remembers are merged by
+// version. A credential that does not verify counts as not sent (State.Presented
+// says so). Never nil; when the store fails the state is Unreadable. The bytes are
+// not kept. Allocates nothing when the same bytes were seen lately.
+func (r *Registry) Identify(choiceCookie, idCookie, token []byte) *State {
+	v := r.vocab.Load()
+	if len(choiceCookie)+len(idCookie)+len(token) == 0 {
+		return v.nobody
+	}
+	h := r.cache.hash(NoSubject, choiceCookie, idCookie, token)
+	if e := r.cache.get(h, NoSubject, choiceCookie, idCookie, token); e != nil && r.fresh(v, e) {
+		return e.state
+	}
+	return r.identify(v, h, choiceCookie, idCookie, token)
+}
+
+// fresh reports whether a cached state still holds.
+func (r *Registry) fresh(v *vocabulary, e *cached) bool {
+	if e.state.purposes != v.purposes {
+		return false
+	}
+	for i := range e.n {
+		if !r.epochs.current(&e.deps[i]) {
+			return false
+		}
+	}
+	return e.ends == 0 || r.o.Now().UnixMicro() < e.ends
+}
+
+// shown is what one way of presenting oneself proves.
+type shown struct {
+	visitor string
+	record  *Record
+}
+
+func (r *Registry) identify(v *vocabulary, h uint64, choiceCookie, idCookie, token []byte) *State {
+	e := &cached{}
+	var p Presented
+	now := r.o.Now()
+	proveID := func(raw []byte) (string, Credential) {
+		id, ends, c := readID(r.o.CookieKeys, raw, now)
+		if c == Valid && (e.ends == 0 || ends.UnixMicro() < e.ends) {
+			e.ends = ends.UnixMicro()
+		}
+		return id, c
+	}
+	var cookies, device shown
+	cookies.visitor, p.ID = proveID(idCookie)
+	cookies.record, p.Choice = readChoice(r.o.CookieKeys, choiceCookie)
+	if len(token) > 0 {
+		id, choice := readToken(token)
+		var c Credential
+		device.record, p.Token = readChoice(r.o.CookieKeys, choice)
+		if p.Token == Valid {
+			device.visitor, c = proveID(id)
+		}
+		if c > Valid {
+			p.Token = c
+		}
+		// An id that grew old leaves the choice beside it; a false one discredits it.
+		if p.Token == Malformed || p.Token == Forged {
+			device.record = nil
+		}
+	}
+	// One person with two credentials, unless each proves another id.
+	if device.visitor == "" || cookies.visitor == "" || device.visitor == cookies.visitor {
+		cookies = shown{cmp.Or(cookies.visitor, device.visitor), Merge(cookies.record, device.record)}
+		device = shown{}
+	}
+	s := r.person(v, e, cookies)
+	if device.visitor != "" && !s.Unreadable {
+		other := r.person(v, e, device)
+		remembered := s.remembered
+		s = Combine(s, other)
+		s.remembered = remembered
+	}
+	if s.Unreadable {
+		s = unreadable(v.purposes)
+		s.Presented = p
+		return s
+	}
+	s.Presented = p
+	if len(choiceCookie) <= maxCredential && len(idCookie) <= maxCredential && len(token) <= maxCredential {
+		e.a, e.b, e.c, e.state = string(choiceCookie), string(idCookie), string(token), s
+		r.cache.put(h, e)
+	}
+	return s
+}
+
+// person is the fresh state of one presenter; the caller may still change it.
+func (r *Registry) person(v *vocabulary, e *cached, w shown) *State {
+	record := w.record
+	if w.visitor != "" {
+		subject := Subject{Visitor, w.visitor}
+		e.deps[e.n], e.n = r.epochs.of(subject), e.n+1
+		stored, err := r.o.Store.Get(subject)
+		if err != nil {
+			return unreadable(v.purposes)
+		}
+		record = Merge(stored, record)
+		record.Subject = subject
+	}
+	s := Fold(v.purposes, record)
+	s.remembered = w.record
+	return s
+}
+
+// Lookup answers for a subject that the request only names: a tracker's own id,
+// followed to whoever holds it, or an account that a source vouches for. An id that
+// nothing was ever recorded for has an empty state. Otherwise as Identify; the id's
+// bytes are not kept.
+func (r *Registry) Lookup(s Subject) *State {
+	v := r.vocab.Load()
+	if s.IsZero() || s.ID == "" {
+		return v.nobody
+	}
+	id := unsafe.Slice(unsafe.StringData(s.ID), len(s.ID))
+	h := r.cache.hash(s.Kind, id, nil, nil)
+	if e := r.cache.get(h, s.Kind, id, nil, nil); e != nil && r.fresh(v, e) {
+		return e.state
+	}
+	e := newCached(s.Kind, s.ID, "", "")
+	record, err := r.follow(Subject{s.Kind, e.a}, e)
+	if err != nil {
+		return v.unreadable
+	}
+	e.state = v.nobody
+	if record != nil {
+		e.state = Fold(v.purposes, record)
+	}
+	if len(s.ID) <= maxCredential {
+		r.cache.put(h, e)
+	}
+	return e.state
+}
+
+// follow reads the record that answers for a subject. An id held by a visitor has
+// the holder's; what others denied for that id since it was linked stands beside it
+// and is not the holder's to undo.
+func (r *Registry) follow(s Subject, e *cached) (*Record, error) {
+	e.deps[0], e.n = r.epochs.of(s), 1
+	own, err := r.o.Store.Get(s)
+	if err != nil || s.Kind != Anonymous {
+		return own, err
+	}
+	link, held, err := r.o.Store.Linked(s)
+	if err != nil || !held {
+		return own, err
+	}
+	e.deps[1], e.n = r.epochs.of(link.Holder), 2
+	record, err := r.o.Store.Get(link.Holder)
+	if err != nil {
+		return nil, err
+	}
+	record = Merge(record, own.denials())
+	record.Subject = link.Holder
+	if own != nil {
+		for _, d := range own.Entries {
+			if d.Status == Denied && d.Version.Compare(link.Version) > 0 {
+				record = record.with(d)
+			}
+		}
+	}
+	return record, nil
+}
+
+// Receipt returns a signed receipt by its id; nil when there is none.
+func (r *Registry) Receipt(id string) ([]byte, error) { return r.o.Store.Receipt(id) }
+
+// NewVisitor makes an id for someone who needs one.
+func (r *Registry) NewVisitor() (string, error) { return newUUID(r.o.Rand, r.o.Now()) }
+
+// IDCookie is the signed value of the id cookie for a visitor.
+func (r *Registry) IDCookie(visitor string) string { return signID(&r.o.CookieKeys[0], visitor) }
+
+// IDEnds is when a visitor's id must end, and its cookie with it.
+func (r *Registry) IDEnds(visitor string) time.Time {
+	born, _ := uuidTime(visitor)
+	return born.Add(IDLife)
+}
+
+// ChoiceCookie is the signed value of the choice cookie for a state. It names
+// nobody; without an id cookie beside it (identified false), its times are blurred.
+func (r *Registry) ChoiceCookie(s *State, identified bool) string {
+	record := s.record
+	if record == nil {
+		record = &Record{}
+	}
+	return signChoice(&r.o.CookieKeys[0], record, !identified)
+}
+
+// Token is the subject token for a state: what both cookies would hold.
+func (r *Registry) Token(s *State, identified bool) string {
+	id := ""
+	if identified && s.Subject.Kind == Visitor {
+		id = r.IDCookie(s.Subject.ID)
+	}
+	return id + tokenJoint + r.ChoiceCookie(s, id != "")
+}

@@ -1,0 +1,137 @@
+package consent
+
+import "time"
+
+// Rules is what the regimes in force ask of choices, as plain data.
+type Rules struct {
+	// OptOut: purposes that a universal opt-out signal denies here.
+	OptOut PurposeSet
+	// Affirmative: purposes whose grant must come from an affirmative act.
+	Affirmative PurposeSet
+}
+
+// Reason says which rule of Resolve answered for a purpose. A closed set.
+type Reason uint8
+
+const (
+	NoChoice         Reason = iota // nothing recorded, nothing signalled
+	UnreadableState                // the store or a signal could not be read
+	RecordedDenial                 // refused, withdrawn or objected, on record
+	DeniedPreference               // the event's own category preferences say no
+	DeniedOptOut                   // a universal opt-out signal, honoured here
+	RecordedGrant                  // granted, on record, and valid
+	GrantStale                     // granted for another revision of the purpose
+	GrantExpired                   // granted too long ago
+	GrantImplied                   // granted without the affirmative act the law asks
+	GrantAfterEvent                // granted, but not yet when the event happened: denied
+	reasons
+)
+
+var reasonNames = [reasons]string{
+	"no_choice", "unreadable", "recorded_denial", "denied_preference", "denied_opt_out",
+	"recorded_grant", "grant_stale", "grant_expired", "grant_implied", "grant_after_event",
+}
+
+// String is stable: it appears in answers and metrics.
+func (r Reason) String() string {
+	if r < reasons {
+		return reasonNames[r]
+	}
+	return reasonNames[UnreadableState]
+}
+
+// Resolution is the answer for one request: granted, denied, or neither, and
+// then what silence means is the regime's to say.
+type Resolution struct {
+	Granted, Denied PurposeSet
+	OptOut          bool // a universal opt-out signal is present, honoured or not
+	Unreadable      bool // only contract and law may justify anything
+	Why             [MaxPurposes]Reason
+}
+
+// Status is the answer for one purpose.
+func (r *Resolution) Status(i int) Status {
+	switch {
+	case r.Denied.Has(i):
+		return Denied
+	case r.Granted.Has(i):
+		return Granted
+	}
+	return Unknown
+}
+
+// Resolve answers for every purpose of the stored state's vocabulary. The first
+// rule that applies answers; each is stricter than what follows it:
+//
+//  1. The state or a signal cannot be read: nothing is granted. What is known to
+//     be denied stays denied.
+//  2. A denial on record. It never ends.
+//  3. A signal of the request that narrows: its category preferences, or a
+//     universal opt-out signal for the purposes in Rules.OptOut.
+//  4. A grant on record that is for this revision, not expired at now, by an
+//     affirmative act where Rules.Affirmative asks for one, and, for an event
+//     that happened at an instant before now, unbroken since then. An event older
+//     than such a grant is denied: what stood before the grant is not kept, and it
+//     may have been a denial.
+//  5. Unknown.
+//
+// A nil state is an unreadable one; nil signals are none. A zero at, or one after
+// now, is now. Pure; allocates nothing.
+func Resolve(r Rules, stored *State, sig *Signals, at, now time.Time) Resolution {
+	var out Resolution
+	if sig == nil {
+		sig = &noSignals
+	}
+	out.OptOut = sig.GPC
+	if stored == nil {
+		out.Unreadable = true
+		out.Denied = sig.Denied
+		for i := range out.Why {
+			out.Why[i] = UnreadableState
+		}
+		return out
+	}
+	var optOut PurposeSet
+	if sig.GPC {
+		optOut = r.OptOut
+	}
+	out.Unreadable = stored.Unreadable || sig.Unreadable
+	all := stored.purposes.All()
+	out.Denied = (stored.Denied | sig.Denied | optOut) & all
+	nowMicro := now.UnixMicro()
+	atMicro := nowMicro
+	past := !at.IsZero() && at.Before(now)
+	if past {
+		atMicro = at.UnixMicro()
+	}
+	for i := range stored.spans {
+		bit := PurposeSet(1) << uint(i)
+		var why Reason
+		switch {
+		case out.Unreadable:
+			why = UnreadableState
+		case stored.Denied&bit != 0:
+			why = RecordedDenial
+		case sig.Denied&bit != 0:
+			why = DeniedPreference
+		case optOut&bit != 0:
+			why = DeniedOptOut
+		case stored.Stale&bit != 0:
+			why = GrantStale
+		case stored.Granted&bit == 0:
+			why = NoChoice
+		case nowMicro >= stored.spans[i].until:
+			why = GrantExpired
+		case r.Affirmative&stored.Implied&bit != 0:
+			why = GrantImplied
+		case past && atMicro < stored.spans[i].since:
+			why = GrantAfterEvent
+			out.Denied |= bit
+		default:
+			why = RecordedGrant
+			out.Granted |= bit
+		}
+		out.Why[i] = why
+	}
+	return out
+}

@@ -1,0 +1,276 @@
+package consent
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// TestResolve reads testdata/resolve.txt: of each case the lines up to the blank
+// one are the facts, the rest is what Resolve answers.
+func TestResolve(t *testing.T) {
+	met := map[Reason]bool{}
+	golden(t, "testdata/resolve.txt", func(name, body string) string {
+		facts, _, _ := strings.Cut(body, "\n\n")
+		facts = strings.TrimSpace(facts)
+		return facts + "\n\n" + resolveCase(t, name, facts, met)
+	})
+	for r := range reasons {
+		if !met[r] {
+			t.Errorf("no case answers %s", r)
+		}
+	}
+}
+
+func resolveCase(t *testing.T, name, facts string, met map[Reason]bool) string {
+	p := shop(t)
+	record := &Record{Subject: Subject{Visitor, "v"}}
+	var sig Signals
+	var rules Rules
+	var at time.Time
+	failed, missing := false, false
+	for line := range strings.Lines(facts) {
+		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch word {
+		case "record":
+			record = record.with(parseEntry(t, p, rest))
+		case "store-fails":
+			failed = true
+		case "no-state":
+			missing = true
+		case "gpc":
+			sig.SetGPC([]byte(rest))
+		case "segment":
+			p.SegmentPreferences([]byte(rest), &sig)
+		case "honours":
+			rules.OptOut = set(t, p, strings.Fields(rest)...)
+		case "affirmative":
+			rules.Affirmative = set(t, p, strings.Fields(rest)...)
+		case "event":
+			at = day0.Add(parseSpan(t, rest))
+		default:
+			t.Fatalf("%s: what is %q?", name, line)
+		}
+	}
+	s := Fold(p, record)
+	if failed {
+		s = unreadable(p)
+		s.Denied = Fold(p, record).Denied
+	}
+	if missing {
+		s = nil
+	}
+	r := Resolve(rules, s, &sig, at, day0)
+	var b strings.Builder
+	for i := range p.Len() {
+		met[r.Why[i]] = true
+		if r.Why[i] != NoChoice || r.Status(i) != Unknown {
+			fmt.Fprintf(&b, "%s %s: %s\n", p.At(i).Name, r.Status(i), r.Why[i])
+		}
+	}
+	if r.OptOut {
+		b.WriteString("opt-out signal\n")
+	}
+	if r.Unreadable {
+		b.WriteString("unreadable\n")
+	}
+	if s := sig.Present.String(); s != "" {
+		fmt.Fprintf(&b, "signals %s\n", s)
+	}
+	if r.Granted&r.Denied != 0 {
+		t.Errorf("%s: granted and denied at once", name)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// parseEntry reads "analytics granted revision=2 since=-10d until=+10d banner".
+func parseEntry(t *testing.T, p *Purposes, s string) Entry {
+	t.Helper()
+	f := strings.Fields(s)
+	e := Entry{Purpose: f[0], Method: Banner}
+	if i, ok := p.Index(f[0]); ok {
+		e.Revision = p.At(i).Revision
+	}
+	var err error
+	if e.Status, err = ParseStatus(f[1]); err != nil {
+		t.Fatal(err)
+	}
+	since, until := -10*24*time.Hour, 385*24*time.Hour
+	for _, o := range f[2:] {
+		key, value, option := strings.Cut(o, "=")
+		switch {
+		case !option:
+			e.Method, err = ParseMethod(o)
+		case key == "since":
+			since = parseSpan(t, value)
+		case key == "until":
+			until = parseSpan(t, value)
+		case key == "revision":
+			e.Revision, err = strconv.Atoi(value)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.Since = day0.Add(since).UnixMicro()
+	e.Version.Time = e.Since
+	if e.Status == Granted {
+		e.Until = day0.Add(until).UnixMicro()
+	}
+	return e
+}
+
+// parseSpan reads "-10d", "+1h" and the like.
+func parseSpan(t *testing.T, s string) time.Duration {
+	t.Helper()
+	scale := time.Duration(1)
+	if d, ok := strings.CutSuffix(s, "d"); ok {
+		s, scale = d+"h", 24
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return scale * d
+}
+
+func TestClosedSetsHaveNames(t *testing.T) {
+	unique := func(kind string, n int, name func(int) string) {
+		seen := map[string]bool{}
+		for i := range n {
+			s := name(i)
+			if s == "" && i > 0 || seen[s] {
+				t.Errorf("%s %d has no name of its own", kind, i)
+			}
+			seen[s] = true
+		}
+	}
+	unique("reason", int(reasons), func(i int) string { return Reason(i).String() })
+	unique("credential", int(credentials), func(i int) string { return Credential(i).String() })
+	unique("status", 3, func(i int) string { return Status(i).String() })
+	unique("basis", int(PublicTask)+1, func(i int) string { return Basis(i).String() })
+	unique("method", int(Signal)+1, func(i int) string { return Method(i).String() })
+	for b := Consent; b <= PublicTask; b++ {
+		if back, err := ParseBasis(b.String()); err != nil || back != b {
+			t.Errorf("basis %s reads back as %s, %v", b, back, err)
+		}
+	}
+	for m := Banner; m <= Signal; m++ {
+		if back, err := ParseMethod(m.String()); err != nil || back != m {
+			t.Errorf("method %s reads back as %s, %v", m, back, err)
+		}
+	}
+	if _, err := ParseMethod(""); err == nil {
+		t.Error("no method is a method")
+	}
+	if Reason(200).String() != "unreadable" || Status(9).String() != "unknown" || Method(99).Affirmative() || Basis(99).Asks() {
+		t.Error("an unknown code is not answered strictly")
+	}
+}
+
+// TestResolveOnlyNarrows: whatever signal, rule, failure or passing of time is
+// added, nothing more is granted and nothing less is denied. Only a grant ends.
+func TestResolveOnlyNarrows(t *testing.T) {
+	p := shop(t)
+	rapid.Check(t, func(t *rapid.T) {
+		s := Fold(p, recordGen(p).Draw(t, "record"))
+		rules := Rules{OptOut: setGen(p).Draw(t, "opt-out"), Affirmative: setGen(p).Draw(t, "affirmative")}
+		now := timeGen().Draw(t, "now")
+		base := Resolve(Rules{}, s, nil, time.Time{}, now)
+		sig := &Signals{
+			GPC: rapid.Bool().Draw(t, "gpc"), Denied: setGen(p).Draw(t, "denied"),
+			Unreadable: rapid.Bool().Draw(t, "unreadable"),
+		}
+		narrow := Resolve(rules, s, sig, timeGen().Draw(t, "at"), now)
+		if narrow.Granted&^base.Granted != 0 || base.Denied&^narrow.Denied != 0 || narrow.Granted&narrow.Denied != 0 {
+			t.Fatalf("from %b/%b to %b/%b", base.Granted, base.Denied, narrow.Granted, narrow.Denied)
+		}
+		later := Resolve(Rules{}, s, nil, time.Time{}, now.Add(rapid.Custom(spanGen).Draw(t, "later")))
+		if later.Granted&^base.Granted != 0 || later.Denied != base.Denied {
+			t.Fatalf("time turned %b/%b to %b/%b", base.Granted, base.Denied, later.Granted, later.Denied)
+		}
+		for i := range p.Len() {
+			if (narrow.Why[i] == RecordedGrant) != narrow.Granted.Has(i) {
+				t.Fatalf("purpose %d: %s, granted %v", i, narrow.Why[i], narrow.Granted.Has(i))
+			}
+		}
+	})
+}
+
+func TestGPCIsExactlyOne(t *testing.T) {
+	for _, v := range []string{"", "0", "true", "01", "1 ", " 1", "1,1", "11", "\"1\"", "１"} {
+		var s Signals
+		if s.SetGPC([]byte(v)); s.GPC || s.Present != 0 {
+			t.Errorf("%q is a signal", v)
+		}
+	}
+	var s Signals
+	if s.SetGPC([]byte("1")); !s.GPC || s.Present.String() != "gpc" {
+		t.Error("1 is no signal")
+	}
+}
+
+func TestSegmentPreferences(t *testing.T) {
+	p := shop(t)
+	for _, c := range []struct{ raw, denied string }{
+		{`{"Analytics":true,"Measuring":true}`, ""},
+		{`{"ANALYTICS":true,"measuring":true,"ads":true}`, ""},
+		{`{"Analytics":true}`, "analytics"},
+		{`{}`, "analytics"},
+		{`{"Analytics":false,"Measuring":true}`, "analytics"},
+		{`{"Analytics":true,"Measuring":true,"Ads":false}`, "ads"},
+		{`{"Analytics":true,"Measuring":true,"ads":"true"}`, "ads"},
+		{`{"Analytics":1,"Measuring":true,"ads":null}`, "ads,analytics"},
+		{`{"Analytics":true,"Measuring":true,"Analytics":false}`, "analytics"},
+		{`{"Analytics":false,"Measuring":true,"Analytics":true}`, "analytics"},
+		{`{"An\u0061lytics":true,"Measuring":true,"\u0061ds":false}`, "ads"},
+		{`{"Analytics":true,"Measuring":true,"fraud":false,"orders":false}`, "fraud,orders"},
+		{`{"Analytics":true,"Measuring":true,"other":false}`, ""},
+		{` {"Analytics" : true , "Measuring" : true } `, ""},
+		{`null`, "unreadable"},
+		{``, "unreadable"},
+		{`true`, "unreadable"},
+		{`[true]`, "unreadable"},
+		{`{"Analytics":true`, "unreadable"},
+		{`{"Analytics":tru}`, "unreadable"},
+		{`{"Analytics":true}x`, "unreadable"},
+	} {
+		var s Signals
+		p.SegmentPreferences([]byte(c.raw), &s)
+		got := strings.Join(p.Names(s.Denied), ",")
+		if s.Unreadable {
+			got = "unreadable"
+		}
+		if got != c.denied || s.Present != SignalSegment {
+			t.Errorf("%s: denied %q, want %q", c.raw, got, c.denied)
+		}
+	}
+}
+
+func TestNewPurposesRefuses(t *testing.T) {
+	many := make([]Purpose, MaxPurposes+1)
+	for i := range many {
+		many[i] = Purpose{Name: fmt.Sprint("p", i), Basis: Consent}
+	}
+	for name, list := range map[string][]Purpose{
+		"too many": many, "no basis": {{Name: "a"}}, "no name": {{Basis: Consent}},
+		"a space": {{Name: "a b", Basis: Consent}}, "twice": {{Name: "a", Basis: Consent}, {Name: "a", Basis: Contract}},
+		"unknown basis": {{Name: "a", Basis: 99}}, "negative revision": {{Name: "a", Basis: Consent, Revision: -1}},
+	} {
+		if _, err := NewPurposes(list); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	p, err := NewPurposes(many[:MaxPurposes])
+	if err != nil || p.All() != ^PurposeSet(0) || len(p.Names(p.All())) != MaxPurposes {
+		t.Errorf("64 purposes: %v", err)
+	}
+	if !bytes.Equal([]byte(strings.Join(p.Names(PurposeSet(0).With(63)), "")), []byte("p63")) {
+		t.Error("bit 63 is lost")
+	}
+}

@@ -1,0 +1,139 @@
+package consent
+
+import (
+	"strings"
+
+	"assent/redact"
+)
+
+// SignalSet is the set of signals a request carried.
+type SignalSet uint8
+
+const (
+	SignalGPC SignalSet = 1 << iota
+	SignalSegment
+	SignalChoice // a choice cookie or token of ours
+)
+
+var signalNames = [...]string{"gpc", "segment", "choice"}
+
+// Names lists the signals in a fixed order.
+func (s SignalSet) Names() []string {
+	out := []string{}
+	for i, n := range signalNames {
+		if s>>uint(i)&1 != 0 {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// String joins the names by comma.
+func (s SignalSet) String() string { return strings.Join(s.Names(), ",") }
+
+// Signals is what one request or event says about consent. It can only take
+// permission away.
+type Signals struct {
+	GPC        bool       // Global Privacy Control: a universal opt-out
+	Denied     PurposeSet // purposes the event itself says no to
+	Present    SignalSet
+	Unreadable bool // a signal came and could not be read
+}
+
+var noSignals Signals
+
+// SetGPC reads the value of a Sec-GPC header. Only exactly "1" is a signal (W3C
+// Global Privacy Control, 3.2: any other value is to be ignored).
+func (s *Signals) SetGPC(header []byte) {
+	if len(header) == 1 && header[0] == '1' {
+		s.GPC = true
+		s.Present |= SignalGPC
+	}
+}
+
+// category is one name of a foreign vocabulary and the purposes it speaks of.
+type category struct {
+	name     string
+	purposes PurposeSet
+	mapped   bool // the policy maps it, so its absence means something
+}
+
+const maxCategories = 256
+
+func categories(list []Purpose, vocabulary string) []category {
+	var out []category
+	add := func(name string, i int, mapped bool) {
+		for k := range out {
+			if equalFoldASCII([]byte(out[k].name), name) && out[k].mapped == mapped {
+				out[k].purposes = out[k].purposes.With(i)
+				return
+			}
+		}
+		out = append(out, category{name, PurposeSet(0).With(i), mapped})
+	}
+	for i := range list {
+		names := list[i].Signals[vocabulary]
+		for _, n := range names {
+			add(n, i, true)
+		}
+		if len(names) == 0 {
+			add(list[i].Name, i, false)
+		}
+	}
+	return out
+}
+
+// SegmentPreferences narrows s by an event's context.consent.categoryPreferences,
+// given as JSON: an object of category to boolean. A category that is not true
+// denies its purposes; so does one the policy maps but the object leaves out
+// (Segment, Consent in Segment Connect: a missing category counts as false). A
+// category is the one a purpose's signals name, else the purpose's own name, in any
+// ASCII case. Of a repeated category each is judged. Anything but an object is
+// unreadable. Allocates nothing unless a key holds escapes.
+func (p *Purposes) SegmentPreferences(raw []byte, s *Signals) {
+	s.Present |= SignalSegment
+	var seen [maxCategories / 64]uint64
+	var denied PurposeSet
+	err := redact.EachMember(raw, func(key, value []byte) error {
+		for k := range p.segment {
+			c := &p.segment[k]
+			if !equalFoldASCII(key, c.name) {
+				continue
+			}
+			seen[k/64] |= 1 << (k % 64)
+			if string(value) != "true" {
+				denied |= c.purposes
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.Unreadable = true
+		return
+	}
+	for k := range p.segment {
+		if p.segment[k].mapped && seen[k/64]>>(k%64)&1 == 0 {
+			denied |= p.segment[k].purposes
+		}
+	}
+	s.Denied |= denied
+}
+
+func equalFoldASCII(b []byte, s string) bool {
+	if len(b) != len(s) {
+		return false
+	}
+	for i := range b {
+		if lower(b[i]) != lower(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+
+	"assent/consent"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var errChecksum = errors.New("consent store: a value that is not what was written")
+
+func subjectKey(space byte, s consent.Subject) []byte {
+	key := make([]byte, 0, 2+len(s.ID))
+	return append(append(key, space, byte(s.Kind)), s.ID...)
+}
+
+// seal appends the checksum of a key and its value to the value.
+func seal(key, value []byte) []byte {
+	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
+	return binary.BigEndian.AppendUint32(value[:len(value):len(value)], sum)
+}
+
+// unseal checks and removes it.
+func unseal(key, sealed []byte) ([]byte, error) {
+	n := len(sealed) - 4
+	if n < 0 {
+		return nil, errChecksum
+	}
+	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, sealed[:n])
+	if binary.BigEndian.Uint32(sealed[n:]) != sum {
+		return nil, errChecksum
+	}
+	return sealed[:n], nil
+}
+
+const linkHead = 1 + 8 + 2
+
+func appendLink(dst []byte, l consent.Link) []byte {
+	dst = append(dst, byte(l.Holder.Kind))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(l.Version.Time))
+	dst = binary.BigEndian.AppendUint16(dst, l.Version.Node)
+	return append(dst, l.Holder.ID...)
+}
+
+func parseLink(v []byte) (consent.Link, error) {
+	if len(v) <= linkHead || v[0] == 0 || v[0] > byte(consent.User) {
+		return consent.Link{}, errors.New("consent store: not a link")
+	}
+	return consent.Link{
+		Holder: consent.Subject{Kind: consent.SubjectKind(v[0]), ID: string(v[linkHead:])},
+		Version: consent.Version{
+			Time: int64(binary.BigEndian.Uint64(v[1:])), Node: binary.BigEndian.Uint16(v[9:]),
+		},
+	}, nil
+}

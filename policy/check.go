@@ -1,0 +1,339 @@
+package policy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"assent/consent"
+	"assent/redact"
+)
+
+var roleNames = []string{RoleOwn, RoleProcessor, RoleThirdParty}
+
+// reservedTopics are written by Assent itself (public contract, section 3).
+var reservedTopics = []string{"events.bad", "consent.log", "consent.state", "privacy.requests"}
+
+// signalSchemes are the vendors' vocabularies a purpose can be mapped to, each
+// with a test of one name: empty, or what to write.
+var signalSchemes = map[string]func(string) string{
+	"tcf": func(s string) string {
+		if n, err := strconv.Atoi(s); err == nil && n >= 1 && n <= 24 {
+			return ""
+		}
+		return "write a TCF purpose id, 1 to 24"
+	},
+	"consent_mode": func(s string) string {
+		if slices.Contains(consentModes, s) {
+			return ""
+		}
+		return "write one of " + strings.Join(consentModes, ", ")
+	},
+	"segment":  anyName,
+	"onetrust": anyName,
+}
+
+var consentModes = []string{
+	"ad_storage", "ad_user_data", "ad_personalization", "analytics_storage",
+	"functionality_storage", "personalization_storage", "security_storage",
+}
+
+func anyName(string) string { return "" }
+
+// sensitivePrefix marks categories of GDPR Art. 9 and their like elsewhere.
+const sensitivePrefix = "sensitive."
+
+func isSensitive(category string) bool {
+	return strings.HasPrefix(category, sensitivePrefix) || category == "sensitive"
+}
+
+// check tells what a well-formed document says that must not stand. It looks at
+// nothing but the document.
+func (r *reader) check() {
+	r.checkPurposes()
+	r.checkRecipients()
+	r.checkEvents()
+	for _, f := range r.doc.Fields {
+		r.checkField(f)
+	}
+	r.checkPaths()
+	r.checkRoom()
+}
+
+func (r *reader) checkPurposes() {
+	if at, written := r.at["purposes"]; written && len(r.doc.Purposes) == 0 {
+		r.addf(at, "no purposes: nothing can be collected without one")
+	}
+	for _, p := range r.doc.Purposes {
+		basis, err := consent.ParseBasis(p.Basis)
+		if err == nil && !basis.Chooses() && (p.Sale || p.TargetedAds) {
+			r.addf(p.Pos, "purpose %s: basis %s never carries sale or targeted_ads: use consent, or remove the flag", p.Name, p.Basis)
+		}
+	}
+}
+
+// purpose finds a declared purpose and tells when there is none.
+func (r *reader) known(n Name, what string) *PurposeRule {
+	if n.Text == "" {
+		return nil
+	}
+	p := r.doc.purpose(n.Text)
+	if p == nil {
+		var names []string
+		for _, p := range r.doc.Purposes {
+			names = append(names, p.Name)
+		}
+		hint := didYouMean(n.Text, names)
+		if hint == "" {
+			hint = "; declared are " + strings.Join(names, ", ")
+		}
+		r.addf(n.Pos, "%s: unknown purpose %q%s", what, n.Text, hint)
+	}
+	return p
+}
+
+func (r *reader) checkRecipients() {
+	if at, written := r.at["recipients"]; written && len(r.doc.Recipients) == 0 {
+		r.addf(at, "no recipients: nobody receives anything")
+	}
+	topics := map[string]string{}
+	for _, p := range r.doc.Recipients {
+		what := "recipient " + p.ID
+		for _, n := range p.Purposes {
+			r.known(n, what)
+		}
+		if why := badTopic(p.Topic); p.Topic != "" && why != "" {
+			r.addf(p.topicPos, "%s: topic %q %s", what, p.Topic, why)
+		}
+		if other, taken := topics[p.Topic]; taken && p.Topic != "" {
+			r.addf(p.topicPos, "%s: topic %q is already that of %s: records of two recipients do not mix", what, p.Topic, other)
+		}
+		topics[p.Topic] = p.ID
+		if len(p.Country) > 2 {
+			r.addf(p.countryPos, "%s: country %q: write the country alone", what, p.Country)
+		}
+		if r.doc.settled(p.Purposes) && r.doc.settledEvents() && !r.doc.receives(p) {
+			r.addf(p.Pos, "%s: no purpose serves it: no event is for any of its purposes, so it would never receive one", what)
+		}
+	}
+}
+
+// badTopic applies Kafka's rules for topic names; internal topics begin with
+// two underscores.
+func badTopic(name string) string {
+	switch {
+	case slices.Contains(reservedTopics, name), strings.HasPrefix(name, "__"):
+		return "is reserved: choose another"
+	case len(name) > 249, name == ".", name == "..",
+		strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != "":
+		return "is no Kafka topic: use up to 249 letters, digits, dots, - and _"
+	}
+	return ""
+}
+
+func (r *reader) checkEvents() {
+	d := r.doc
+	for _, n := range d.Defaults.Events {
+		r.known(n, "defaults.events")
+	}
+	rest := len(d.Defaults.Events) > 0
+	for i, e := range d.Events {
+		for _, n := range e.Purposes {
+			r.known(n, "event rule")
+		}
+		for _, above := range d.Events[:i] {
+			if above.covers(e) {
+				r.addf(e.Pos, "event rule is unreachable: the rule in line %d matches first: move it up or remove it", above.Pos.Line)
+				break
+			}
+		}
+		rest = rest || e.Type == "" && e.Event == ""
+	}
+	if !rest {
+		r.addf(cmp.Or(r.at["defaults"], r.at["events"], Pos{1, 1}), "events that no rule matches have no purpose: add defaults: {events: [a purpose]}")
+	}
+}
+
+// covers says that e matches whatever o matches.
+func (e *EventRule) covers(o *EventRule) bool {
+	return (e.Type == "" || e.Type == o.Type) && (e.Event == "" || e.Event == o.Event)
+}
+
+func (r *reader) checkField(f *FieldRule) {
+	what := "field " + f.Path
+	r.checkNeed(&f.Need, f, what)
+	if f.Otherwise == nil {
+		if r.doc.settled(f.candidates()) && !r.doc.serves(&f.Need) {
+			r.addf(f.Pos, "%s is unreachable: no recipient has one of its purposes", what)
+		}
+		return
+	}
+	what += ": otherwise"
+	r.checkNeed(&f.Otherwise.Need, f, what)
+	if r.doc.settled(f.candidates()) && r.doc.settled(f.Otherwise.candidates()) && !r.doc.canApply(f) {
+		r.addf(f.Otherwise.Pos, "%s can never apply: wherever one of its purposes is allowed the field itself is kept, or no recipient has one of them", what)
+	}
+}
+
+// checkNeed: names are declared, and what is sensitive has explicit consent
+// (GDPR Art. 9(2)(a)).
+func (r *reader) checkNeed(n *Need, f *FieldRule, what string) {
+	explicit := func(names []Name, any bool) bool {
+		found, every := false, true
+		for _, name := range names {
+			p := r.doc.purpose(name.Text)
+			is := p != nil && p.Basis == consent.ExplicitConsent.String()
+			found, every = found || is, every && (is || p == nil)
+		}
+		return any && found || !any && every && len(names) > 0
+	}
+	for _, name := range slices.Concat(n.Purposes, n.All) {
+		r.known(name, what)
+	}
+	if isSensitive(f.Category) && !explicit(n.All, true) && !explicit(n.Purposes, false) {
+		r.addf(f.Pos, "%s: category %s needs explicit consent: give it purposes whose basis is explicit_consent", what, f.Category)
+	}
+}
+
+// checkPaths lets the scissors judge paths and actions, all in one program, so
+// that they alone define both.
+func (r *reader) checkPaths() {
+	anyKey, _ := redact.NewKey("any", make([]byte, 32))
+	rules := make([]redact.Rule, len(r.doc.Fields))
+	for i, f := range r.doc.Fields {
+		rules[i].Path = f.Path
+		rules[i].Keep, rules[i].Else.Do, _ = f.actions(func(string) []redact.Key { return []redact.Key{anyKey} })
+	}
+	_, err := redact.Compile(rules)
+	r.addRuleErrors(r.doc.Fields, err)
+}
+
+// addRuleErrors tells the scissors' errors at the fields they are about.
+func (ps *problems) addRuleErrors(fields []*FieldRule, err error) {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		for _, e := range joined.Unwrap() {
+			ps.addRuleErrors(fields, e)
+		}
+		return
+	}
+	var re *redact.RuleError
+	if errors.As(err, &re) && re.Index < len(fields) {
+		f := fields[re.Index]
+		ps.addf(f.Pos, "field %s: %v", f.Path, re.Err)
+	}
+}
+
+// checkRoom: a decision is one word, less the bit that would make it all ones,
+// and a tally counts a bounded number of categories.
+func (r *reader) checkRoom() {
+	if len(r.doc.Purposes) <= maxBits { // else the layout itself has no room
+		if n := newLayout(r.doc).bits; n > maxBits {
+			r.addf(r.at["purposes"], "%d bits are needed, %d are there: one for each purpose, each legitimate interest used on a device, each sensitive category", n, maxBits)
+		}
+	} else {
+		r.addf(r.at["purposes"], "%d purposes: %d are the most", len(r.doc.Purposes), maxBits)
+	}
+	if n := len(r.doc.categories()); n >= redact.Categories {
+		r.addf(r.at["fields"], "%d categories of data: %d are the most", n, redact.Categories-1)
+	}
+}
+
+// actions are those of always and otherwise.
+func (f *FieldRule) actions(keys func(string) []redact.Key) (keep, fallback redact.Action, err error) {
+	if f.Always != nil {
+		if keep, err = f.Always.action(keys); err != nil {
+			return keep, fallback, fmt.Errorf("always: %w", err)
+		}
+	}
+	if f.Otherwise != nil {
+		if fallback, err = f.Otherwise.Form.action(keys); err != nil {
+			return keep, fallback, fmt.Errorf("otherwise: %w", err)
+		}
+	}
+	return keep, fallback, nil
+}
+
+func (d *Document) purpose(name string) *PurposeRule {
+	for _, p := range d.Purposes {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// categories lists those in use, sorted.
+func (d *Document) categories() []string {
+	set := map[string]bool{}
+	for _, f := range d.Fields {
+		set[f.Category] = true
+	}
+	return sortedKeys(set)
+}
+
+func has(names []Name, name string) bool {
+	return slices.ContainsFunc(names, func(n Name) bool { return n.Text == name })
+}
+
+func meet(a, b []Name) bool {
+	return slices.ContainsFunc(a, func(n Name) bool { return has(b, n.Text) })
+}
+
+// candidates are the purposes of which a recipient must serve one.
+func (n *Need) candidates() []Name {
+	if len(n.Purposes) > 0 {
+		return n.Purposes
+	}
+	return n.All
+}
+
+// settled says that names are given and known: what cannot be reached is told
+// only where nothing else is wrong on the way.
+func (d *Document) settled(names []Name) bool {
+	return len(names) > 0 && !slices.ContainsFunc(names, func(n Name) bool { return d.purpose(n.Text) == nil })
+}
+
+func (d *Document) settledEvents() bool {
+	return (len(d.Defaults.Events) == 0 || d.settled(d.Defaults.Events)) &&
+		!slices.ContainsFunc(d.Events, func(e *EventRule) bool { return !d.settled(e.Purposes) })
+}
+
+// receives says whether some event is for one of the recipient's purposes.
+func (d *Document) receives(p *RecipientRule) bool {
+	return meet(d.Defaults.Events, p.Purposes) ||
+		slices.ContainsFunc(d.Events, func(e *EventRule) bool { return meet(e.Purposes, p.Purposes) })
+}
+
+// serves says whether some recipient has a purpose of the need.
+func (d *Document) serves(n *Need) bool {
+	return slices.ContainsFunc(d.Recipients, func(p *RecipientRule) bool { return meet(n.candidates(), p.Purposes) })
+}
+
+// canApply says whether, for some recipient and some choice of a person, the
+// field itself is not kept and its otherwise is.
+func (d *Document) canApply(f *FieldRule) bool {
+	for _, p := range d.Recipients {
+		if !meet(f.Otherwise.candidates(), p.Purposes) {
+			continue
+		}
+		if !meet(f.candidates(), p.Purposes) || len(f.All) > 0 {
+			return true
+		}
+		always := slices.ContainsFunc(f.Purposes, func(n Name) bool {
+			q := d.purpose(n.Text)
+			return q != nil && has(p.Purposes, n.Text) &&
+				(q.Basis == consent.Contract.String() || q.Basis == consent.LegalObligation.String())
+		})
+		other := slices.ContainsFunc(f.Otherwise.candidates(), func(n Name) bool {
+			return has(p.Purposes, n.Text) && !has(f.Purposes, n.Text)
+		})
+		if other && !always {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,207 @@
+package policy
+
+import (
+	"crypto/sha256"
+	_ "embed" // the default policy
+	"encoding/hex"
+	"encoding/json"
+
+	"assent/consent"
+	"assent/geo"
+	"assent/redact"
+)
+
+//go:embed default.yaml
+var defaultYAML []byte
+
+// Default returns the policy document in the binary. The caller may keep it.
+func Default() []byte { return append([]byte(nil), defaultYAML...) }
+
+// Roles of a recipient.
+const (
+	RoleOwn        = "own"         // the controller itself
+	RoleProcessor  = "processor"   // on its behalf (GDPR Art. 28)
+	RoleThirdParty = "third_party" // on its own behalf; some laws call that a sale
+)
+
+// Recipient is one receiver, compiled.
+type Recipient struct {
+	Name      string // the key in the document
+	Topic     string
+	Role      string
+	Purposes  consent.PurposeSet // the ones it serves
+	Company   string             // its legal name; may be empty, as the next two
+	Country   string
+	Safeguard string
+	Line      int
+
+	program    *redact.Program
+	id, idElse test // whether anonymousId is kept for it, as it is or reduced
+}
+
+// Options is what a document leaves to the program that runs it.
+type Options struct {
+	// Keys returns the named ring of keys for hmac, newest first; empty: none.
+	Keys func(name string) []redact.Key
+	// Offers are the paths of what Assent itself supplies, in the order of the
+	// indices of redact.Supply.
+	Offers []string
+	// Table is the law; nil: the built-in one.
+	Table *Table
+}
+
+// Policy is a document compiled: the program that decides. Immutable; any number
+// of goroutines may use it.
+type Policy struct {
+	doc        *Document
+	hash       string
+	purposes   *consent.Purposes
+	recipients []*Recipient
+	routes     routes
+	offers     []string
+	keys       func(name string) []redact.Key
+	layout     *layout
+	world      []*atlas
+	finder     *redact.Program // tells which field rule judges a value
+
+	twins     []twin
+	sensitive uint64
+	all       uint64 // every purpose
+	adult     uint64 // never allowed to somebody who may be a child
+}
+
+// Compile turns a document made by Parse into a policy. What can still be wrong
+// is what the options lack: a key that is not configured, an offer that is no
+// path.
+func Compile(d *Document, o Options) (*Policy, Problems) {
+	ps := &problems{file: d.File}
+	if o.Table == nil {
+		o.Table = RegimeTable()
+	}
+	p := &Policy{doc: d, offers: o.Offers, keys: o.Keys, layout: newLayout(d)}
+	p.compilePurposes(ps)
+	p.compileRecipients(ps)
+	if len(ps.list) > 0 {
+		return nil, ps.sorted()
+	}
+	if err := p.compileFinder(); err != nil {
+		panic("BUG: paths that compiled for every recipient no longer do: " + err.Error())
+	}
+	p.compileRoutes()
+	var established []geo.Jurisdiction
+	for _, place := range d.Controller.Established {
+		j, _ := geo.Parse(place) // refused by Parse if it is none; then Unknown, the strictest
+		established = append(established, j)
+	}
+	p.world = p.atlases(o.Table, established)
+	canonical, err := json.Marshal(d)
+	if err != nil {
+		panic("BUG: a document that has no JSON form: " + err.Error())
+	}
+	sum := sha256.Sum256(canonical)
+	p.hash = hex.EncodeToString(sum[:])
+	return p, nil
+}
+
+func (p *Policy) compilePurposes(ps *problems) {
+	var list []consent.Purpose
+	for i, u := range p.doc.Purposes {
+		basis, err := consent.ParseBasis(u.Basis)
+		if err != nil {
+			ps.addf(u.Pos, "purpose %s: %v", u.Name, err)
+		}
+		list = append(list, consent.Purpose{
+			Name: u.Name, Basis: basis, Revision: u.Revision,
+			Sale: u.Sale, TargetedAds: u.TargetedAds, Signals: u.Signals,
+		})
+		if u.Sale || u.TargetedAds {
+			p.adult |= 1 << i
+		}
+		if device := p.layout.twins[u.Name]; device != 0 {
+			p.twins = append(p.twins, twin{1 << i, device})
+			if p.adult>>i&1 != 0 {
+				p.adult |= device
+			}
+		}
+	}
+	for _, bit := range p.layout.sensitive {
+		p.sensitive |= bit
+	}
+	var err error
+	if p.purposes, err = consent.NewPurposes(list); err != nil {
+		ps.addf(Pos{1, 1}, "purposes: %v", err)
+		return
+	}
+	p.all = uint64(p.purposes.All())
+}
+
+func (p *Policy) compileRecipients(ps *problems) {
+	actions := make([][2]redact.Action, len(p.doc.Fields))
+	for i, f := range p.doc.Fields {
+		keep, fallback, err := f.actions(p.keys)
+		if err != nil {
+			ps.addf(f.Pos, "field %s: %v", f.Path, err)
+		}
+		actions[i] = [2]redact.Action{keep, fallback}
+	}
+	if len(ps.list) > 0 {
+		return
+	}
+	for _, u := range p.doc.Recipients {
+		r := &Recipient{
+			Name: u.ID, Topic: u.Topic, Role: u.Role, Purposes: p.layout.set(u.Purposes),
+			Company: u.Name, Country: u.Country, Safeguard: u.Safeguard, Line: u.Pos.Line,
+		}
+		rules := p.layout.rules(p.doc, r.Purposes, actions)
+		for i := range rules {
+			if rules[i].Path == idPath {
+				r.id = test{rules[i].Any, rules[i].All}
+				r.idElse = test{rules[i].Else.Any, rules[i].Else.All}
+			}
+		}
+		var err error
+		if r.program, err = redact.Compile(rules, p.offers...); err != nil {
+			ps.addRuleErrors(p.doc.Fields, err)
+			if len(ps.list) == 0 {
+				ps.addf(Pos{1, 1}, "offers: %v", err)
+			}
+			return
+		}
+		p.recipients = append(p.recipients, r)
+	}
+}
+
+// idPath is the field that the id cookie is for.
+const idPath = "anonymousId"
+
+// Document returns what the policy was compiled from. The caller changes nothing.
+func (p *Policy) Document() *Document { return p.doc }
+
+// Name returns the policy's name.
+func (p *Policy) Name() string { return p.doc.Name }
+
+// Version returns the document's version.
+func (p *Policy) Version() string { return p.doc.Version }
+
+// Hash returns the hex SHA-256 of the document's canonical form: layout and
+// comments do not change it, meaning does.
+func (p *Policy) Hash() string { return p.hash }
+
+// Statement returns what the controller tells the public in its own words.
+func (p *Policy) Statement() string { return p.doc.Statement }
+
+// Controller returns who decides on purposes and means.
+func (p *Policy) Controller() Controller { return p.doc.Controller }
+
+// Purposes returns the vocabulary of choices about this policy.
+func (p *Policy) Purposes() *consent.Purposes { return p.purposes }
+
+// Recipients returns the receivers in the document's order.
+func (p *Policy) Recipients() []*Recipient { return p.recipients }
+
+// Offers returns the paths Assent supplies, by index.
+func (p *Policy) Offers() []string { return p.offers }
+
+// Categories returns the categories of data by index of redact.Tally.RemovedBy;
+// index 0 is what no field declares.
+func (p *Policy) Categories() []string { return append([]string{"undeclared"}, p.doc.categories()...) }

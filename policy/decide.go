@@ -1,0 +1,218 @@
+package policy
+
+import (
+	"errors"
+
+	"assent/consent"
+	"assent/redact"
+)
+
+// Audience is who a source's visitors are.
+type Audience uint8
+
+// The audiences. The zero value is not known to be adult: a child unless known.
+const (
+	Children Audience = iota // or unknown
+	Mixed
+	General
+)
+
+// ParseAudience reads general, mixed or children.
+func ParseAudience(s string) (Audience, error) {
+	switch s {
+	case "general":
+		return General, nil
+	case "mixed":
+		return Mixed, nil
+	case "children":
+		return Children, nil
+	}
+	return Children, errors.New("an audience is one of general, mixed, children")
+}
+
+// String writes what ParseAudience reads.
+func (a Audience) String() string {
+	switch a {
+	case General:
+		return "general"
+	case Mixed:
+		return "mixed"
+	}
+	return "children"
+}
+
+// Source is what the decision needs to know of where an event comes from.
+type Source struct{ Audience Audience }
+
+// EventKind is what an event says it is: its type and event members, unquoted;
+// empty where it has none.
+type EventKind struct{ Type, Event []byte }
+
+// Decision is what becomes of one event. The caller owns it and reuses it.
+type Decision struct {
+	Allowed uint64             // the word of what is allowed; see Plan.Allowed for a recipient's
+	Event   consent.PurposeSet // what the event is for
+	Rule    int                // line of the event rule in the document; 0: its default
+	Plans   []Plan             // one for each recipient, in the policy's order
+}
+
+// Plan is what becomes of one event for one recipient.
+type Plan struct {
+	Recipient *Recipient
+	Pass      bool               // the gate: one of the event's purposes is served and allowed
+	Allowed   uint64             // the word for this recipient
+	Purposes  consent.PurposeSet // this recipient's, allowed
+}
+
+// ErrWithheld is the error of a plan whose gate is closed.
+var ErrWithheld = errors.New("withheld: none of the event's purposes is served and allowed")
+
+// KeepsVisitor reports whether the recipient may have anonymousId, as it is or
+// reduced: only then may a record be keyed by it.
+func (pl *Plan) KeepsVisitor() bool {
+	return pl.Recipient.id.passes(pl.Allowed) || pl.Recipient.idElse.passes(pl.Allowed)
+}
+
+// Append appends to dst what of the event in src the recipient may have; see
+// redact.Program.Append. s and t may be nil.
+func (pl *Plan) Append(dst, src []byte, s *redact.Supply, t *redact.Tally) ([]byte, error) {
+	if !pl.Pass {
+		return dst, ErrWithheld
+	}
+	return pl.Recipient.program.Append(dst, src, redact.Grants{Was: redact.First, Now: pl.Allowed}, s, t)
+}
+
+// Decide works out, for one event, what each recipient may have. Pure; it
+// allocates nothing once d is warm. r comes from the same policy's Regime. What
+// is missing is answered strictly: without a resolution nothing rests on choice.
+func (p *Policy) Decide(s Source, r *Regime, res *consent.Resolution, k EventKind, d *Decision) {
+	r, res = p.orStrictest(r, res)
+	e := p.routes.find(k)
+	d.Allowed, d.Event, d.Rule = p.allowed(s, r, res), e.purposes, e.line
+	d.Plans = d.Plans[:0]
+	for _, to := range p.recipients {
+		w := p.allowedTo(to, d.Allowed, s, r, res)
+		served := consent.PurposeSet(w&p.all) & to.Purposes
+		d.Plans = append(d.Plans, Plan{to, served.Intersects(e.purposes), w, served})
+	}
+}
+
+// Allowed is the set of purposes allowed to a source's visitor, whoever the
+// recipient.
+func (p *Policy) Allowed(s Source, r *Regime, res *consent.Resolution) consent.PurposeSet {
+	r, res = p.orStrictest(r, res)
+	return consent.PurposeSet(p.allowed(s, r, res) & p.all)
+}
+
+// NeedsID reports whether some recipient may have anonymousId, as it is or
+// reduced: the id cookie exists only while it does.
+func (p *Policy) NeedsID(s Source, r *Regime, res *consent.Resolution) bool {
+	r, res = p.orStrictest(r, res)
+	w := p.allowed(s, r, res)
+	for _, to := range p.recipients {
+		word := p.allowedTo(to, w, s, r, res)
+		if to.id.passes(word) || to.idElse.passes(word) {
+			return true
+		}
+	}
+	return false
+}
+
+// unreadable is the resolution of whoever has none.
+var unreadable = &consent.Resolution{Unreadable: true}
+
+// orStrictest stands in for what the caller does not have.
+func (p *Policy) orStrictest(r *Regime, res *consent.Resolution) (*Regime, *consent.Resolution) {
+	if r == nil {
+		r = p.world[0].elsewhere
+	}
+	if res == nil {
+		res = unreadable
+	}
+	return r, res
+}
+
+// allowed folds basis, law and the person's will into one word (public contract,
+// section 4, the table of what is allowed).
+func (p *Policy) allowed(s Source, r *Regime, res *consent.Resolution) uint64 {
+	if res.Unreadable {
+		return r.unreadable
+	}
+	denied := uint64(res.Denied)
+	if res.OptOut {
+		denied |= uint64(r.Rules.OptOut)
+	}
+	w := r.always | (r.granted&uint64(res.Granted)|r.unless)&^denied
+	for _, t := range r.twins {
+		if w&t.purpose != 0 {
+			w |= t.device
+		}
+	}
+	w |= r.sensitive
+	if s.Audience != General {
+		w &^= p.adult
+	}
+	return w
+}
+
+// allowedTo narrows the word for one recipient: what a third party receives is a
+// sale where the law says so.
+func (p *Policy) allowedTo(to *Recipient, w uint64, s Source, r *Regime, res *consent.Resolution) uint64 {
+	if to.Role == RoleThirdParty {
+		if res.OptOut {
+			w &^= r.thirdParty
+		}
+		if s.Audience != General {
+			w &^= r.children
+		}
+	}
+	return w
+}
+
+// route is what an event rule says, compiled.
+type route struct {
+	index, line int
+	purposes    consent.PurposeSet
+}
+
+// routes finds the first rule that matches a kind with four look-ups at most.
+type routes struct {
+	both    map[string]map[string]*route // type, then event
+	byType  map[string]*route
+	byEvent map[string]*route
+	rest    *route
+}
+
+func (p *Policy) compileRoutes() {
+	t := &p.routes
+	t.both, t.byType, t.byEvent = map[string]map[string]*route{}, map[string]*route{}, map[string]*route{}
+	for i, e := range p.doc.Events {
+		to := &route{i, e.Pos.Line, p.layout.set(e.Purposes)}
+		switch {
+		case e.Type != "" && e.Event != "":
+			if t.both[e.Type] == nil {
+				t.both[e.Type] = map[string]*route{}
+			}
+			t.both[e.Type][e.Event] = to
+		case e.Type != "":
+			t.byType[e.Type] = to
+		case e.Event != "":
+			t.byEvent[e.Event] = to
+		default:
+			t.rest = to
+		}
+	}
+	if t.rest == nil {
+		t.rest = &route{len(p.doc.Events), 0, p.layout.set(p.doc.Defaults.Events)}
+	}
+}
+
+func (t *routes) find(k EventKind) *route {
+	best := t.rest
+	for _, r := range [...]*route{t.both[string(k.Type)][string(k.Event)], t.byType[string(k.Type)], t.byEvent[string(k.Event)]} {
+		if r != nil && r.index < best.index {
+			best = r
+		}
+	}
+	return best
+}

@@ -1,0 +1,269 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"assent/consent"
+	"assent/geo"
+	"assent/redact"
+)
+
+// Question is what Explain is asked: one event of one person, somewhere, now.
+// Resolution must come from the rules of the regime that Policy.Regime answers
+// for the same place and instant; nil is an unreadable one.
+type Question struct {
+	Source       Source
+	Jurisdiction geo.Jurisdiction
+	Now          time.Time
+	Resolution   *consent.Resolution
+	Event        []byte            // one JSON object
+	Offers       map[string]string // path → what Assent supplies there
+}
+
+// Explanation is the whole decision in words. It holds the output, and so the
+// person's data: it is for whoever asked and for nobody's log.
+type Explanation struct {
+	Policy       string             `json:"policy"` // name@version
+	Hash         string             `json:"policy_hash"`
+	Jurisdiction string             `json:"jurisdiction"`
+	Regimes      []*Law             `json:"regimes"`
+	OptIn        bool               `json:"opt_in"`
+	Event        EventExplained     `json:"event"`
+	Purposes     []PurposeExplained `json:"purposes"`
+	Recipients   []RecipientFate    `json:"recipients"`
+}
+
+// EventExplained says what the event is for and by which rule.
+type EventExplained struct {
+	Type     string   `json:"type,omitempty"`
+	Event    string   `json:"event,omitempty"`
+	Purposes []string `json:"purposes"`
+	Line     int      `json:"line"` // of the event rule; 0: defaults.events
+}
+
+// PurposeExplained is the answer for one purpose and what made it.
+type PurposeExplained struct {
+	Name    string   `json:"name"`
+	Title   string   `json:"title"`
+	Basis   string   `json:"basis"`
+	Status  string   `json:"status"` // unknown, granted or denied
+	Allowed bool     `json:"allowed"`
+	Why     string   `json:"why"`
+	Law     []string `json:"law"`
+	Line    int      `json:"line"`
+}
+
+// RecipientFate is what one recipient gets.
+type RecipientFate struct {
+	Name     string          `json:"name"`
+	Topic    string          `json:"topic"`
+	Role     string          `json:"role"`
+	Pass     bool            `json:"pass"`
+	Why      string          `json:"why"` // of the gate
+	Line     int             `json:"line"`
+	Purposes []string        `json:"purposes"` // served and allowed
+	Output   json.RawMessage `json:"output"`   // null when withheld
+	Expires  int             `json:"expires_days,omitempty"`
+	Fields   []FieldFate     `json:"fields"`
+}
+
+// Explain tells what Decide and Plan.Append do with an event, by running them.
+// The error is that of redact.Program.Append: an event that cannot be read.
+func (p *Policy) Explain(q Question) (*Explanation, error) {
+	r, res := p.orStrictest(p.Regime(q.Jurisdiction, q.Now), q.Resolution)
+	kind, err := kindOf(q.Event)
+	if err != nil {
+		return nil, fmt.Errorf("reading the event: %w", err)
+	}
+	supply, err := p.supply(q.Offers)
+	if err != nil {
+		return nil, err
+	}
+	leaves, err := leavesOf(q.Event)
+	if err != nil {
+		return nil, fmt.Errorf("reading the event: %w", err)
+	}
+	var d Decision
+	p.Decide(q.Source, r, res, kind, &d)
+	x := &Explanation{
+		Policy: p.Name() + "@" + p.Version(), Hash: p.hash,
+		Jurisdiction: q.Jurisdiction.String(), Regimes: r.laws, OptIn: r.OptIn(),
+		Event: EventExplained{string(kind.Type), string(kind.Event), p.purposes.Names(d.Event), d.Rule},
+	}
+	for i := range p.purposes.Len() {
+		x.Purposes = append(x.Purposes, p.explainPurpose(i, q.Source, r, res, d.Allowed))
+	}
+	e := explainer{p, q, leaves, supply, x.Purposes}
+	for i := range d.Plans {
+		fate, err := e.plan(&d.Plans[i], d.Event)
+		if err != nil {
+			return nil, fmt.Errorf("reading the event: %w", err)
+		}
+		x.Recipients = append(x.Recipients, fate)
+	}
+	return x, nil
+}
+
+// explainer is one explanation on its way.
+type explainer struct {
+	*Policy
+	q        Question
+	leaves   []leaf
+	supply   *redact.Supply
+	purposes []PurposeExplained
+}
+
+func (e *explainer) plan(pl *Plan, event consent.PurposeSet) (RecipientFate, error) {
+	to := pl.Recipient
+	fate := RecipientFate{
+		Name: to.Name, Topic: to.Topic, Role: to.Role, Pass: pl.Pass, Line: to.Line,
+		Purposes: e.Policy.purposes.Names(pl.Purposes), Why: e.gate(pl, event),
+	}
+	// Whether the event can be read is the same for all: a closed gate must not
+	// hide it.
+	var tally redact.Tally
+	open := *pl
+	open.Pass = true
+	out, err := open.Append(nil, e.q.Event, e.supply, &tally)
+	if err != nil {
+		return fate, err
+	}
+	if pl.Pass {
+		fate.Output, fate.Expires = out, int(tally.Days)
+	}
+	for _, l := range e.leaves {
+		fate.add(e.leaf(&open, l, nil))
+	}
+	for i, path := range e.offers {
+		value, offered := e.q.Offers[path]
+		var one redact.Supply
+		one.Set(i, value)
+		if !offered || !e.takes(&one) {
+			continue
+		}
+		f := e.leaf(&open, leaf{path, []byte("{}")}, &one)
+		f.Offered = true
+		fate.add(f)
+	}
+	if !pl.Pass {
+		for i := range fate.Fields {
+			f := &fate.Fields[i]
+			f.Fate, f.Reason, f.By, f.Law = Withheld, "the event does not reach this recipient", nil, nil
+		}
+	}
+	return fate, nil
+}
+
+// takes says whether the event leaves room for an offer: the sender gave none.
+func (e *explainer) takes(one *redact.Supply) bool {
+	var with, without redact.Tally
+	everything := redact.Grants{Was: redact.First, Now: 1}
+	_, err := e.finder.Append(nil, e.q.Event, everything, one, &with)
+	_, err2 := e.finder.Append(nil, e.q.Event, everything, nil, &without)
+	return err == nil && err2 == nil && with.Kept > without.Kept
+}
+
+// gate says why the event reaches the recipient or not.
+func (e *explainer) gate(pl *Plan, event consent.PurposeSet) string {
+	names := func(s consent.PurposeSet) string { return strings.Join(e.Policy.purposes.Names(s), ", ") }
+	served := event & pl.Recipient.Purposes
+	switch {
+	case pl.Pass:
+		return "the event is for " + names(event&pl.Purposes) + ", served and allowed"
+	case served == 0:
+		return "the event is for " + names(event) + ", which this recipient does not serve"
+	}
+	return "the event is for " + names(served) + ", not allowed"
+}
+
+// supply holds all that is offered.
+func (p *Policy) supply(offers map[string]string) (*redact.Supply, error) {
+	var s redact.Supply
+	for _, path := range sortedKeys(offers) {
+		i := slices.Index(p.offers, path)
+		if i < 0 {
+			return nil, fmt.Errorf("path %q: the policy was compiled without this offer", path)
+		}
+		s.Set(i, offers[path])
+	}
+	return &s, nil
+}
+
+// kindOf reads the members that choose the event rule. Of a repeated one the
+// first counts here; the pipeline refuses such an event.
+func kindOf(event []byte) (k EventKind, err error) {
+	err = redact.EachMember(event, func(key, value []byte) error {
+		to := map[string]*[]byte{"type": &k.Type, "event": &k.Event}[string(key)]
+		if to == nil || *to != nil || value[0] != '"' {
+			return nil
+		}
+		*to, err = redact.AppendUnquoted([]byte{}, value)
+		return err
+	})
+	return k, err
+}
+
+func (p *Policy) explainPurpose(i int, s Source, r *Regime, res *consent.Resolution, allowed uint64) PurposeExplained {
+	u, rule := p.purposes.At(i), p.doc.Purposes[i]
+	x := PurposeExplained{
+		Name: u.Name, Title: rule.Title, Basis: u.Basis.String(), Line: rule.Pos.Line,
+		Status: res.Status(i).String(), Allowed: allowed>>i&1 != 0,
+	}
+	article := u.Basis.String()
+	x.Why = p.whyPurpose(i, s, r, res)
+	if res.OptOut && r.Rules.OptOut.Has(i) {
+		article = "opt_out"
+	}
+	for _, l := range r.laws {
+		x.Law = append(x.Law, l.Name+": "+l.Law[article])
+	}
+	return x
+}
+
+// whyPurpose words what allowed does for one purpose, in its order.
+func (p *Policy) whyPurpose(i int, s Source, r *Regime, res *consent.Resolution) string {
+	u, bit := p.purposes.At(i), uint64(1)<<i
+	reason := res.Why[i]
+	switch {
+	case res.Unreadable && r.unreadable&bit != 0:
+		return "rests on " + u.Basis.String() + ", whatever cannot be read"
+	case res.Unreadable:
+		return "the choice or a signal cannot be read: only contract and law hold"
+	case s.Audience != General && p.adult&bit != 0:
+		return "the visitor may be a child: never sale or targeted ads"
+	case r.always&bit != 0:
+		return "rests on " + u.Basis.String() + ", which is not a matter of choice"
+	case res.OptOut && r.Rules.OptOut.Has(i):
+		return "a universal opt-out signal, honoured under " + r.header
+	case res.Denied.Has(i):
+		return reasonTexts[max(reason, consent.NoChoice)]
+	case r.granted&bit != 0 && res.Granted.Has(i):
+		return "granted, on record"
+	case r.granted&bit != 0:
+		return reasonTexts[reason] + ", and under " + r.header + " it needs a grant"
+	case u.Basis == consent.LegitimateInterest && r.OptIn():
+		return "legitimate interest, not objected to; under " + r.header + " never enough for fields on the device"
+	case u.Basis == consent.LegitimateInterest:
+		return "legitimate interest, not objected to"
+	case res.Granted.Has(i):
+		return "granted, on record"
+	}
+	return "not refused, and under " + r.header + " allowed until it is"
+}
+
+var reasonTexts = map[consent.Reason]string{
+	consent.NoChoice:         "no choice is known",
+	consent.UnreadableState:  "the choice or a signal cannot be read",
+	consent.RecordedDenial:   "refused or withdrawn, on record",
+	consent.DeniedPreference: "the event's own preferences say no",
+	consent.DeniedOptOut:     "a universal opt-out signal says no",
+	consent.RecordedGrant:    "granted, on record",
+	consent.GrantStale:       "granted for another revision of the purpose",
+	consent.GrantExpired:     "granted too long ago",
+	consent.GrantImplied:     "granted without an affirmative act",
+	consent.GrantAfterEvent:  "granted only after the event happened",
+}

@@ -1,0 +1,230 @@
+package policy
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"assent/consent"
+	"assent/redact"
+)
+
+// Fates of a field.
+const (
+	Kept       = "kept"       // byte for byte
+	Reduced    = "reduced"    // by always or otherwise
+	Removed    = "removed"    // declared, but nothing justifies it here
+	Undeclared = "undeclared" // no field of the policy names it
+	Withheld   = "withheld"   // the whole event is
+)
+
+// FieldFate is what became of one field of the event for one recipient.
+type FieldFate struct {
+	Path      string   `json:"path"`
+	Count     int      `json:"count"`             // occurrences with this fate
+	Offered   bool     `json:"offered,omitempty"` // supplied by Assent, not by the sender
+	Fate      string   `json:"fate"`
+	Reason    string   `json:"reason"`
+	Form      string   `json:"form,omitempty"` // the reduction
+	Line      int      `json:"line,omitempty"` // of the rule that decided
+	Purposes  []string `json:"purposes,omitempty"`
+	By        []string `json:"by,omitempty"` // of these, the ones that justify what is kept
+	Category  string   `json:"category,omitempty"`
+	Why       string   `json:"why,omitempty"`
+	Law       []string `json:"law,omitempty"`
+	Retention string   `json:"retention,omitempty"`
+}
+
+// add joins a fate with an equal one of the same path.
+func (r *RecipientFate) add(f FieldFate) {
+	for i := range r.Fields {
+		if o := &r.Fields[i]; o.Path == f.Path && o.Fate == f.Fate && o.Form == f.Form {
+			o.Count++
+			return
+		}
+	}
+	f.Count = 1
+	r.Fields = append(r.Fields, f)
+}
+
+// leaf is one value of an event, alone in a document that leads to it.
+type leaf struct {
+	path     string
+	document []byte
+}
+
+// leavesOf lists scalars, empty containers and arrays of scalars.
+func leavesOf(event []byte) (out []leaf, err error) {
+	var walk func(value []byte, path string, before, after []byte) error
+	walk = func(value []byte, path string, before, after []byte) error {
+		document := slices.Concat(before, value, after)
+		switch {
+		case value[0] == '{':
+			empty := true
+			err := redact.EachMember(value, func(key, value []byte) error {
+				empty = false
+				head := append(redact.AppendQuoted(append(slices.Clip(before), '{'), key), ':')
+				return walk(value, joinPath(path, string(key)), head, append([]byte{'}'}, after...))
+			})
+			if err != nil || !empty {
+				return err
+			}
+		case value[0] == '[' && !flat(value):
+			return redact.EachElement(value, func(value []byte) error {
+				return walk(value, path+"[]", append(slices.Clip(before), '['), append([]byte{']'}, after...))
+			})
+		}
+		out = append(out, leaf{path, document})
+		return nil
+	}
+	return out, walk(bytes.Trim(event, " \t\r\n"), "", nil, nil)
+}
+
+// flat says that an array holds scalars only.
+func flat(array []byte) bool {
+	is := true
+	err := redact.EachElement(array, func(value []byte) error {
+		is = is && value[0] != '{' && value[0] != '['
+		return nil
+	})
+	return err == nil && is
+}
+
+var pathEscaper = strings.NewReplacer(`\`, `\\`, `.`, `\.`, `[`, `\[`, `]`, `\]`, `*`, `\*`)
+
+func joinPath(path, key string) string {
+	key = pathEscaper.Replace(key)
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// leaf learns a leaf's fate from the recipient's own scissors, run on the leaf
+// alone, so that what is told cannot differ from what is done.
+func (e *explainer) leaf(pl *Plan, l leaf, s *redact.Supply) FieldFate {
+	f := FieldFate{Path: l.path, Fate: Undeclared, Reason: "no field of the policy names it"}
+	rule := e.ruleOf(l, s)
+	if rule == nil {
+		return f
+	}
+	var t redact.Tally
+	if _, err := pl.Append(nil, l.document, s, &t); err != nil {
+		panic("BUG: a value that cannot be read in an event that can: " + err.Error())
+	}
+	f.Line, f.Purposes = rule.Pos.Line, texts(rule.Purposes, rule.All)
+	f.Category, f.Why, f.Retention = rule.Category, rule.Why, rule.Retention.String()
+	whole := e.met(&rule.Need, rule, pl)
+	lacking := e.lacking(&rule.Need, rule, pl)
+	o := rule.Otherwise
+	switch {
+	case t.Kept == 0 && (whole || o != nil && e.met(&o.Need, rule, pl)):
+		f.Fate, f.Reason = Removed, "the action does not understand this value"
+		return f
+	case t.Kept == 0:
+		f.Fate, f.Reason = Removed, lacking
+		f.Law = lawOf(e.purposes, f.Purposes)
+		return f
+	case whole:
+		f.By = e.justifying(&rule.Need, rule, pl)
+		f.Reason = "allowed: " + strings.Join(f.By, ", ")
+	default:
+		f.Purposes, f.Form, f.Why, f.Line = texts(o.Purposes, o.All), o.Form.Text(), o.Why, o.Pos.Line
+		f.By = e.justifying(&o.Need, rule, pl)
+		f.Reason = "allowed: " + strings.Join(f.By, ", ") + "; not whole: " + lacking
+	}
+	f.Fate = Kept
+	if t.Reduced > 0 {
+		f.Fate = Reduced
+		if whole {
+			f.Form = rule.Always.Text()
+		}
+	}
+	f.Law = lawOf(e.purposes, f.By)
+	return f
+}
+
+// met says whether a need is, for the plan's recipient.
+func (p *Policy) met(n *Need, f *FieldRule, pl *Plan) bool {
+	return p.layout.test(n, f, pl.Recipient.Purposes).passes(pl.Allowed)
+}
+
+// ruleOf finds the field rule that judges a leaf with the scissors' own search:
+// a program that keeps all that is declared and counts rules as days.
+func (p *Policy) ruleOf(l leaf, s *redact.Supply) *FieldRule {
+	var t redact.Tally
+	_, err := p.finder.Append(nil, l.document, redact.Grants{Was: redact.First, Now: 1}, s, &t)
+	if err != nil || t.Days == 0 {
+		return nil
+	}
+	return p.doc.Fields[t.Days-1]
+}
+
+func (p *Policy) compileFinder() (err error) {
+	rules := make([]redact.Rule, len(p.doc.Fields))
+	for i, f := range p.doc.Fields {
+		rules[i] = redact.Rule{Path: f.Path, Any: 1, Days: uint16(i + 1)}
+	}
+	p.finder, err = redact.Compile(rules, p.offers...)
+	return err
+}
+
+// lacking says why a need is not met.
+func (p *Policy) lacking(n *Need, f *FieldRule, pl *Plan) string {
+	candidates, word := n.candidates(), consent.PurposeSet(pl.Allowed&p.all)
+	served := p.layout.set(candidates) & pl.Recipient.Purposes
+	names := func(s consent.PurposeSet) string { return strings.Join(p.purposes.Names(s), ", ") }
+	missing := p.layout.set(n.All) &^ word
+	switch {
+	case p.layout.sensitive[f.Category]&^pl.Allowed != 0:
+		return "sensitive data is denied here"
+	case served == 0:
+		return "this recipient does not serve " + strings.Join(texts(candidates), ", ")
+	case served&word == 0:
+		return names(served) + " not allowed"
+	case missing != 0:
+		return names(missing) + " not allowed, and needed too"
+	}
+	return names(served&word) + " alone is not enough for a field on the device"
+}
+
+// justifying are the purposes of a need that are served and allowed, sorted.
+func (p *Policy) justifying(n *Need, f *FieldRule, pl *Plan) (out []string) {
+	for _, name := range n.candidates() {
+		if p.met(&Need{Purposes: []Name{name}, All: n.All}, f, pl) {
+			out = append(out, name.Text)
+		}
+	}
+	for _, name := range n.All {
+		if !slices.Contains(out, name.Text) {
+			out = append(out, name.Text)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func texts(names ...[]Name) (out []string) {
+	for _, list := range names {
+		for _, n := range list {
+			out = append(out, n.Text)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// lawOf joins the law of some purposes, each article once.
+func lawOf(purposes []PurposeExplained, names []string) (out []string) {
+	for _, p := range purposes {
+		if !slices.Contains(names, p.Name) {
+			continue
+		}
+		for _, l := range p.Law {
+			if !slices.Contains(out, l) {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
+}

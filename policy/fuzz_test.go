@@ -1,0 +1,40 @@
+package policy
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// FuzzParse: no input panics, and what parses also compiles.
+func FuzzParse(f *testing.F) {
+	for _, data := range shipped(f) {
+		f.Add(data)
+	}
+	files, _ := filepath.Glob("testdata/parse/*.txtar")
+	for _, file := range files {
+		f.Add(readArchive(f, file).bytes(f, "policy.yaml"))
+	}
+	table, err := os.ReadFile("regimes.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(table)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, ps := Parse("policy.yaml", data)
+		if (d == nil) != (len(ps) > 0) {
+			t.Fatalf("document %v with problems %v", d != nil, ps)
+		}
+		for _, p := range ps {
+			if p.Line < 1 || p.Column < 1 || p.Message == "" {
+				t.Fatalf("problem without a place: %+v", p)
+			}
+		}
+		if d == nil {
+			return
+		}
+		if _, ps = Compile(d, Options{Keys: testKeys, Offers: offers}); len(ps) > 0 {
+			t.Fatalf("parses and does not compile: %v", ps)
+		}
+	})
+}

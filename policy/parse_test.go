@@ -1,0 +1,166 @@
+package policy
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestParse: every problem of every document, with its place.
+func TestParse(t *testing.T) {
+	archives(t, "testdata/parse/*.txtar", func(t *testing.T, a *archive) {
+		d, ps := Parse("policy.yaml", a.bytes(t, "policy.yaml"))
+		if (d == nil) != (len(ps) > 0) {
+			t.Errorf("document %v with %d problems", d != nil, len(ps))
+		}
+		a.golden(t, "problems", ps.Error())
+	})
+}
+
+// TestAgainst: what a new version needs a new revision for.
+func TestAgainst(t *testing.T) {
+	archives(t, "testdata/against/*.txtar", func(t *testing.T, a *archive) {
+		old, ps := Parse("old.yaml", a.bytes(t, "old.yaml"))
+		if len(ps) > 0 {
+			t.Fatal(ps)
+		}
+		changed, ps := Parse("new.yaml", a.bytes(t, "new.yaml"))
+		if len(ps) > 0 {
+			t.Fatal(ps)
+		}
+		a.golden(t, "problems", Against(old, changed).Error())
+		if ps = Against(changed, changed); len(ps) > 0 {
+			t.Errorf("against itself: %v", ps)
+		}
+	})
+}
+
+func TestShippedPoliciesHaveNoProblems(t *testing.T) {
+	for name, data := range shipped(t) {
+		p := mustCompile(t, name, data)
+		for _, f := range p.Document().Fields {
+			if f.Retention == (Retention{}) && name != "shop.yaml" {
+				t.Errorf("%s: field %s has no retention", name, f.Path)
+			}
+		}
+	}
+}
+
+func TestCompileTellsMissingKeysAndBadOffers(t *testing.T) {
+	d, ps := Parse("shop.yaml", shipped(t)["shop.yaml"])
+	if len(ps) > 0 {
+		t.Fatal(ps)
+	}
+	f := func(o Options, want string) {
+		t.Helper()
+		p, ps := Compile(d, o)
+		if p != nil || ps.Error() != want {
+			t.Errorf("got %v, want %s", ps, want)
+		}
+	}
+	f(Options{}, `shop.yaml:24:3: field properties.email: otherwise: no keys are configured`)
+	bad := func(o Options) Options { o.Keys = testKeys; return o }
+	f(bad(Options{Offers: []string{"a[]"}}), `shop.yaml:1:1: offers: path "a[]": an offer is one named value`)
+}
+
+// TestHash: the hash follows the meaning and not the layout.
+func TestHash(t *testing.T) {
+	data := shipped(t)["shop.yaml"]
+	p := mustCompile(t, "shop.yaml", data)
+	f := func(from, to string, same bool) {
+		t.Helper()
+		changed := bytes.Replace(data, []byte(from), []byte(to), 1)
+		if bytes.Equal(changed, data) {
+			t.Fatalf("%q is not in the document", from)
+		}
+		if q := mustCompile(t, "other.yaml", changed); (q.Hash() == p.Hash()) != same {
+			t.Errorf("%q → %q: same hash %v, want %v", from, to, !same, same)
+		}
+	}
+	f("# what an event is for", "# another comment", true)
+	f("policy: shop\n", "policy:   'shop'\n\n", true)
+	f(", revision: 1", "", true)
+	f(", revision: 1", ", revision: 2", false)
+	f("retention: 13mo", "retention: 12mo", false)
+	f("do: hmac, key: orders", "do: hmac, key: other", false)
+	f("established: [FR]", "established: [DE]", false)
+	f("[utm_source, utm_medium]", "[utm_source]", false)
+	f("tcf: [8]", "tcf: [9]", false)
+	if len(p.Hash()) != 64 || strings.ToLower(p.Hash()) != p.Hash() {
+		t.Errorf("hash %q is not hex", p.Hash())
+	}
+}
+
+func TestRetention(t *testing.T) {
+	f := func(s string, days uint16) {
+		t.Helper()
+		r, err := ParseRetention(s)
+		if (err == nil) != (days > 0) || err == nil && (r.InDays() != days || r.String() != s) {
+			t.Errorf("%q: %v, %d days, %v; want %d", s, r, r.InDays(), err, days)
+		}
+	}
+	f("30d", 30)
+	f("1mo", 30)
+	f("13mo", 395)
+	f("25mo", 760)
+	f("1y", 365)
+	f("100y", 36500)
+	for _, s := range []string{"", "d", "0d", "-1d", "+1d", "1", "13m", "1w", "101y", "1.5y", "1 y", "99999999999999999999d", "1dd", "١d"} {
+		f(s, 0)
+	}
+}
+
+// TestParseIsBounded: input made to cost much costs little.
+func TestParseIsBounded(t *testing.T) {
+	var laughs strings.Builder
+	laughs.WriteString("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n")
+	for i := range 9 {
+		c, d := string(rune('0'+i)), string(rune('1'+i))
+		laughs.WriteString("a" + d + ": &a" + d + " [" + strings.Repeat("*a"+c+", ", 9) + "*a" + c + "]\n")
+	}
+	for name, data := range map[string]string{
+		"aliases":   laughs.String(),
+		"large":     strings.Repeat("# comment\n", 1<<17),
+		"brackets":  strings.Repeat("[", 1<<19),
+		"braces":    strings.Repeat("{a: ", 1<<17),
+		"dashes":    strings.Repeat("- ", 1<<18),
+		"questions": strings.Repeat("? ", 1<<18),
+		"tags":      strings.Repeat("!a ", 1<<17),
+		"anchors":   strings.Repeat("&a ", 1<<17),
+		"colons":    strings.Repeat("a: ", 1<<17),
+		"indents":   indents(1 << 10),
+		"keys":      manyKeys(1 << 16),
+		"keys just": "purposes:\n" + strings.ReplaceAll(manyKeys(9_990), "key", "  key"),
+		"flow keys": "{" + strings.Repeat("key: 1, ", 1<<16) + "}",
+		"flow just": "{" + strings.Repeat("key: 1, ", 49_990) + "}",
+		"items":     strings.Repeat("- 1\n", 1<<16),
+		"flow list": "[" + strings.Repeat("1, ", 1<<16) + "1]",
+		"quotes":    strings.Repeat("'", 1<<19),
+		"nul":       strings.Repeat("\x00", 1<<10),
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			_, ps := Parse("policy.yaml", []byte(data))
+			if len(ps) == 0 {
+				t.Error("no problem")
+			}
+			if took := time.Since(start); took > 20*time.Second {
+				t.Errorf("took %v", took)
+			}
+			t.Log(time.Since(start), ps[0])
+		})
+	}
+}
+
+func indents(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return b.String()
+}
+
+func manyKeys(n int) string {
+	return strings.Repeat("key: 1\n", n)
+}

@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Pos is a place in the document; both count from 1.
+type Pos struct{ Line, Column int }
+
+// Problem is one thing wrong with a document and what to do about it.
+type Problem struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+}
+
+// String writes file:line:column: message, the form editors jump to.
+func (p Problem) String() string {
+	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
+}
+
+// Problems is every problem of a document in reading order; empty means none.
+type Problems []Problem
+
+// Error writes one problem a line.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// maxProblems bounds the report: past it the document is not the one that was meant.
+const maxProblems = 200
+
+// problems gathers while a document is read, so that all of them are told at once.
+type problems struct {
+	file string
+	list Problems
+}
+
+func (ps *problems) addf(at Pos, format string, args ...any) {
+	if len(ps.list) < maxProblems {
+		ps.list = append(ps.list, Problem{ps.file, at.Line, at.Column, fmt.Sprintf(format, args...)})
+	}
+}
+
+// sorted returns the problems in reading order, without repeats.
+func (ps *problems) sorted() Problems {
+	slices.SortStableFunc(ps.list, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return slices.Compact(ps.list)
+}
+
+// quoteAll lists names for a message: "a", "b" or "c".
+func quoteAll(names []string) string {
+	var b strings.Builder
+	for i, n := range names {
+		switch {
+		case i > 0 && i == len(names)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%q", n)
+	}
+	return b.String()
+}
+
+// didYouMean ends a message about an unknown name with the nearest known one.
+func didYouMean(name string, known []string) string {
+	best, least := "", len(name)/3+2
+	for _, k := range known {
+		if d := distance(strings.ToLower(name), strings.ToLower(k)); d < least {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// distance counts the single-byte insertions, removals and replacements between
+// two names (Levenshtein).
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

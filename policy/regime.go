@@ -1,0 +1,218 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"assent/consent"
+	"assent/geo"
+)
+
+// Regime is the conjunction of every law that holds somewhere at some time,
+// compiled for one policy: a thing is allowed only if each of them allows it.
+// Immutable and shared.
+type Regime struct {
+	// Rules is what the law asks of choices; for consent.Resolve.
+	Rules consent.Rules
+
+	names  []string
+	header string
+	laws   []*Law
+	mode   Mode
+
+	always     uint64 // neither law nor person decides
+	granted    uint64 // needs a grant
+	unless     uint64 // until denied
+	unreadable uint64 // all that is left when something cannot be read
+	sensitive  uint64 // sensitive categories that may be kept at all
+	twins      []twin // empty under opt-in
+	thirdParty uint64 // withdrawn from third parties by a universal opt-out
+	children   uint64 // third parties' share of what is never allowed to children
+}
+
+// twin links a legitimate interest to its bit for fields on the device.
+type twin struct{ purpose, device uint64 }
+
+// Names lists the regimes in force, sorted.
+func (r *Regime) Names() []string { return r.names }
+
+// Header is Names joined by comma, for the decision stamp.
+func (r *Regime) Header() string { return r.header }
+
+// Laws lists the rows of the law table in force.
+func (r *Regime) Laws() []*Law { return r.laws }
+
+// OptIn reports whether consent must be given before anything rests on it.
+func (r *Regime) OptIn() bool { return r.mode == OptIn }
+
+// combine makes the conjunction of laws for a policy.
+func (p *Policy) combine(laws []*Law) *Regime {
+	r := &Regime{laws: laws, mode: Notice, twins: p.twins, sensitive: p.sensitive}
+	for _, l := range laws {
+		r.names = append(r.names, l.Name)
+		if l.Mode == OptIn || l.Mode == OptOut && r.mode == Notice {
+			r.mode = l.Mode
+		}
+		if l.Sensitive != "consent" {
+			r.sensitive = 0
+		}
+	}
+	if r.OptIn() {
+		r.twins = nil
+	}
+	slices.Sort(r.names)
+	r.names = slices.Compact(r.names)
+	r.header = strings.Join(r.names, ",")
+	for i := range p.purposes.Len() {
+		p.place(r, i)
+	}
+	for _, t := range p.twins {
+		if r.thirdParty&t.purpose != 0 {
+			r.thirdParty |= t.device
+		}
+		if r.children&t.purpose != 0 {
+			r.children |= t.device
+		}
+	}
+	return r
+}
+
+// place puts one purpose where the laws of r want it: the rows of the public
+// contract's table of what is allowed.
+func (p *Policy) place(r *Regime, i int) {
+	u, bit := p.purposes.At(i), uint64(1)<<i
+	sells := u.Sale || u.TargetedAds
+	switch u.Basis {
+	case consent.Consent:
+		if r.OptIn() {
+			r.granted |= bit
+		} else {
+			r.unless |= bit
+		}
+	case consent.ExplicitConsent:
+		r.granted |= bit
+		r.Rules.Affirmative = r.Rules.Affirmative.With(i)
+	case consent.LegitimateInterest:
+		r.unless |= bit
+	case consent.Contract, consent.LegalObligation:
+		r.always |= bit
+		r.unreadable |= bit
+	case consent.VitalInterest, consent.PublicTask:
+		r.always |= bit
+	}
+	withdrawable := u.Basis == consent.Consent || u.Basis == consent.LegitimateInterest
+	for _, l := range r.laws {
+		if l.Affirmative && u.Basis == consent.Consent {
+			r.Rules.Affirmative = r.Rules.Affirmative.With(i)
+		}
+		switch l.UniversalOptOut {
+		case withdrawsSale:
+			if withdrawable && sells {
+				r.Rules.OptOut = r.Rules.OptOut.With(i)
+			}
+			if withdrawable && l.ThirdPartyIsSale {
+				r.thirdParty |= bit
+			}
+		case withdrawsObjection:
+			if u.Basis == consent.LegitimateInterest && sells {
+				r.Rules.OptOut = r.Rules.OptOut.With(i)
+			}
+		}
+		if withdrawable && l.ThirdPartyIsSale {
+			r.children |= bit
+		}
+	}
+}
+
+// atlas holds the regimes of every place for one span of time in which the law
+// table does not change.
+type atlas struct {
+	from      time.Time
+	elsewhere *Regime
+	countries [26 * 26]*Regime             // the subdivision not known, or of no matter; nil: elsewhere
+	others    [26 * 26]*Regime             // of a divided country, the subdivisions that no row names
+	regions   map[geo.Jurisdiction]*Regime // those that a row names
+}
+
+// atlases compiles the whole table, span by span, ascending. The law table is
+// small and its dates are few, so that a change of day needs no work at all.
+func (p *Policy) atlases(t *Table, established []geo.Jurisdiction) []*atlas {
+	line := map[*Law]int{}
+	for i, l := range t.Rows {
+		line[l] = i
+	}
+	made := map[string]*Regime{}
+	regime := func(j geo.Jurisdiction, at time.Time) *Regime {
+		laws := t.Laws(j, at)
+		for _, e := range established {
+			laws = append(laws, t.Laws(e, at)...)
+		}
+		slices.SortFunc(laws, func(a, b *Law) int { return line[a] - line[b] })
+		laws = slices.Compact(laws)
+		var key []byte
+		for _, l := range laws {
+			key = strconv.AppendInt(append(key, ' '), int64(line[l]), 10)
+		}
+		if made[string(key)] == nil {
+			made[string(key)] = p.combine(laws)
+		}
+		return made[string(key)]
+	}
+	var out []*atlas
+	for _, from := range append([]time.Time{{}}, t.Dates()...) {
+		a := &atlas{from: from, elsewhere: regime(geo.Unknown, from), regions: map[geo.Jurisdiction]*Regime{}}
+		for _, l := range t.Rows {
+			for _, j := range slices.Concat(l.places, l.unresolved) {
+				at := countryIndex(j.Country)
+				if j.Region == [3]byte{} {
+					a.countries[at] = regime(j, from)
+					continue
+				}
+				a.regions[j] = regime(j, from)
+				a.others[at] = regime(geo.Jurisdiction{Country: j.Country, Region: unnamed}, from)
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// unnamed is a subdivision that no code names.
+var unnamed = [3]byte{'-'}
+
+// countryIndex numbers the codes AA to ZZ; -1 for anything else.
+func countryIndex(c [2]byte) int {
+	if c[0] < 'A' || c[0] > 'Z' || c[1] < 'A' || c[1] > 'Z' {
+		return -1
+	}
+	return int(c[0]-'A')*26 + int(c[1]-'A')
+}
+
+// Regime answers which law holds for a person at a place and an instant,
+// together with the law of the places where the controller is established. Where
+// nothing is known it is the strictest. It allocates nothing.
+func (p *Policy) Regime(j geo.Jurisdiction, now time.Time) *Regime {
+	a := p.world[0]
+	for _, next := range p.world[1:] {
+		if now.Before(next.from) {
+			break
+		}
+		a = next
+	}
+	at := countryIndex(j.Country)
+	if at < 0 {
+		return a.elsewhere
+	}
+	r := a.countries[at]
+	if j.Region != [3]byte{} && a.others[at] != nil {
+		if r = a.regions[j]; r == nil {
+			r = a.others[at]
+		}
+	}
+	if r == nil {
+		return a.elsewhere
+	}
+	return r
+}

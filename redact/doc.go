@@ -1,0 +1,2 @@
+// Package redact is the scissors.
+package redact

@@ -1,0 +1,209 @@
+package redact
+
+import "bytes"
+
+// Value validates the one value at or, after whitespace, behind i and returns
+// the position behind it. It does not look at what follows.
+func Value(src []byte, i int) (end int, err error) {
+	if end = valueEnd(src, pass(src, i), 0); end < 0 {
+		return 0, failure(end)
+	}
+	return end, nil
+}
+
+// Extent returns the position behind the value at or, after whitespace, behind
+// i, looking at brackets and quotes only. What it spans may be invalid, nested
+// too deeply or no JSON at all; it is for setting one bad item of a batch apart
+// from its neighbours, and Append, Find or Value must judge what it spans. It
+// fails where no end can be told: nothing there, an open string, open brackets.
+func Extent(src []byte, i int) (end int, err error) {
+	if end = extentEnd(src, pass(src, i)); end < 0 {
+		return 0, failure(end)
+	}
+	return end, nil
+}
+
+func extentEnd(src []byte, i int) int {
+	start, open := i, 0
+	for i < len(src) {
+		switch src[i] {
+		case '"':
+			n := quoteEnd(src, i)
+			if n < 0 || open == 0 && i == start {
+				return n
+			}
+			if open == 0 {
+				return i
+			}
+			i = n
+			continue
+		case '{', '[':
+			if open == 0 && i > start {
+				return i
+			}
+			open++
+		case '}', ']':
+			if open == 0 {
+				return bareEnd(src, start, i)
+			}
+			if open--; open == 0 {
+				return i + 1
+			}
+		case ',', ' ', '\t', '\n', '\r':
+			if open == 0 {
+				return bareEnd(src, start, i)
+			}
+		}
+		i++
+	}
+	if open > 0 {
+		return fail(len(src), UnexpectedEnd)
+	}
+	return bareEnd(src, start, i)
+}
+
+// bareEnd refuses an extent without a byte in it.
+func bareEnd(src []byte, start, i int) int {
+	if i == start {
+		return unexpected(src, i)
+	}
+	return i
+}
+
+// quoteEnd finds the end of the string whose opening quote is at i without
+// validating it.
+func quoteEnd(src []byte, i int) int {
+	i++
+	for {
+		n := bytes.IndexByte(src[i:], '"')
+		if n < 0 {
+			return fail(len(src), UnexpectedEnd)
+		}
+		back := 0
+		for back < n && src[i+n-1-back] == '\\' {
+			back++
+		}
+		i += n + 1
+		if back%2 == 0 {
+			return i
+		}
+	}
+}
+
+// EachElement calls f with each element of the one array in src, validated and
+// without whitespace around it. It stops at the first error, its own or f's;
+// elements before it have been handed out by then.
+func EachElement(src []byte, f func(elem []byte) error) error {
+	return eachElement(src, strictly, f)
+}
+
+// EachElementExtent is EachElement with the elements delimited as Extent does
+// and not validated; brackets and commas of the array itself are.
+func EachElementExtent(src []byte, f func(elem []byte) error) error {
+	return eachElement(src, leniently, f)
+}
+
+// EachMember calls f with each member of the one object in src: the key
+// unescaped, the value validated and without whitespace around it. It stops at
+// the first error, its own or f's. The key is valid during the call only.
+func EachMember(src []byte, f func(key, value []byte) error) error {
+	return eachMember(src, strictly, f)
+}
+
+// EachMemberExtent is EachMember with the values delimited as Extent does and
+// not validated; keys and the object's own punctuation are.
+func EachMemberExtent(src []byte, f func(key, value []byte) error) error {
+	return eachMember(src, leniently, f)
+}
+
+type care bool
+
+const (
+	strictly  care = true
+	leniently care = false
+)
+
+func (c care) end(src []byte, i int) int {
+	if c == strictly {
+		return valueEnd(src, i, 1)
+	}
+	return extentEnd(src, i)
+}
+
+func eachElement(src []byte, c care, f func(elem []byte) error) error {
+	i := opening(src)
+	if i < 0 {
+		return failure(i)
+	}
+	if src[i] != '[' {
+		return failure(fail(i, NotAnArray))
+	}
+	i = pass(src, i+1)
+	for first := true; i >= len(src) || src[i] != ']' || !first; first = false {
+		end := c.end(src, i)
+		if end < 0 {
+			return failure(end)
+		}
+		if err := f(src[i:end]); err != nil {
+			return err
+		}
+		i = pass(src, end)
+		if i < len(src) && src[i] == ']' {
+			break
+		}
+		if i >= len(src) || src[i] != ',' {
+			return failure(unexpected(src, i))
+		}
+		i = pass(src, i+1)
+	}
+	if i = closing(src, i+1); i < 0 {
+		return failure(i)
+	}
+	return nil
+}
+
+func eachMember(src []byte, c care, f func(key, value []byte) error) error {
+	i := opening(src)
+	if i < 0 {
+		return failure(i)
+	}
+	if src[i] != '{' {
+		return failure(fail(i, NotAnObject))
+	}
+	i = pass(src, i+1)
+	for first := true; i >= len(src) || src[i] != '}' || !first; first = false {
+		if i >= len(src) || src[i] != '"' {
+			return failure(unexpected(src, i))
+		}
+		end := stringEnd(src, i)
+		if end < 0 {
+			return failure(end)
+		}
+		key := src[i+1 : end-1]
+		if bytes.IndexByte(key, '\\') >= 0 {
+			key = unescape(nil, key)
+		}
+		if i = pass(src, end); i >= len(src) || src[i] != ':' {
+			return failure(unexpected(src, i))
+		}
+		i = pass(src, i+1)
+		if end = c.end(src, i); end < 0 {
+			return failure(end)
+		}
+		if err := f(key, src[i:end]); err != nil {
+			return err
+		}
+		i = pass(src, end)
+		if i < len(src) && src[i] == '}' {
+			break
+		}
+		if i >= len(src) || src[i] != ',' {
+			return failure(unexpected(src, i))
+		}
+		i = pass(src, i+1)
+	}
+	if i = closing(src, i+1); i < 0 {
+		return failure(i)
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Options configures a Sink. The zero value of every field but Dir stands for
+// its default.
+type Options struct {
+	// Dir holds one folder per topic. It is created when missing.
+	Dir string
+
+	// MaxFileBytes closes a file before a group that would take it past this
+	// size; a single larger group still goes into one file. Default 256 MiB.
+	MaxFileBytes int64
+
+	// MaxFileAge closes a file this long after its first record. Default 1 hour.
+	MaxFileAge time.Duration
+
+	// MaxPendingBytes bounds what waits for one topic's disk; past it Commit
+	// fails as overloaded. Default 64 MiB.
+	MaxPendingBytes int
+
+	// Compress turns closed files into .ndjson.zst in the background.
+	Compress bool
+
+	// Truncated, when set, is told that opening the sink cut the torn end off a
+	// file that a crash left behind: its path and how many bytes went.
+	Truncated func(path string, bytes int64)
+
+	// Now is the clock that names and ages files. Default time.Now.
+	Now func() time.Time
+
+	fs fileSystem // tests inject faults here
+}
+
+// EnsureDefaults sets every unset field but Dir to its default.
+func (o *Options) EnsureDefaults() {
+	if o.MaxFileBytes == 0 {
+		o.MaxFileBytes = 256 << 20
+	}
+	if o.MaxFileAge == 0 {
+		o.MaxFileAge = time.Hour
+	}
+	if o.MaxPendingBytes == 0 {
+		o.MaxPendingBytes = 64 << 20
+	}
+	if o.Truncated == nil {
+		o.Truncated = func(string, int64) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.fs == nil {
+		o.fs = osFS{}
+	}
+}
+
+// Validate reports every field that cannot be used, all at once.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.Dir == "" {
+		errs = append(errs, errors.New("dir: must not be empty"))
+	}
+	if o.MaxFileBytes < 4<<10 {
+		errs = append(errs, fmt.Errorf("max file bytes: %d is below 4096", o.MaxFileBytes))
+	}
+	if o.MaxFileAge < time.Second {
+		errs = append(errs, fmt.Errorf("max file age: %s is below 1s", o.MaxFileAge))
+	}
+	if o.MaxPendingBytes < 64<<10 {
+		errs = append(errs, fmt.Errorf("max pending bytes: %d is below 65536", o.MaxPendingBytes))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,232 @@
+// Package file keeps records as NDJSON on disk, one folder per topic:
+//
+//	DIR/.lock                              held while a sink is open
+//	DIR/<topic>/<UTC>-<n>.ndjson           {"key":…,"headers":{…},"value":…}
+//	DIR/<topic>/<UTC>-<n>.ndjson.zst       a closed file, compressed
+//	DIR/<topic>/.<UTC>-<n>.ndjson.zst.tmp  being compressed; means nothing
+//
+// <UTC> is the instant the file was opened (20261122T101500.000Z), so names sort
+// by time. Every line of an .ndjson file is complete but perhaps the last one of
+// a file being written.
+//
+// Commit renders its lines into the group that fills, wakes the topic's writer
+// and waits. The writer takes the whole group, writes it with one write and one
+// fdatasync, and wakes everybody who waits for it: the cost of durability is
+// shared by all that came while the disk was busy. A batch that touches several
+// topics waits for each of them.
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"assent/sinks"
+)
+
+const extension = ".ndjson"
+
+// A Sink commits batches to files.
+type Sink struct {
+	opt  Options
+	lock io.Closer
+
+	streams atomic.Pointer[map[string]*stream] // copied on write
+	mu      sync.Mutex                         // held to add a stream and to close
+	closed  bool
+	running sync.WaitGroup // the streams' writers
+	drained chan struct{}  // closed when everything is written and released
+
+	closing    chan struct{} // stops the compressor
+	queue      *queue
+	compressor sync.WaitGroup
+}
+
+var _ sinks.Committer = (*Sink)(nil)
+
+// Open locks opt.Dir, repairs what a crash left there and returns a Sink. It
+// fails when another process has the directory open.
+func Open(opt Options) (*Sink, error) {
+	opt.EnsureDefaults()
+	if err := opt.Validate(); err != nil {
+		return nil, fmt.Errorf("reading file sink options: %w", err)
+	}
+	opt.Dir = filepath.Clean(opt.Dir)
+	if err := makeDir(opt.fs, opt.Dir); err != nil {
+		return nil, fmt.Errorf("creating event directory: %w", err)
+	}
+	lock, err := opt.fs.Lock(filepath.Join(opt.Dir, ".lock"))
+	if err != nil {
+		return nil, fmt.Errorf("locking event directory %q (is another process using it?): %w", opt.Dir, err)
+	}
+	s := &Sink{
+		opt: opt, lock: lock,
+		drained: make(chan struct{}), closing: make(chan struct{}), queue: newQueue(),
+	}
+	s.streams.Store(&map[string]*stream{})
+	closed, err := s.recover()
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	if opt.Compress {
+		s.compressor.Add(1)
+		go s.runCompressor()
+		for _, path := range closed {
+			s.compress(path)
+		}
+	}
+	return s, nil
+}
+
+// Commit implements sinks.Committer. ctx is looked at once, before anything is
+// written: a group is at the disk within milliseconds, and a caller that left
+// early could not know whether its records are kept.
+func (s *Sink) Commit(ctx context.Context, b *sinks.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return meter.Failed(sinks.ReasonCanceled, err)
+	}
+	type seat struct {
+		stream *stream
+		group  *group
+	}
+	var few [8]seat // more topics than this in one batch cost an allocation
+	taken := few[:0]
+	var failed error
+joining:
+	for i := range b.Records {
+		topic := b.Records[i].Topic
+		for _, t := range taken {
+			if t.stream.topic == topic {
+				continue joining
+			}
+		}
+		st, err := s.stream(topic)
+		if err != nil {
+			failed = err
+			break
+		}
+		g, err := st.join(b, i)
+		if err != nil {
+			failed = err
+			break
+		}
+		taken = append(taken, seat{st, g})
+	}
+	for _, t := range taken {
+		if err := t.stream.leave(t.group); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// stream returns the stream of a topic, starting it on first use.
+func (s *Sink) stream(topic string) (*stream, error) {
+	if st := (*s.streams.Load())[topic]; st != nil {
+		return st, nil
+	}
+	if err := sinks.ValidTopic(topic); err != nil {
+		return nil, meter.Failed(sinks.ReasonBadTopic, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, meter.Failed(sinks.ReasonClosed, nil)
+	}
+	old := *s.streams.Load()
+	if st := old[topic]; st != nil {
+		return st, nil
+	}
+	dir := filepath.Join(s.opt.Dir, topic)
+	if err := makeDir(s.opt.fs, dir); err != nil {
+		return nil, meter.Failed(reason(err), err)
+	}
+	st := newStream(s, topic, dir)
+	streams := make(map[string]*stream, len(old)+1)
+	for name, other := range old {
+		streams[name] = other
+	}
+	streams[topic] = st
+	s.streams.Store(&streams)
+	s.running.Go(st.run)
+	return st, nil
+}
+
+// Ready implements sinks.Committer: it reports the failure of any topic's last
+// write, until a write to that topic or a probe of its folder succeeds.
+func (s *Sink) Ready() error {
+	select {
+	case <-s.closing:
+		return &sinks.Error{Reason: sinks.ReasonClosed}
+	default:
+	}
+	for _, st := range *s.streams.Load() {
+		if e := st.failed.Load(); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// Close implements sinks.Committer. A file that is being compressed is left for
+// the next start.
+func (s *Sink) Close(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if first {
+		close(s.closing)
+		for _, st := range *s.streams.Load() {
+			st.mu.Lock()
+			st.closed = true
+			st.mu.Unlock()
+			st.poke()
+		}
+		go func() {
+			s.running.Wait()
+			s.compressor.Wait()
+			s.lock.Close()
+			close(s.drained)
+		}()
+	}
+	select {
+	case <-s.drained:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("closing file sink: %w", ctx.Err())
+	}
+}
+
+// probe reports whether a small file can be made durable in dir.
+func (s *Sink) probe(dir string) error {
+	path := filepath.Join(dir, ".probe")
+	s.opt.fs.Remove(path) // left by a crash, if any
+	f, err := s.opt.fs.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, 64<<10))
+	return errors.Join(err, f.Sync(), f.Close(), s.opt.fs.Remove(path))
+}
+
+// sequence names the files of one stream.
+type sequence struct {
+	last string
+	n    int
+}
+
+// next returns the name of a file opened at now. Names of one process ascend
+// even when the clock does not.
+func (q *sequence) next(now time.Time) string {
+	stamp := now.UTC().Format("20060102T150405.000Z")
+	q.last = max(q.last, stamp)
+	q.n++
+	return fmt.Sprintf("%s-%06d", q.last, q.n)
+}

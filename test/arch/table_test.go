@@ -1,0 +1,112 @@
+package arch
+
+// wing is one package's place in the house. Patterns end in /* for each child
+// folder, in /** for everything below. The first wing that matches holds.
+type wing struct {
+	pattern string
+	may     []string // packages of this module that its program code may import
+	pure    bool     // knows no clock, logger, goroutine, disk, network, randomness
+	why     string
+}
+
+// wings is the import table of the house, from the top down. A package that
+// matches none is refused: its place has to be decided and written here.
+var wings = []wing{
+	{"test/**", []string{"**"}, false, "tests may look at everything"},
+	{"cmd/assent", []string{"**"}, false, "cmd wires all wings; only it knows every technology"},
+
+	{"collector", []string{"policy", "consent", "geo", "sinks", "redact", "keys"}, false, "the edge uses types and contracts of the other wings, never a technology: cmd hands those in"},
+	{"collector/dialect", []string{"collector", "redact"}, false, "a dialect builds events and phrases the answer; it never judges"},
+	{"web/pages", []string{"collector", "policy", "consent", "geo", "redact"}, false, "pages are handlers of the collector that show what the policy does"},
+
+	{"policy", []string{"consent", "geo", "redact"}, true, "a decision must be repeatable: explain, diff and re-judging run the same code on the same arguments"},
+	{"rights", []string{"consent", "sinks"}, false, "rights work on contracts, so that they hold whatever the technology"},
+
+	{"consent", []string{"consent/tcf", "consent/gpp", "consent/cmp", "keys", "redact"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
+	{"consent/tcf", nil, true, codec},
+	{"consent/gpp", nil, true, codec},
+	{"consent/cmp", nil, true, codec},
+	{"consent/*", []string{"consent"}, false, adapter},
+
+	{"geo", nil, true, leaf},
+	{"geo/mmdb/gen", []string{"geo"}, false, "the generator is a program of its own"},
+	{"geo/*", []string{"geo"}, false, adapter},
+
+	{"sinks", nil, false, "the contract of all sinks knows none of them"},
+	{"sinks/*", []string{"sinks"}, false, adapter},
+
+	{"keys", nil, true, leaf},
+	{"redact", nil, true, leaf},
+}
+
+const (
+	leaf    = "a leaf imports the standard library only: it is what everything else rests on"
+	codec   = "a codec of foreign signals is a pure function of bytes and stands below its parent"
+	adapter = "an adapter knows its parent and no other adapter: where two meet, cmd joins them through a contract"
+)
+
+// dependency is a module from outside with the packages that may import it.
+type dependency struct {
+	prefix string
+	in     []string
+	why    string
+}
+
+// dependencies lists every module that program code uses directly. Packages
+// below test/ may use them all. One that is not here is refused: justify it here.
+var dependencies = []dependency{
+	{"github.com/valyala/fasthttp", []string{"collector"}, "nothing of a request's memory may leave the handler: one package to watch"},
+	{"github.com/segmentio/kafka-go", []string{"sinks/kafka"}, "one package knows Kafka's protocol and its errors"},
+	{"github.com/oschwald/geoip2-golang", mmdb, "one package knows the database format"},
+	{"github.com/oschwald/maxminddb-golang", mmdb, "one package knows the database format"},
+	{"github.com/maxmind/mmdbwriter", mmdb, "only the generator and the fixtures write databases"},
+	{"github.com/cockroachdb/pebble", []string{"consent/store"}, "the store is an index that can be rebuilt: replacing it must touch one package"},
+	{"github.com/goccy/go-yaml", []string{"policy", "cmd/assent"}, "YAML ends where the document and the config are read"},
+	{"github.com/spf13/cobra", []string{"cmd/assent"}, "flags and usage are the command's own"},
+	{"github.com/spf13/pflag", []string{"cmd/assent"}, "flags and usage are the command's own"},
+	{"github.com/VictoriaMetrics/metrics", []string{"collector", "sinks", "sinks/*", "cmd/assent"}, "pure packages count nothing: they hand back tallies"},
+	{"github.com/andybalholm/brotli", []string{"collector"}, compression},
+	{"github.com/klauspost/compress", []string{"collector", "sinks/*", "geo/mmdb", "geo/mmdb/gen"}, compression},
+}
+
+var mmdb = []string{"geo/mmdb", "geo/mmdb/gen"}
+
+const compression = "compression belongs where bytes come in, go out or are embedded"
+
+// testDependencies may be imported by any test, and by no program code.
+var testDependencies = []string{
+	"github.com/rogpeppe/go-internal",
+	"pgregory.net/rapid",
+	"github.com/chromedp",
+}
+
+// impure are the standard packages that a pure package must not import.
+var impure = []struct {
+	pattern string
+	but     []string
+	why     string
+}{
+	{"os/**", nil, "a pure package touches no disk, process or environment: take the bytes as an argument"},
+	{"path/filepath", nil, "a pure package touches no disk: take the bytes as an argument"},
+	{"syscall", nil, "a pure package asks the kernel for nothing"},
+	{"net/**", []string{"net/netip", "net/url"}, "a pure package touches no network (net/netip and net/url hold values and are allowed)"},
+	{"log/**", nil, "a pure package does not log: it returns an error or a tally"},
+	{"math/rand/**", nil, chance},
+	{"crypto/rand", nil, chance},
+}
+
+const chance = "randomness comes as an argument: the same arguments give the same answer"
+
+// clock are the functions of package time that read the clock or wait for it.
+var clock = map[string]bool{
+	"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true,
+	"AfterFunc": true, "Tick": true, "NewTimer": true, "NewTicker": true,
+}
+
+// refusedNames are folder names that say nothing about what is inside.
+var refusedNames = []string{"internal", "pkg", "util", "utils", "common", "helper", "helpers", "types", "models", "misc", "shared", "lib"}
+
+const (
+	maxLines     = 800  // think at 500
+	maxTestLines = 1000 // a table of cases may be long
+)
