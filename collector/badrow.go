@@ -38,14 +38,14 @@ func (c *Collector) appendBadRow(x *exchange, stage Stage, reason Reason, raw []
 	b = append(b, `","source":`...)
 	b = redact.AppendQuoted(b, x.source.ID)
 	b = append(b, `,"receivedAt":"`...)
-	b = x.req.Received.UTC().AppendFormat(b, timeLayout)
+	b = appendTime(b, x.req.Received)
 	x.arena = append(b, `"}`...)
 	value := x.since(mark)
 
 	first := len(x.headers)
 	id := x.keep(x.ids.next(x.req.Received))
 	mark = len(x.arena)
-	x.arena = x.req.Received.UTC().AppendFormat(x.arena, timeLayout)
+	x.arena = appendTime(x.arena, x.req.Received)
 	x.headers = append(x.headers,
 		sinks.Header{Key: "ce_specversion", Value: valueSpecVersion},
 		sinks.Header{Key: "ce_id", Value: id},

@@ -27,8 +27,6 @@ var ceTypes = map[string][]byte{
 
 var ceOther = []byte("assent.other")
 
-const timeLayout = "2006-01-02T15:04:05.000Z07:00"
-
 // signalNames are the values of privacy-signals, by set.
 var signalNames = func() (names [256][]byte) {
 	for i := range names {
@@ -58,7 +56,7 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 	add("ce_source", x.source.urn)
 	add("ce_type", ceType(one.kind.Type))
 	mark := len(x.arena)
-	x.arena = x.req.Received.UTC().AppendFormat(x.arena, timeLayout)
+	x.arena = appendTime(x.arena, x.req.Received)
 	add("ce_time", x.since(mark))
 	add("ce_dataschema", valueDataSchema)
 	add("content-type", valueJSON)
@@ -83,7 +81,7 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 	}
 	if one.tally.Days > 0 {
 		mark = len(x.arena)
-		x.arena = x.req.Received.UTC().Add(time.Duration(one.tally.Days)*24*time.Hour).AppendFormat(x.arena, timeLayout)
+		x.arena = appendTime(x.arena, x.req.Received.Add(time.Duration(one.tally.Days)*24*time.Hour))
 		add("privacy-expires", x.since(mark))
 	}
 	last := len(x.headers)

@@ -173,6 +173,9 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	if addr, ok := netip.AddrFromSlice(peerIP(ctx)); ok {
 		r.Peer = addr.Unmap()
 	}
+	if !c.proxies.Trusts(r.Peer) {
+		return
+	}
 	f := &r.Forwarding
 	f.Forwarded = append(f.Forwarded, h.PeekAll("Forwarded")...)
 	f.XForwardedFor = append(f.XForwardedFor, h.PeekAll("X-Forwarded-For")...)
@@ -208,7 +211,8 @@ func (c *Collector) readKey(r *Request, auth []byte) {
 	}
 }
 
-// respond writes the answer. Every answer may carry a person's state: none is cached.
+// respond writes the answer. What a GET answers may be a person's state and is
+// kept by no cache; answers to POST are not cached (RFC 9110, 9.3.3).
 func (c *Collector) respond(ctx *fasthttp.RequestCtx, x *exchange) {
 	a := &x.ans
 	ctx.SetStatusCode(a.Status)
@@ -216,8 +220,10 @@ func (c *Collector) respond(ctx *fasthttp.RequestCtx, x *exchange) {
 	if a.ContentType != "" {
 		h.SetContentType(a.ContentType)
 	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	if !ctx.IsPost() {
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+	}
 	for _, e := range a.Headers {
 		h.Add(e.Name, e.Value)
 	}

@@ -25,6 +25,12 @@ func (c *Collector) visitor(x *exchange) {
 	switch {
 	case !needs && len(x.req.IDCookie) > 0:
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID})
+		if !x.person.Subject.IsZero() {
+			// What is on record for the id must outlive it, a denial above all.
+			x.ans.Cookies = append(x.ans.Cookies, Cookie{
+				Name: c.o.Cookies.Choice, Value: c.o.Registry.ChoiceCookie(x.person, false), MaxAge: choiceLife,
+			})
+		}
 	case needs && x.person.Subject.IsZero() && !x.namesVisitor():
 		fresh, err := c.o.Registry.NewVisitor()
 		if err != nil {
@@ -60,7 +66,7 @@ func (c *Collector) offer(x *exchange, id []byte) {
 		s.Set(offerAnonymousID, x.fresh)
 	}
 	mark := len(x.arena)
-	x.arena = x.req.Received.UTC().AppendFormat(x.arena, timeLayout)
+	x.arena = appendTime(x.arena, x.req.Received)
 	s.SetBytes(offerReceivedAt, x.since(mark))
 	if x.source.Kind == KindServer {
 		return

@@ -39,10 +39,14 @@ func Explain(p *policy.Policy, w WhatIf) (*policy.Explanation, error) {
 	if raw := e.peek.get(peekPreferences); raw != nil {
 		p.Purposes().SegmentPreferences(raw, &signal)
 	}
-	res := consent.Resolve(p.Regime(w.Jurisdiction, w.Now).Rules, person, &signal, w.Now, w.Now)
+	regime, source := p.Regime(w.Jurisdiction, w.Now), policy.Source{Audience: w.Audience}
+	res := consent.Resolve(regime.Rules, person, &signal, w.Now, w.Now)
 	offers := map[string]string{
-		Offers[offerMessageID]:  "00000000-0000-7000-8000-000000000000",
-		Offers[offerReceivedAt]: w.Now.UTC().Format(timeLayout),
+		Offers[offerMessageID]:  "00000000-0000-7000-8000-000000000001",
+		Offers[offerReceivedAt]: string(appendTime(nil, w.Now)),
+	}
+	if p.NeedsID(source, regime, &res) {
+		offers[Offers[offerAnonymousID]] = "00000000-0000-7000-8000-000000000002"
 	}
 	for i, value := range map[int]string{offerIP: w.Address, offerUserAgent: w.UserAgent} {
 		if value != "" {
@@ -50,7 +54,7 @@ func Explain(p *policy.Policy, w WhatIf) (*policy.Explanation, error) {
 		}
 	}
 	return p.Explain(policy.Question{
-		Source: policy.Source{Audience: w.Audience}, Jurisdiction: w.Jurisdiction, Now: w.Now,
+		Source: source, Jurisdiction: w.Jurisdiction, Now: w.Now,
 		Resolution: &res, Event: w.Event, Offers: offers,
 	})
 }

@@ -155,6 +155,18 @@ func (m *memStore) fail(err error) {
 	m.err = err
 }
 
+// lockedRand is the same randomness in every run.
+type lockedRand struct {
+	mu sync.Mutex
+	r  *rand.Rand
+}
+
+func (l *lockedRand) Read(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Read(b)
+}
+
 // fixture is a registry with a clock to turn.
 type fixture struct {
 	*Registry
@@ -181,7 +193,7 @@ func setup(t testing.TB, change ...func(*Options)) *fixture {
 	f := &fixture{store: newMemStore(), p: shop(t), now: day0}
 	o := Options{
 		Store: f.store, CookieKeys: ring("a"), ReceiptKeys: ring("r"), Controller: "Example Shop Ltd",
-		Now: f.time, Rand: rand.New(rand.NewSource(1)), Node: 7, CacheSize: 64,
+		Now: f.time, Rand: &lockedRand{r: rand.New(rand.NewSource(1))}, Node: 7, CacheSize: 64,
 	}
 	for _, c := range change {
 		c(&o)

@@ -1,3 +1,21 @@
+// Package consent knows what people have chosen and turns it, with what a request
+// signals, into one answer per purpose.
+//
+// A choice becomes a Record (newest state per purpose, with versions), which is
+// kept in a Store and remembered in a signed cookie; the two merge by version. Fold
+// reads a record in the vocabulary of a policy (Purposes) and gives a State; Resolve
+// adds the request's Signals, the regime's Rules and the clock and gives a
+// Resolution. What silence means is not decided here but by the regime. Everything
+// is pure except Registry, which owns the store, the keys, a clock and a cache.
+//
+// Not obvious:
+//   - Only grants expire; a choice cookie has no age limit, an identifier has.
+//   - The choice cookie of someone without an identifier is rounded to the hour:
+//     a time in microseconds would be one.
+//   - A tracker's own id may be linked to one holder. Denials for it by anyone else
+//     stand beside the holder's record until the link ends.
+//   - An acknowledged choice is in every answer that starts later, though answers
+//     are cached: see epochs.
 package consent
 
 import (
@@ -89,7 +107,6 @@ type Purposes struct {
 	index   map[string]int
 	segment []category
 	named   PurposeSet // may be named by a choice
-	asks    PurposeSet // rest on consent
 }
 
 // NewPurposes makes a vocabulary; the order given is the bit order.
@@ -114,9 +131,6 @@ func NewPurposes(list []Purpose) (*Purposes, error) {
 		p.index[u.Name] = i
 		if u.Basis.Chooses() {
 			p.named = p.named.With(i)
-		}
-		if u.Basis.Asks() {
-			p.asks = p.asks.With(i)
 		}
 	}
 	p.segment = categories(p.list, "segment")

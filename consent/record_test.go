@@ -117,6 +117,17 @@ func TestCombineOnlyWhatBothBear(t *testing.T) {
 	})
 }
 
+func TestTieIsDenied(t *testing.T) {
+	v := Version{Time: 5, Node: 1}
+	granted := &Record{Entries: []Entry{{Purpose: "ads", Status: Granted, Version: v, Since: 1, Until: 9, Method: Paper, Receipt: "z"}}}
+	denied := &Record{Entries: []Entry{{Purpose: "ads", Status: Denied, Version: v, Since: 5, Method: Banner}}}
+	for _, m := range []*Record{Merge(granted, denied), Merge(denied, granted)} {
+		if m.Find("ads").Status != Denied {
+			t.Error("granted")
+		}
+	}
+}
+
 func TestRecordCodec(t *testing.T) {
 	p := shop(t)
 	rapid.Check(t, func(t *rapid.T) {

@@ -21,7 +21,7 @@ type Options struct {
 	ReceiptKeys []keys.Key       // required; seeds, the first signs
 	Controller  string           // required; named in receipts
 	Now         func() time.Time // default time.Now
-	Rand        io.Reader        // default crypto/rand
+	Rand        io.Reader        // safe for concurrent use; default crypto/rand
 	Node        uint16           // of this process in the fleet, for versions
 	// GrantLife is how long a grant holds: default and ceiling 395 days (13 months:
 	// IAB Europe, TCF Policies, appendix A; CNIL advises 6 months).

@@ -25,7 +25,7 @@ func TestOptionsNameEveryMistake(t *testing.T) {
 	}
 }
 
-// TestNoAffirmedIdentifier: what a refusal leaves on the device and in the store
+// TestRefusalKeepsNoIdentifier: what a refusal leaves on the device and in the store
 // does not tell one visitor from another.
 func TestRefusalKeepsNoIdentifier(t *testing.T) {
 	f := setup(t)
@@ -95,6 +95,7 @@ func TestCredentialsOfOthersMaking(t *testing.T) {
 		"choice as token":     {"", "", o.ChoiceCookie, Presented{Token: Valid}},
 		"two tokens":          {"", "", o.Token + o.Token, Presented{Token: Malformed}},
 		"cut":                 {o.ChoiceCookie[:len(o.ChoiceCookie)-1], o.IDCookie[:len(o.IDCookie)-1], "", Presented{Choice: Forged, ID: Forged}},
+		"token of a false id": {"", "", foreign.IDCookie + "~" + o.ChoiceCookie, Presented{Token: Forged}},
 		"garbage":             {"x", "..", "~", Presented{Choice: Malformed, ID: Malformed, Token: Absent}},
 		"long":                {strings.Repeat("x", 5000), strings.Repeat("x", 5000), "", Presented{Choice: Malformed, ID: Malformed}},
 		"upper-case identity": {"", strings.ToUpper(o.IDCookie), "", Presented{ID: Malformed}},
@@ -157,7 +158,7 @@ func TestReceipt(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.NeedsID, c.Jurisdiction, c.Regimes = needsID, "FR", []string{"gdpr", "eprivacy"}
-	c.Policy, c.PolicyHash, c.Source, c.Signals = "shop@2026-11-22", "sha256:cd", "web", SignalGPC|SignalChoice
+	c.Policy, c.PolicyHash, c.Source, c.Signals = "shop@2026-11-22", "sha256:cd", "web", SignalGPC|SignalSegment
 	o, err := f.Record(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +274,7 @@ func TestWithdrawalIsSeenByTheNextCall(t *testing.T) {
 		}
 	})
 	want := Granted
-	for i := range 200 {
+	for i := range 60 {
 		body := `{"purposes":{"analytics":"denied"}}`
 		if want = Denied; i%2 == 1 {
 			body, want = `{"purposes":{"analytics":"granted"}}`, Granted
@@ -366,5 +367,20 @@ func TestUnbrokenGrant(t *testing.T) {
 	f.turn(time.Hour)
 	if act := since(`{"purposes":{"analytics":"granted"},"method":"banner"}`); !act.After(implied) {
 		t.Errorf("an act vouches for the time it was only implied: since %v", act)
+	}
+}
+
+func TestImagine(t *testing.T) {
+	p := shop(t)
+	s, err := Imagine(p, map[string]Status{"analytics": Granted, "ads": Denied, "health": Unknown}, day0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Resolve(Rules{Affirmative: p.All()}, s, nil, day0, day0)
+	if r.Granted != set(t, p, "analytics") || r.Denied != set(t, p, "ads") {
+		t.Errorf("granted %b, denied %b", r.Granted, r.Denied)
+	}
+	if _, err := Imagine(p, map[string]Status{"marketing": Granted}, day0); err == nil {
+		t.Error("imagined what is not declared")
 	}
 }

@@ -12,10 +12,9 @@ type SignalSet uint8
 const (
 	SignalGPC SignalSet = 1 << iota
 	SignalSegment
-	SignalChoice // a choice cookie or token of ours
 )
 
-var signalNames = [...]string{"gpc", "segment", "choice"}
+var signalNames = [...]string{"gpc", "segment"}
 
 // Names lists the signals in a fixed order.
 func (s SignalSet) Names() []string {

@@ -93,6 +93,7 @@ func TestClient(t *testing.T) {
 		{name: "escape in quotes", peer: proxy, forwarded: `for=192.0.2.43;host="\",for=203.0.113.9"`, want: "192.0.2.43"},
 		{name: "escape in an address", peer: proxy, forwarded: `for="192.0.2\.43"`, want: none},
 		{name: "IPv6 without quotes", peer: proxy, forwarded: "for=[2001:db8::7]:443;proto=https", want: "2001:db8::7"},
+		{name: "garbage right", peer: proxy, forwarded: "for=192.0.2.43, for=", want: none},
 		{name: "garbage left", peer: proxy, forwarded: "for=, for=192.0.2.43", want: none},
 		{name: "unreadable element left, on a line of its own", peer: proxy, forwarded: "for=\"\nfor=192.0.2.43", want: "192.0.2.43"},
 		{name: "quote left open swallows nothing", peer: proxy, forwarded: `for=203.0.113.9;x=", for="[2001:db8::7]"`, want: none},

@@ -137,6 +137,7 @@ func FuzzClient(f *testing.F) {
 	f.Add("::ffff:10.0.0.1", `for="[2001:db8:cafe::17]:4711";by=_x, For=198.51.100.17;proto=http;`, "", "")
 	f.Add("2001:db8:1::1", "for=192.0.2.7;host=\"a\\\",b\"\nfor=unknown", "192.0.2.7:80", "192.0.2.7")
 	f.Add("10.0.0.1", `for=203.0.113.9;x=", for="[2001:db8::7]"`, "", "::ffff:1.2.3.4")
+	f.Add("10.0.0.1", "for=192.0.2.7,for=;x", "192.0.2.7,", "192.0.2.7 x")
 	f.Add("192.0.2.1", "for=192.0.2.2", "192.0.2.2", "192.0.2.2")
 	p := proxies(f, anyHeader)
 	f.Fuzz(func(t *testing.T, peer, forwarded, forwardedFor, only string) {

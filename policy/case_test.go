@@ -190,4 +190,3 @@ func TestExplainRefuses(t *testing.T) {
 	f(`["secret"]`, nil, "reading the event: json: not_an_object at byte 0")
 	f(`{}`, map[string]string{"userId": "secret"}, `path "userId": the policy was compiled without this offer`)
 }
-

@@ -75,7 +75,7 @@ func (r *reader) checkPurposes() {
 	}
 }
 
-// purpose finds a declared purpose and tells when there is none.
+// known finds a declared purpose and tells when there is none.
 func (r *reader) known(n Name, what string) *PurposeRule {
 	if n.Text == "" {
 		return nil

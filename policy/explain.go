@@ -97,7 +97,7 @@ func (p *Policy) Explain(q Question) (*Explanation, error) {
 	for i := range p.purposes.Len() {
 		x.Purposes = append(x.Purposes, p.explainPurpose(i, q.Source, r, res, d.Allowed))
 	}
-	e := explainer{p, q, leaves, supply, x.Purposes}
+	e := explainer{p, q, d.Allowed, leaves, supply, x.Purposes}
 	for i := range d.Plans {
 		fate, err := e.plan(&d.Plans[i], d.Event)
 		if err != nil {
@@ -112,6 +112,7 @@ func (p *Policy) Explain(q Question) (*Explanation, error) {
 type explainer struct {
 	*Policy
 	q        Question
+	allowed  uint64 // to the person's data as such, whoever the recipient
 	leaves   []leaf
 	supply   *redact.Supply
 	purposes []PurposeExplained
@@ -177,7 +178,16 @@ func (e *explainer) gate(pl *Plan, event consent.PurposeSet) string {
 	case served == 0:
 		return "the event is for " + names(event) + ", which this recipient does not serve"
 	}
-	return "the event is for " + names(served) + ", not allowed"
+	return "the event is for " + e.notAllowed(served, pl)
+}
+
+// notAllowed names purposes that are not, and why if only this recipient is meant.
+func (e *explainer) notAllowed(s consent.PurposeSet, pl *Plan) string {
+	text := strings.Join(e.Policy.purposes.Names(s), ", ") + ", not allowed"
+	if consent.PurposeSet(e.allowed &^ pl.Allowed).Intersects(s) {
+		text += " to a third party, whose receiving is a sale here"
+	}
+	return text
 }
 
 // supply holds all that is offered.
@@ -213,16 +223,30 @@ func (p *Policy) explainPurpose(i int, s Source, r *Regime, res *consent.Resolut
 		Name: u.Name, Title: rule.Title, Basis: u.Basis.String(), Line: rule.Pos.Line,
 		Status: res.Status(i).String(), Allowed: allowed>>i&1 != 0,
 	}
-	article := u.Basis.String()
 	x.Why = p.whyPurpose(i, s, r, res)
-	if res.OptOut && r.Rules.OptOut.Has(i) {
-		article = "opt_out"
-	}
 	for _, l := range r.laws {
-		x.Law = append(x.Law, l.Name+": "+l.Law[article])
+		article := u.Basis.String()
+		if res.OptOut && l.withdraws(u) {
+			article = "opt_out"
+		}
+		x.Law = append(x.Law, l.Law[article])
 	}
 	return x
 }
+
+// under names the regimes of r to which a test applies.
+func (r *Regime) under(test func(*Law) bool) string {
+	var names []string
+	for _, l := range r.laws {
+		if test(l) {
+			names = append(names, l.Name)
+		}
+	}
+	slices.Sort(names)
+	return "under " + strings.Join(slices.Compact(names), ",")
+}
+
+func optsIn(l *Law) bool { return l.Mode == OptIn }
 
 // whyPurpose words what allowed does for one purpose, in its order.
 func (p *Policy) whyPurpose(i int, s Source, r *Regime, res *consent.Resolution) string {
@@ -238,15 +262,16 @@ func (p *Policy) whyPurpose(i int, s Source, r *Regime, res *consent.Resolution)
 	case r.always&bit != 0:
 		return "rests on " + u.Basis.String() + ", which is not a matter of choice"
 	case res.OptOut && r.Rules.OptOut.Has(i):
-		return "a universal opt-out signal, honoured under " + r.header
+		return "a universal opt-out signal, honoured " + r.under(func(l *Law) bool { return l.withdraws(u) })
 	case res.Denied.Has(i):
 		return reasonTexts[max(reason, consent.NoChoice)]
 	case r.granted&bit != 0 && res.Granted.Has(i):
 		return "granted, on record"
 	case r.granted&bit != 0:
-		return reasonTexts[reason] + ", and under " + r.header + " it needs a grant"
+		needs := r.under(func(l *Law) bool { return optsIn(l) || u.Basis == consent.ExplicitConsent })
+		return reasonTexts[reason] + ", and " + needs + " it needs a grant"
 	case u.Basis == consent.LegitimateInterest && r.OptIn():
-		return "legitimate interest, not objected to; under " + r.header + " never enough for fields on the device"
+		return "legitimate interest, not objected to; " + r.under(optsIn) + " never enough for fields on the device"
 	case u.Basis == consent.LegitimateInterest:
 		return "legitimate interest, not objected to"
 	case res.Granted.Has(i):

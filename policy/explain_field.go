@@ -170,22 +170,21 @@ func (p *Policy) compileFinder() (err error) {
 }
 
 // lacking says why a need is not met.
-func (p *Policy) lacking(n *Need, f *FieldRule, pl *Plan) string {
-	candidates, word := n.candidates(), consent.PurposeSet(pl.Allowed&p.all)
-	served := p.layout.set(candidates) & pl.Recipient.Purposes
-	names := func(s consent.PurposeSet) string { return strings.Join(p.purposes.Names(s), ", ") }
-	missing := p.layout.set(n.All) &^ word
+func (e *explainer) lacking(n *Need, f *FieldRule, pl *Plan) string {
+	candidates, word := n.candidates(), consent.PurposeSet(pl.Allowed&e.all)
+	served := e.layout.set(candidates) & pl.Recipient.Purposes
+	missing := e.layout.set(n.All) &^ word
 	switch {
-	case p.layout.sensitive[f.Category]&^pl.Allowed != 0:
+	case e.layout.sensitive[f.Category]&^pl.Allowed != 0:
 		return "sensitive data is denied here"
 	case served == 0:
 		return "this recipient does not serve " + strings.Join(texts(candidates), ", ")
 	case served&word == 0:
-		return names(served) + " not allowed"
+		return e.notAllowed(served, pl)
 	case missing != 0:
-		return names(missing) + " not allowed, and needed too"
+		return e.notAllowed(missing, pl) + ", and needed too"
 	}
-	return names(served&word) + " alone is not enough for a field on the device"
+	return strings.Join(e.Policy.purposes.Names(served&word), ", ") + " alone is not enough for a field on the device"
 }
 
 // justifying are the purposes of a need that are served and allowed, sorted.

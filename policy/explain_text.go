@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -18,22 +19,27 @@ func (x *Explanation) WriteText(w io.Writer) error {
 	if x.Event.Line > 0 {
 		rule = fmt.Sprintf("line %d", x.Event.Line)
 	}
-	fmt.Fprintf(&b, "event    %s: for %s, %s\n\n", strings.TrimSpace(x.Event.Type+" "+quoteNonEmpty(x.Event.Event)), strings.Join(x.Event.Purposes, ", "), rule)
+	kind := x.Event.Type
+	if x.Event.Event != "" {
+		kind = strings.TrimSpace(fmt.Sprintf("%s %q", kind, x.Event.Event))
+	}
+	fmt.Fprintf(&b, "event    %s: for %s, %s\n\n", cmp.Or(kind, "of no type"), strings.Join(x.Event.Purposes, ", "), rule)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, p := range x.Purposes {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", yesNo(p.Allowed), p.Name, p.Status, p.Why)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s (%s)\n", yesNo(p.Allowed), p.Name, p.Status, p.Why, strings.Join(p.Law, "; "))
 	}
 	t.Flush() // into memory
 	for _, r := range x.Recipients {
 		fmt.Fprintf(&b, "\n%s (%s): %s, because %s\n", r.Name, r.Topic, map[bool]string{true: "receives it", false: "withheld"}[r.Pass], r.Why)
+		if !r.Pass {
+			continue
+		}
 		t = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, f := range r.Fields {
 			f.writeText(t)
 		}
 		t.Flush()
-		if r.Pass {
-			fmt.Fprintf(&b, "  = %s\n", r.Output)
-		}
+		fmt.Fprintf(&b, "  = %s\n", r.Output)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -54,14 +60,10 @@ func (f *FieldFate) writeText(w io.Writer) {
 	if f.Form != "" {
 		reason = f.Form + "; " + reason
 	}
-	fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", f.Fate, path, line, reason)
-}
-
-func quoteNonEmpty(s string) string {
-	if s == "" {
-		return ""
+	if f.Why != "" {
+		reason += fmt.Sprintf(" (%q)", f.Why)
 	}
-	return fmt.Sprintf("%q", s)
+	fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", f.Fate, path, line, reason)
 }
 
 func yesNo(b bool) string {

@@ -17,7 +17,9 @@ func Parse(file string, data []byte) (*Document, Problems) {
 	}
 	r := reader{problems: ps, doc: &Document{File: file}, at: map[string]Pos{}}
 	r.document(root)
-	r.check()
+	if root.kind == table {
+		r.check()
+	}
 	if len(ps.list) > 0 {
 		return nil, ps.sorted()
 	}

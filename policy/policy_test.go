@@ -19,6 +19,9 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // frozen is the day on which tests judge unless they say otherwise.
 var frozen = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
+// shop is the contract's sketch of a policy.
+const shop = "testdata/shop.yaml"
+
 // offers are those the collector makes.
 var offers = []string{"messageId", "receivedAt", "anonymousId", "context.ip", "context.userAgent"}
 
@@ -53,13 +56,13 @@ func mustCompileWith(t testing.TB, name string, data []byte, table *Table) *Poli
 func shipped(t testing.TB) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{"default.yaml": Default()}
-	for _, pattern := range []string{"testdata/shop.yaml", "../deploy/*policy*.yaml", "../deploy/policies/*.yaml", "../deploy/*/policies/*.yaml"} {
+	for _, pattern := range []string{shop, "../deploy/*policy*.yaml", "../deploy/policies/*.yaml", "../deploy/*/policies/*.yaml"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			if out[filepath.Base(f)], err = os.ReadFile(f); err != nil {
+			if out[f], err = os.ReadFile(f); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -58,21 +58,6 @@ func (ps *problems) sorted() Problems {
 	return slices.Compact(ps.list)
 }
 
-// quoteAll lists names for a message: "a", "b" or "c".
-func quoteAll(names []string) string {
-	var b strings.Builder
-	for i, n := range names {
-		switch {
-		case i > 0 && i == len(names)-1:
-			b.WriteString(" or ")
-		case i > 0:
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%q", n)
-	}
-	return b.String()
-}
-
 // didYouMean ends a message about an unknown name with the nearest known one.
 func didYouMean(name string, known []string) string {
 	best, least := "", len(name)/3+2

@@ -83,7 +83,6 @@ func (p *Policy) combine(laws []*Law) *Regime {
 // contract's table of what is allowed.
 func (p *Policy) place(r *Regime, i int) {
 	u, bit := p.purposes.At(i), uint64(1)<<i
-	sells := u.Sale || u.TargetedAds
 	switch u.Basis {
 	case consent.Consent:
 		if r.OptIn() {
@@ -102,34 +101,46 @@ func (p *Policy) place(r *Regime, i int) {
 	case consent.VitalInterest, consent.PublicTask:
 		r.always |= bit
 	}
-	withdrawable := u.Basis == consent.Consent || u.Basis == consent.LegitimateInterest
 	for _, l := range r.laws {
 		if l.Affirmative && u.Basis == consent.Consent {
 			r.Rules.Affirmative = r.Rules.Affirmative.With(i)
 		}
-		switch l.UniversalOptOut {
-		case withdrawsSale:
-			if withdrawable && sells {
-				r.Rules.OptOut = r.Rules.OptOut.With(i)
-			}
-			if withdrawable && l.ThirdPartyIsSale {
+		if l.withdraws(u) {
+			r.Rules.OptOut = r.Rules.OptOut.With(i)
+		}
+		if l.ThirdPartyIsSale && withdrawable(u) {
+			r.children |= bit
+			if l.UniversalOptOut == withdrawsSale {
 				r.thirdParty |= bit
 			}
-		case withdrawsObjection:
-			if u.Basis == consent.LegitimateInterest && sells {
-				r.Rules.OptOut = r.Rules.OptOut.With(i)
-			}
-		}
-		if withdrawable && l.ThirdPartyIsSale {
-			r.children |= bit
 		}
 	}
+}
+
+// withdrawable: a universal opt-out signal can only take back what rests on
+// consent or on an interest. Explicit consent is a closer choice than a signal.
+func withdrawable(u *consent.Purpose) bool {
+	return u.Basis == consent.Consent || u.Basis == consent.LegitimateInterest
+}
+
+// withdraws says whether under l a universal opt-out signal denies a purpose.
+func (l *Law) withdraws(u *consent.Purpose) bool {
+	if !u.Sale && !u.TargetedAds {
+		return false
+	}
+	switch l.UniversalOptOut {
+	case withdrawsSale:
+		return withdrawable(u)
+	case withdrawsObjection:
+		return u.Basis == consent.LegitimateInterest
+	}
+	return false
 }
 
 // atlas holds the regimes of every place for one span of time in which the law
 // table does not change.
 type atlas struct {
-	from      time.Time
+	from      int64 // seconds since 1970; the dates are days in UTC
 	elsewhere *Regime
 	countries [26 * 26]*Regime             // the subdivision not known, or of no matter; nil: elsewhere
 	others    [26 * 26]*Regime             // of a divided country, the subdivisions that no row names
@@ -162,7 +173,7 @@ func (p *Policy) atlases(t *Table, established []geo.Jurisdiction) []*atlas {
 	}
 	var out []*atlas
 	for _, from := range append([]time.Time{{}}, t.Dates()...) {
-		a := &atlas{from: from, elsewhere: regime(geo.Unknown, from), regions: map[geo.Jurisdiction]*Regime{}}
+		a := &atlas{from: from.Unix(), elsewhere: regime(geo.Unknown, from), regions: map[geo.Jurisdiction]*Regime{}}
 		for _, l := range t.Rows {
 			for _, j := range slices.Concat(l.places, l.unresolved) {
 				at := countryIndex(j.Country)
@@ -194,13 +205,10 @@ func countryIndex(c [2]byte) int {
 // together with the law of the places where the controller is established. Where
 // nothing is known it is the strictest. It allocates nothing.
 func (p *Policy) Regime(j geo.Jurisdiction, now time.Time) *Regime {
-	a := p.world[0]
-	for _, next := range p.world[1:] {
-		if now.Before(next.from) {
-			break
-		}
-		a = next
+	n := len(p.world) - 1
+	for second := now.Unix(); n > 0 && second < p.world[n].from; n-- {
 	}
+	a := p.world[n]
 	at := countryIndex(j.Country)
 	if at < 0 {
 		return a.elsewhere

@@ -143,7 +143,6 @@ func excess(tokens token.Tokens) (Pos, string) {
 type builder struct {
 	ps      *problems
 	anchors map[string]*node
-	nodes   int
 }
 
 func position(n ast.Node) Pos {

@@ -47,7 +47,7 @@ type Key struct {
 // the secret is 16 bytes or more.
 func NewKey(id string, secret []byte) (Key, error) {
 	if id == "" || len(id) > 64 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") != "" {
-		return Key{}, errors.New("name of a key must be 1 to 64 letters, digits, _, - or .")
+		return Key{}, errors.New("name of a key must be 1 to 64 letters, digits, dots, hyphens or underscores")
 	}
 	if len(secret) < 16 {
 		return Key{}, fmt.Errorf("secret of key %q is shorter than 16 bytes", id)

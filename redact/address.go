@@ -77,7 +77,7 @@ func parseIPv6(ip *[16]byte, text []byte) bool {
 			return false
 		}
 		if i < len(text) && text[i] == '.' {
-			if n > 12 || gap < 0 && n != 12 || !parseIPv4(ip[n:n+4], text) {
+			if n > 12 || !parseIPv4(ip[n:n+4], text) {
 				return false
 			}
 			n, text = n+4, nil

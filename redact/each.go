@@ -28,14 +28,12 @@ func extentEnd(src []byte, i int) int {
 	for i < len(src) {
 		switch src[i] {
 		case '"':
-			n := quoteEnd(src, i)
-			if n < 0 || open == 0 && i == start {
-				return n
-			}
-			if open == 0 {
+			if open == 0 && i > start {
 				return i
 			}
-			i = n
+			if i = quoteEnd(src, i); i < 0 || open == 0 {
+				return i
+			}
 			continue
 		case '{', '[':
 			if open == 0 && i > start {

@@ -126,6 +126,8 @@ func TestExtent(t *testing.T) {
 	f(` {"a":"}\""} x`, 0, 12, 0)
 	f(`1,2`, 2, 3, 0)
 	f(`"a"b`, 0, 3, 0)
+	f(`0"b`, 0, 1, 0)
+	f(`0{`, 0, 1, 0)
 	f(``, 0, 0, UnexpectedEnd)
 	f(`,`, 0, 0, UnexpectedByte)
 	f(`]`, 0, 0, UnexpectedByte)

@@ -95,6 +95,3 @@ func failure(code int) error {
 	code = -1 - code
 	return &SyntaxError{Offset: code >> reasonBits, Reason: Reason(code & (1<<reasonBits - 1))}
 }
-
-// shift moves the offset of a failure found in a part of the bytes.
-func shift(code, by int) int { return code - by<<reasonBits }

@@ -136,7 +136,8 @@ func quotedJSON(s string) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(s); err != nil {
+	runes := strings.Map(func(r rune) rune { return r }, s) // what is not UTF-8: U+FFFD a byte
+	if err := e.Encode(runes); err != nil {
 		panic(err)
 	}
 	q := strings.TrimSpace(b.String())

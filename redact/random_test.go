@@ -12,7 +12,7 @@ import (
 var (
 	someNames = []string{
 		"a", "b", "ip", "email", "context", "products", "a.b", "*", "x[]", "__proto__", "ключ", `q"\`,
-		"exactly8", "ninebytes", "sixteen_bytes_ab", "seventeen_bytes_a", "seventeen_bytez_a", "seventeen_bytes_b",
+		"exactly8", "ninebytes", "sixteen_bytes_ab", "seventeen_bytes_a", "seventeeN_bytes_a", "seventeen_bytes_b",
 	}
 	someScalars = []string{
 		"null", "true", "false", "0", "-0", "1", "-17", "129.95", "-129.951", "9007199254740993", "1e5", "-1.5E-3", "0.1e+2", "12345678901234567890123",

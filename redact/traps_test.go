@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // shop declares what the traps are laid around: an email that is never allowed
@@ -23,7 +24,7 @@ var shop = []Rule{
 }
 
 func TestTraps(t *testing.T) {
-	deep := func(n int) string { return strings.Repeat(`{"open":`, 1) + strings.Repeat("[", n) + strings.Repeat("]", n) + "}" }
+	deep := func(n int) string { return `{"open":` + strings.Repeat("[", n) + strings.Repeat("]", n) + "}" }
 	tests := []struct {
 		name, src, want string
 		reason          Reason
@@ -170,5 +171,42 @@ func TestReasonsAreNamed(t *testing.T) {
 	}
 	if Reason(0).String() != "unknown" || endOfReasons.String() != "unknown" {
 		t.Error("what is no reason has a name")
+	}
+}
+
+// Strings are scanned eight bytes at a time; every byte must be seen in every
+// place of a word and behind it.
+func TestEveryByteEverywhere(t *testing.T) {
+	for length := range 20 {
+		for at := range length {
+			for b := range 256 {
+				text := []byte(strings.Repeat("x", length))
+				text[at] = byte(b)
+				src := []byte(`{"` + string(text) + `":["` + string(text) + `"]}`)
+				_, err := Value(src, 0)
+				spans := make([]Span, 2)
+				found := NewFinder("a", "b").Find(src, spans)
+				if want := oracleValue(src); (err == nil) != want || (found == nil) != want {
+					t.Fatalf("%q: got %v and %v, want valid %v", src, err, found, want)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryUTF8Sequence(t *testing.T) {
+	for lead := 0x80; lead < 0x100; lead++ {
+		for second := range 0x100 {
+			if second == '"' || second == '\\' || second < 0x20 {
+				continue
+			}
+			for _, rest := range []string{"", "\x80", "\xbf\x80", "\xbf\xbf", "\x80\xc0", "\x80\x80\x80", "x"} {
+				text := string([]byte{byte(lead), byte(second)}) + rest
+				src := []byte(`"` + text + `"`)
+				if _, err := Value(src, 0); (err == nil) != utf8.Valid(src) {
+					t.Fatalf("%q: got %v, want valid %v", text, err, utf8.Valid(src))
+				}
+			}
+		}
 	}
 }

@@ -28,7 +28,7 @@ install() {
 		exit 1
 	fi
 	say "installing $1"
-	command -v "$2" >/dev/null || try apt-get install -qq -y --no-install-recommends "$1" >&2 ||
+	try apt-get install -qq -y --no-install-recommends "$1" >&2 ||
 		{ try apt-get update -qq >&2 && try apt-get install -qq -y --no-install-recommends "$1" >&2; }
 }
 
@@ -43,6 +43,7 @@ work=$root/.cache/kafka/.new.$$
 trap 'rm -rf "$work"' EXIT
 rm -rf "$work"
 mkdir -p "$work"
+echo '*' >"$root/.cache/.gitignore"
 cat >"$work/pom.xml" <<POM
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>

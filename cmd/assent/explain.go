@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,7 +41,7 @@ func explainCommand() *cobra.Command {
 				enc.SetIndent("", "  ")
 				return enc.Encode(x)
 			}
-			return printExplanation(c.OutOrStdout(), x)
+			return x.WriteText(c.OutOrStdout())
 		},
 	}
 	s := c.Flags()
@@ -182,57 +181,4 @@ func audienceOf(cfg *config, id string) (policy.Audience, error) {
 		}
 	}
 	return policy.Children, errMisuse{fmt.Errorf("--source: the config has no source %q", id)}
-}
-
-// printExplanation writes an explanation for people.
-func printExplanation(out io.Writer, x *policy.Explanation) error {
-	var laws []string
-	for _, l := range x.Regimes {
-		laws = append(laws, l.Name)
-	}
-	fmt.Fprintf(out, "%s in %s under %s, policy %s\n\n", eventName(x.Event), x.Jurisdiction, strings.Join(laws, ","), x.Policy)
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "PURPOSE\tBASIS\tSTATUS\tALLOWED\tWHY")
-	for _, p := range x.Purposes {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.Basis, p.Status, yesNo(p.Allowed), p.Why)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	for _, r := range x.Recipients {
-		fmt.Fprintf(out, "\n%s (topic %s): %s\n", r.Name, r.Topic, r.Why)
-		if r.Pass {
-			fmt.Fprintf(out, "  %s\n", r.Output)
-		}
-		w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
-		fmt.Fprintln(w, "  FIELD\tFATE\tLINE\tWHY")
-		for _, f := range r.Fields {
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", f.Path, f.Fate, lineOf(f.Line), f.Why)
-		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func eventName(e policy.EventExplained) string {
-	if e.Event == "" {
-		return e.Type
-	}
-	return fmt.Sprintf("%s %q", e.Type, e.Event)
-}
-
-func lineOf(n int) string {
-	if n == 0 {
-		return "-"
-	}
-	return fmt.Sprint(n)
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }

@@ -105,3 +105,10 @@ func showRegimes(out io.Writer, list []*policy.Law) error {
 	}
 	return nil
 }
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

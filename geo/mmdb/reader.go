@@ -3,7 +3,7 @@
 // embedded for those who have none.
 //
 // A file is read whole and every record in it decoded once, when it is opened; what is
-// kept is the place of each span of addresses. A city file of 57 MB takes about a second
+// kept is the place of each span of addresses. A city file of 57 MB takes a second or two
 // and leaves 10 MB. A look-up is a short search in sorted arrays: it cannot fail, and
 // allocates nothing.
 package mmdb

@@ -274,6 +274,9 @@ func TestEmbedded(t *testing.T) {
 	if r.Kind() != "GeoIP2-Country" || r.Built().Format(time.DateOnly) != "2026-06-17" {
 		t.Errorf("kind %s, built %s", r.Kind(), r.Built())
 	}
+	if swapped, err := r.Reload(); swapped || err != nil {
+		t.Errorf("reload of what has no file: swapped %v, %v", swapped, err)
+	}
 	places := make(map[geo.Jurisdiction]int)
 	for _, addr := range randomAddrs(100_000) {
 		j, err := r.Locate(addr)

@@ -76,16 +76,6 @@ func TestReload(t *testing.T) {
 	step("overwritten, same size", true, false, "CH")
 }
 
-func TestReloadEmbedded(t *testing.T) {
-	r, err := Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if swapped, err := r.Reload(); swapped || err != nil {
-		t.Errorf("swapped %v, %v", swapped, err)
-	}
-}
-
 // While files good and bad come and go, every look-up is answered, and by one of the
 // good ones.
 func TestWatchUnderLoad(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -169,6 +170,7 @@ func (m *memFS) ReadDir(dir string) (entries []fs.DirEntry, err error) {
 			entries = append(entries, entry{filepath.Base(path), n.dir})
 		}
 	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, err
 }
 
@@ -274,7 +276,7 @@ func (f *memFile) Sync() error {
 	f.fs.mu.Lock()
 	n := len(f.n.data)
 	f.fs.mu.Unlock()
-	time.Sleep(50 * time.Microsecond)
+	time.Sleep(200 * time.Microsecond)
 	unlock, err := f.fs.at("sync", f.path)
 	defer unlock()
 	if err == nil {

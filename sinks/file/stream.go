@@ -5,7 +5,6 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
-
 	"sync"
 	"sync/atomic"
 	"syscall"

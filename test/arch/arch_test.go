@@ -150,7 +150,7 @@ func findTraces(text []byte) (found []string) {
 		return nil
 	}
 	for _, trace := range traces {
-		if m := regexp.MustCompile(`(?m)`+trace.pattern).Find(text); m != nil {
+		if m := regexp.MustCompile(`(?m)` + trace.pattern).Find(text); m != nil {
 			found = append(found, string(bytes.TrimSpace(m))+": "+trace.why)
 		}
 	}

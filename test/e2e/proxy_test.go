@@ -214,5 +214,5 @@ func (p *proxy) records(topic string) []record {
 const (
 	inFrance  = "X-Forwarded-For: 80.10.0.1"
 	inGermany = "X-Forwarded-For: 84.128.0.1"
-	inUSA     = "X-Forwarded-For: 180.10.0.1"
+	inUSA     = "X-Forwarded-For: 12.0.0.1"
 )

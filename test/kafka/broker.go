@@ -49,9 +49,10 @@ func Start(t testing.TB, settings ...string) *Broker {
 }
 
 var shared struct {
-	once   sync.Once
-	broker *Broker
-	err    error
+	once     sync.Once
+	broker   *Broker
+	lifeline *os.File // closed by the end of the process, which the reaper waits for
+	err      error
 }
 
 // Shared returns the broker that all tests of this process share; the first
@@ -97,11 +98,9 @@ func reapWithParent(pid int, dir string) error {
 	if err := reaper.Start(); err != nil {
 		return err
 	}
-	lifeline = w // stays open until the process is gone
+	shared.lifeline = w
 	return nil
 }
-
-var lifeline *os.File
 
 func newBroker(dir string, settings []string) (*Broker, error) {
 	libs, err := jars()

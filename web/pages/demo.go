@@ -64,18 +64,21 @@ func Demo(p *policy.Policy) map[string]collector.Handler {
 func demoPolicy(p *policy.Policy) *policy.Policy {
 	demo, problems := policy.Compile(p.Document(), policy.Options{
 		Offers: collector.Offers,
-		Keys: func(name string) []redact.Key {
-			k, err := redact.NewKey("demo", []byte("known to everybody: "+name))
-			if err != nil {
-				return nil
-			}
-			return []redact.Key{k}
-		},
+		Keys:   demoKeys,
 	})
 	if len(problems) > 0 {
 		panic("BUG: a compiled policy does not compile: " + problems.Error())
 	}
 	return demo
+}
+
+// demoKeys gives each name a key that anybody can compute.
+func demoKeys(name string) []redact.Key {
+	k, err := redact.NewKey("demo", []byte("known to everybody: "+name))
+	if err != nil {
+		panic("BUG: the page's key is none: " + err.Error())
+	}
+	return []redact.Key{k}
 }
 
 // get serves bytes for GET and HEAD.
@@ -88,7 +91,6 @@ func get(ext string, body func(r *collector.Request) []byte) collector.Handler {
 			return
 		}
 		a.Status, a.ContentType = 200, contentTypes[ext]
-		a.Header("X-Content-Type-Options", "nosniff")
 		a.Header("Referrer-Policy", "no-referrer")
 		a.Body = append(a.Body, body(r)...)
 	}
@@ -115,9 +117,17 @@ func answerJSON(a *collector.Answer, v any) {
 
 // places are the picker's: one for each row of the law table and a few more.
 var places = []struct{ code, name string }{
-	{"FR", "France"}, {"DE", "Germany"}, {"GB", "United Kingdom"}, {"CH", "Switzerland"},
-	{"US-CA", "California"}, {"US-TX", "Texas"}, {"US", "United States, state unknown"},
-	{"CA-QC", "Quebec"}, {"BR", "Brazil"}, {"JP", "Japan"}, {"", "Unknown place"},
+	{"FR", "France"},
+	{"DE", "Germany"},
+	{"GB", "United Kingdom"},
+	{"CH", "Switzerland"},
+	{"US-CA", "California"},
+	{"US-TX", "Texas"},
+	{"US", "United States, state unknown"},
+	{"CA-QC", "Quebec"},
+	{"BR", "Brazil"},
+	{"JP", "Japan"},
+	{"", "Unknown place"},
 }
 
 type purposeControl struct {

@@ -29,8 +29,8 @@ function buildControls() {
   $('sample').append(...samples.map((s, i) => el('option', { value: i }, s.name)));
   $('sample').value = first;
   $('event').value = samples[first].text;
-  $('purposes').append(...controls.purposes.map((p) => el('fieldset', { class: 'purpose', 'data-purpose': p.name },
-    el('legend', {}, p.title),
+  $('purposes').append(...controls.purposes.map((p) => el('div', { class: 'purpose', role: 'group', 'aria-labelledby': `title-${p.name}` },
+    el('h3', { id: `title-${p.name}` }, p.title),
     el('p', { class: 'basis' }, el('code', {}, p.name), ` · ${p.basis.replaceAll('_', ' ')}`),
     p.chooses
       ? el('div', { class: 'switch' }, ...states.map(([value, label]) => {
@@ -38,7 +38,7 @@ function buildControls() {
         return el('span', {}, el('input', { type: 'radio', name: `purpose-${p.name}`, id, value, checked: value === '' }),
           el('label', { for: id }, label));
       }))
-      : el('p', { class: 'fixed' }, 'not a matter of choice'),
+      : el('p', { class: 'fixed' }, 'nothing to choose'),
     el('p', { class: 'verdict', 'data-verdict': p.name }))));
 }
 
@@ -58,12 +58,13 @@ function showJudgement(x, text, root, answer) {
     { ...r, gateLine: x.event.line }, answer, r.output === null ? null : outputs[i])));
   $('fields').replaceChildren(...fieldTable(x.recipients));
   const gone = [...last.best.values()].filter((f) => f !== 'kept' && f !== 'reduced').length;
-  $('status').replaceChildren(`${last.best.size} fields, for `, el('em', {}, x.event.purposes.join(', ')), gone ? ` · ${gone} reach nobody` : '');
+  $('status').replaceChildren('For ', el('em', {}, x.event.purposes.join(', ')), ` · ${last.best.size - gone} of ${last.best.size} fields reach somebody`);
 }
 
 function showCommands(text, root) {
   const quote = (s) => `'${s.replaceAll("'", "'\\''")}'`;
-  const post = (path, body, extra = '') => `curl -b jar -c jar ${location.origin}${path} -H 'content-type: application/json'${extra} \\\n  -d ${quote(body)}`;
+  const post = (path, body, signal) => [`curl -b jar -c jar ${location.origin}${path}`, "-H 'content-type: application/json'",
+    ...(signal ? ["-H 'Sec-GPC: 1'"] : []), `-d ${quote(body)}`].join(' \\\n  ');
   const chosen = choice();
   const event = compact(text, root);
   const options = [
@@ -73,8 +74,8 @@ function showCommands(text, root) {
   ].filter(Boolean).join(' ');
   $('curl').textContent = [
     ...(Object.keys(chosen).length ? [post('/v1/consent', JSON.stringify({ purposes: chosen }))] : []),
-    post('/v1/events', event, $('gpc').checked ? " -H 'Sec-GPC: 1'" : ''),
-    `\n# the judgement above, and why\necho ${quote(event)} > event.json\nassent explain -e event.json ${options}`,
+    post('/v1/events', event, $('gpc').checked),
+    `\n# the judgement above, and why\nprintf '%s' ${quote(event)} > event.json\nassent explain -e event.json ${options}`,
   ].join('\n');
 }
 
@@ -126,11 +127,11 @@ async function exchange(method, path, body) {
   try {
     const response = await fetch(path, { method, body, headers: body && { 'content-type': 'application/json' } });
     const text = await response.text();
-    let shown = text;
-    try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* shown as it came */ }
+    let answer;
+    try { answer = JSON.parse(text); } catch { /* shown as it came */ }
     row.firstChild.append(' ', el('span', { class: `badge ${response.ok ? 'kept' : 'removed'}` }, response.status));
-    row.append(el('pre', { class: 'code', tabindex: 0, 'aria-label': `Answer of ${path}` }, shown));
-    return JSON.parse(text);
+    row.append(el('pre', { class: 'code', tabindex: 0, 'aria-label': `Answer of ${path}` }, answer ? JSON.stringify(answer, null, 2) : text));
+    return response.ok ? answer : undefined;
   } catch (e) {
     row.append(el('p', { class: 'error' }, e.message));
     return undefined;

@@ -7,11 +7,11 @@ export function el(name, attributes, ...children) {
   for (const [k, v] of Object.entries(attributes ?? {})) {
     if (v !== undefined && v !== false) e.setAttribute(k, v === true ? '' : v);
   }
-  e.append(...children.filter((c) => c !== undefined && c !== null));
+  e.append(...children.filter((c) => c || c === 0));
   return e;
 }
 
-const strength = ['kept', 'reduced', 'removed', 'undeclared', 'withheld'];
+const strength = ['reduced', 'removed', 'kept', 'removed', 'undeclared', 'withheld'];
 
 /** The best fate that each path has with some recipient. */
 export function bestFates(recipients) {
@@ -94,7 +94,8 @@ export function recipientPane(r, text, output) {
     r.pass && el('p', { class: 'gate' }, `Passes: ${r.why} (`, lineLink(r.gateLine), ').'));
 }
 
-function fateCell(fates) {
+function fateCell(recipient, fates) {
+  if (!recipient.pass) return el('td', { role: 'cell' }, el('span', { class: 'badge withheld' }, 'withheld'));
   if (!fates) return el('td', { role: 'cell' }, el('span', { class: 'quiet' }, '–'));
   return el('td', { role: 'cell' }, ...fates.map((f) => el('div', { class: 'fate' },
     el('span', { class: `badge ${f.fate}` }, f.fate),
@@ -120,7 +121,7 @@ export function fieldTable(recipients) {
     return el('tr', { role: 'row', 'data-path': row.path },
       el('th', { role: 'rowheader', scope: 'row' }, el('code', {}, row.path || '(the event)'),
         row.offered && el('span', { class: 'badge offered' }, 'supplied')),
-      ...recipients.map((r, i) => { const c = fateCell(row.by[i]); c.setAttribute('data-label', r.name); return c; }),
+      ...recipients.map((r, i) => { const c = fateCell(r, row.by[i]); c.setAttribute('data-label', r.name); return c; }),
       el('td', { role: 'cell', 'data-label': 'Why' }, ...(told
         ? [el('span', { class: 'why' }, told.why), el('span', { class: 'quiet' }, [told.purposes?.join(', '), told.category, told.retention].filter(Boolean).join(' · '))]
         : [el('span', { class: 'quiet' }, 'no rule, so no reason to have it')])),

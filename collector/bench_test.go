@@ -1,0 +1,130 @@
+package collector_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"assent/collector"
+	"assent/collector/dialect"
+	"assent/consent"
+	"assent/consent/store"
+	"assent/geo"
+	"assent/geo/mmdb"
+	"assent/keys"
+	"assent/policy"
+	"assent/redact"
+	"assent/sinks"
+)
+
+// newCollector is the whole edge with the embedded policy and country data, a
+// real consent store and a sink that forgets.
+func newCollector(tb testing.TB, sink sinks.Committer) (*collector.Collector, *consent.Registry) {
+	tb.Helper()
+	must := func(err error) {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	ring, err := keys.Generate(rand.Reader)
+	must(err)
+	doc, wrong := policy.Parse("default.yaml", policy.Default())
+	if len(wrong) > 0 {
+		tb.Fatal(wrong)
+	}
+	pol, wrong := policy.Compile(doc, policy.Options{
+		Keys: func(name string) []redact.Key {
+			secret := ring.Derive("hmac/" + name)[0].Secret
+			key, err := redact.NewKey(name+".1", secret[:])
+			must(err)
+			return []redact.Key{key}
+		},
+		Offers: collector.Offers,
+	})
+	if len(wrong) > 0 {
+		tb.Fatal(wrong)
+	}
+	places, err := mmdb.Embedded()
+	must(err)
+	choices, err := store.Open(store.Options{Dir: tb.TempDir()})
+	must(err)
+	tb.Cleanup(func() { _ = choices.Close() })
+	registry, err := consent.NewRegistry(consent.Options{
+		Store: choices, Now: time.Now, Rand: rand.Reader,
+		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"), Controller: "test",
+	})
+	must(err)
+	registry.Use(pol.Purposes())
+	proxies, err := geo.NewProxies([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, geo.Forwarded|geo.XForwardedFor)
+	must(err)
+	c, err := collector.New(collector.Options{
+		Policy: pol, Locator: places, Proxies: proxies, Registry: registry, Sink: sink, Now: time.Now,
+		Dialects: []collector.Route{
+			{Method: "POST", Path: "/v1/events", Dialect: dialect.Native{}},
+			{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}},
+		},
+		BadKeys: ring.Derive("bad-row"),
+	})
+	must(err)
+	return c, registry
+}
+
+// consented is a request of a French visitor who granted everything.
+func consented(tb testing.TB, c *collector.Collector, event []byte) *fasthttp.RequestCtx {
+	tb.Helper()
+	from := netip.MustParseAddrPort("127.0.0.1:4000")
+	ask := func(path string, body []byte) *fasthttp.RequestCtx {
+		var req fasthttp.Request
+		req.Header.SetMethod("POST")
+		req.SetRequestURI(path)
+		req.Header.SetHost("events.shop.example")
+		req.Header.SetContentType("application/json")
+		req.Header.SetUserAgent("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36")
+		req.Header.Set("X-Forwarded-For", "80.10.0.1")
+		req.SetBody(body)
+		ctx := &fasthttp.RequestCtx{}
+		ctx.Init(&req, collector.Addr(from), nil)
+		return ctx
+	}
+	choice := ask("/v1/consent", []byte(`{"all":"granted","method":"banner"}`))
+	c.Handle(choice)
+	if code := choice.Response.StatusCode(); code != 201 {
+		tb.Fatalf("recording the choice: %d %s", code, choice.Response.Body())
+	}
+	ctx := ask("/v1/events", event)
+	for _, name := range []string{"assent_choice", "assent_id"} {
+		var k fasthttp.Cookie
+		k.SetKey(name)
+		if !choice.Response.Header.Cookie(&k) {
+			tb.Fatalf("the answer sets no %s", name)
+		}
+		ctx.Request.Header.SetCookie(name, string(k.Value()))
+	}
+	return ctx
+}
+
+// BenchmarkHandle is one event of 1 kB from a parsed HTTP request to the answer,
+// its subject cached, without network and without a disk.
+func BenchmarkHandle(b *testing.B) {
+	event, err := os.ReadFile("../redact/testdata/event.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, _ := newCollector(b, sinks.Discard{})
+	ctx := consented(b, c, bytes.TrimSpace(event))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(event)))
+	for b.Loop() {
+		ctx.Response.Reset()
+		c.Handle(ctx)
+	}
+	if ctx.Response.StatusCode() != 200 || !bytes.HasPrefix(ctx.Response.Body(), []byte(`{"accepted":1,"withheld":0`)) {
+		b.Fatalf("got %d %s", ctx.Response.StatusCode(), ctx.Response.Body())
+	}
+}

@@ -1,0 +1,23 @@
+// Package policy says what is allowed. It turns the document a person wrote into
+// the program that judges every event, and explains each judgement by running
+// that same program.
+//
+//	document  →  Parse    every problem at once, with line and column
+//	          →  Compile  Policy: one redact.Program per recipient, a Regime per
+//	                      place and time, masks over one word of 64 bits
+//	event     →  Regime   the law of the place and of the controller, today
+//	          →  Decide   basis, law and choice as one word; a Plan per recipient
+//	          →  Plan.Append  the bytes that recipient may have
+//
+// The word has a bit for each purpose, a second one for each legitimate interest
+// that some field on the device rests on, and one for each sensitive category.
+// Law and choice act through this word alone, so that fewer grants can never
+// yield more.
+//
+// The law is data (regimes.yaml): rows with places, days and what they make of
+// each basis. Several rows hold together, rule by rule; where none holds, or the
+// place is not known, the strictest does.
+//
+// The package is pure: no clock, disk, logger or goroutine. Whatever it is not
+// given (a resolution, a regime, an audience) it answers strictly.
+package policy

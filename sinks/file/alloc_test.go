@@ -1,0 +1,31 @@
+//go:build !race
+
+package file
+
+import (
+	"context"
+	"testing"
+
+	"assent/sinks"
+)
+
+func TestCommitAllocatesNothing(t *testing.T) {
+	s, err := Open(Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	ctx := context.Background()
+	b := &sinks.Batch{Records: []sinks.Record{eventRecord("a"), eventRecord("b"), eventRecord("a")}}
+	commit := func() {
+		if err := s.Commit(ctx, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 { // buffers grow, files are opened
+		commit()
+	}
+	if n := testing.AllocsPerRun(200, commit); n != 0 {
+		t.Errorf("%v allocations per Commit, want 0", n)
+	}
+}

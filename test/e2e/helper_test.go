@@ -1,0 +1,132 @@
+package e2e
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// save writes a file of the test's own and returns its path.
+func save(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// get asks the admin listener.
+func (p *proxy) get(path string) (int, string) {
+	p.t.Helper()
+	resp, err := http.Get(p.admin + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// metric reads one sample, 0 where there is none.
+func (p *proxy) metric(sample string) float64 {
+	p.t.Helper()
+	_, all := p.get("/metrics")
+	for line := range strings.Lines(all) {
+		if rest, ok := strings.CutPrefix(line, sample+" "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	return 0
+}
+
+// problem wants problem details of a stable type, and nothing else.
+func (r reply) problem(t *testing.T, status int, kind string) {
+	t.Helper()
+	want := fmt.Sprintf(`^\{"type":"urn:assent:problem:%s","title":"[^"]+","status":%d(,"detail":"[^"]+")?\}\n$`, kind, status)
+	if r.status != status || !regexp.MustCompile(want).MatchString(r.body) {
+		t.Errorf("got %d %s, want %d with problem type %s", r.status, r.body, status, kind)
+	}
+	if got := r.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("content type %q of a problem", got)
+	}
+}
+
+// works sends a good event and wants it stored: nothing that came before it may
+// have cost it anything.
+func (p *proxy) works(headers ...string) {
+	p.t.Helper()
+	id := fmt.Sprintf("good-%d", time.Now().UnixNano())
+	body := fmt.Sprintf(`{"type":"track","event":"Order Completed","messageId":%q,"properties":{"order_id":"o"}}`, id)
+	r := p.send("POST", "/v1/events", body, append(headers, inFrance)...)
+	if r.status != 200 || r.body != accepted(1) {
+		p.t.Errorf("a good event: got %d %s", r.status, r.body)
+	}
+	for _, rec := range p.records("events") {
+		if strings.Contains(string(rec.Value), id) {
+			return
+		}
+	}
+	p.t.Errorf("a good event was acknowledged and is not in the files")
+}
+
+func accepted(n int) string {
+	return fmt.Sprintf(`{"accepted":%d,"withheld":0,"refused":[]}`+"\n", n)
+}
+
+// order is an event that everybody may send everywhere.
+func order(id string) string {
+	return fmt.Sprintf(`{"type":"track","event":"Order Completed","messageId":%q,"properties":{"order_id":"o"}}`, id)
+}
+
+// eventually waits for what the program does in its own time.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("did not happen within 20 s: %s", what)
+}
+
+// outcome is what a command printed and how it ended.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// assent runs a command in an empty directory.
+func assent(t *testing.T, stdin string, args ...string) outcome {
+	t.Helper()
+	cmd := exec.Command(binary, args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = []string{"HOME=" + cmd.Dir, "PATH=" + os.Getenv("PATH")}
+	cmd.Stdin = strings.NewReader(stdin)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return outcome{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+}
