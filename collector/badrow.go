@@ -38,20 +38,18 @@ func (c *Collector) appendBadRow(x *exchange, stage Stage, reason Reason, raw []
 	b = append(b, `","source":`...)
 	b = redact.AppendQuoted(b, x.source.ID)
 	b = append(b, `,"receivedAt":"`...)
-	b = appendTime(b, x.req.Received)
+	b = append(b, x.stamp...)
 	x.arena = append(b, `"}`...)
 	value := x.since(mark)
 
 	first := len(x.headers)
 	id := x.keep(x.ids.next(x.req.Received))
-	mark = len(x.arena)
-	x.arena = appendTime(x.arena, x.req.Received)
 	x.headers = append(x.headers,
 		sinks.Header{Key: "ce_specversion", Value: valueSpecVersion},
 		sinks.Header{Key: "ce_id", Value: id},
 		sinks.Header{Key: "ce_source", Value: x.source.urn},
 		sinks.Header{Key: "ce_type", Value: ceBadRow},
-		sinks.Header{Key: "ce_time", Value: x.since(mark)},
+		sinks.Header{Key: "ce_time", Value: x.stamp},
 		sinks.Header{Key: "content-type", Value: valueJSON})
 	last := len(x.headers)
 	x.batch.Records = append(x.batch.Records, sinks.Record{

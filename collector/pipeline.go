@@ -35,6 +35,7 @@ type exchange struct {
 	arena   []byte // clean bytes, keys, header values of the batch
 	body    []byte // decompressed body
 	ip      []byte // the client address as text
+	stamp   []byte // the time of receipt as text
 	fresh   string // a visitor id given out with this answer
 	ids     ids
 }
@@ -193,13 +194,14 @@ func (c *Collector) decide(x *exchange, e *Event, res *Result) bool {
 // redact cuts the event for each recipient it may reach and seals what is left.
 func (c *Collector) redact(x *exchange, e *Event, res *Result) bool {
 	records, headers := len(x.batch.Records), len(x.headers)
+	c.offer(x)
 	for i := range x.one.decision.Plans {
 		plan := &x.one.decision.Plans[i]
 		if !plan.Pass {
 			continue
 		}
 		id := x.ids.next(x.req.Received)
-		c.offer(x, id)
+		x.one.supply.SetBytes(offerMessageID, id)
 		x.one.tally.Reset()
 		start := len(x.arena)
 		clean, err := plan.Append(x.arena, e.Raw, &x.one.supply, &x.one.tally)

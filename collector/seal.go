@@ -55,13 +55,11 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 	}
 	add("ce_source", x.source.urn)
 	add("ce_type", ceType(one.kind.Type))
-	mark := len(x.arena)
-	x.arena = appendTime(x.arena, x.req.Received)
-	add("ce_time", x.since(mark))
+	add("ce_time", x.stamp)
 	add("ce_dataschema", valueDataSchema)
 	add("content-type", valueJSON)
 
-	mark = len(x.arena)
+	mark := len(x.arena)
 	x.arena = one.place.at.AppendTo(x.arena)
 	add("privacy-jurisdiction", x.since(mark))
 	add("privacy-regime", x.keepString(one.place.regime.Header()))

@@ -139,7 +139,7 @@ func (x *exchange) reset(p *inForce, now time.Time) {
 	x.ans.Body, x.ans.Headers, x.ans.Cookies = x.ans.Body[:0], x.ans.Headers[:0], x.ans.Cookies[:0]
 	x.source, x.proven, x.encoding = nil, false, nil
 	x.policy, x.person, x.fresh = p, nil, ""
-	x.ip = x.ip[:0]
+	x.ip, x.stamp = x.ip[:0], appendTime(x.stamp[:0], now)
 	clear(x.events)
 	x.events, x.results = x.events[:0], x.results[:0]
 	clear(x.batch.Records)

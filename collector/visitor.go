@@ -54,20 +54,17 @@ func (x *exchange) namesVisitor() bool {
 }
 
 // offer puts what Assent knows itself at the policy's disposal, for events that
-// do not bring it.
-func (c *Collector) offer(x *exchange, id []byte) {
+// do not bring it. The message id is each record's own: see redact.
+func (c *Collector) offer(x *exchange) {
 	s := &x.one.supply
 	s.Reset()
-	s.SetBytes(offerMessageID, id)
 	switch {
 	case x.person.Subject.Kind == consent.Visitor:
 		s.Set(offerAnonymousID, x.person.Subject.ID)
 	case x.fresh != "":
 		s.Set(offerAnonymousID, x.fresh)
 	}
-	mark := len(x.arena)
-	x.arena = appendTime(x.arena, x.req.Received)
-	s.SetBytes(offerReceivedAt, x.since(mark))
+	s.SetBytes(offerReceivedAt, x.stamp)
 	if x.source.Kind == KindServer {
 		return
 	}

@@ -12,8 +12,11 @@ func Imagine(p *Purposes, choices map[string]Status, now time.Time) (*State, err
 	r := &Record{}
 	for name, status := range choices {
 		i, ok := p.Index(name)
-		if !ok {
+		switch {
+		case !ok:
 			return nil, fmt.Errorf("purpose %q is not declared by the policy", name)
+		case !p.At(i).Basis.Chooses():
+			return nil, fmt.Errorf("purpose %q rests on %s, which is not a choice", name, p.At(i).Basis)
 		}
 		if status == Unknown {
 			continue

@@ -13,6 +13,10 @@ func AppendQuoted[T ~string | ~[]byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
+		if i+8 <= len(s) && special(word(s, i)) == 0 {
+			i += 8
+			continue
+		}
 		c := s[i]
 		if c >= 0x80 {
 			r, n := decodeRune(s[i:min(len(s), i+utf8.UTFMax)])
@@ -46,6 +50,13 @@ func AppendQuoted[T ~string | ~[]byte](dst []byte, s T) []byte {
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
+}
+
+// word is the eight bytes of s from i on, as load gives them; the compiler makes
+// one load of it.
+func word[T ~string | ~[]byte](s T, i int) uint64 {
+	return uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+		uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
 }
 
 // decodeRune decodes through a small array, because a conversion of s itself

@@ -19,7 +19,7 @@ func TestAppendLine(t *testing.T) {
 	f(Record{Key: []byte{}, Value: []byte(`{}`)}, `{"key":"","headers":{},"value":{}}`)
 	f(Record{Key: []byte("v1"), Value: []byte(`{"a":1}`), Headers: []Header{{"ce_id", []byte("x")}, {"b", nil}}},
 		`{"key":"v1","headers":{"ce_id":"x","b":""},"value":{"a":1}}`)
-	f(Record{Key: []byte("a\"b\\c\n\x00é\xff€😀\xc3")}, `{"key":"a\"b\\c\u000a\u0000é`+"\uFFFD"+`€😀`+"\uFFFD"+`","headers":{},"value":null}`)
+	f(Record{Key: []byte("a\"b\\c\n\x00é\xff€😀\xc3")}, `{"key":"a\"b\\c\n\u0000é`+"\uFFFD"+`€😀`+"\uFFFD"+`","headers":{},"value":null}`)
 	f(Record{Value: []byte("{\n\"a\":\n1}\n")}, `{"key":null,"headers":{},"value":{ "a": 1} }`)
 	// Every byte that needs an escape, at every place of an eight byte word.
 	for _, c := range []byte{'"', '\\', 0, 0x1f, '\t'} {

@@ -32,7 +32,7 @@ var wings = []wing{
 	{"geo/mmdb/gen", []string{"geo"}, false, "the generator is a program of its own"},
 	{"geo/*", []string{"geo"}, false, adapter},
 
-	{"sinks", nil, false, "the contract of all sinks knows none of them"},
+	{"sinks", []string{"redact"}, false, "the contract of all sinks knows none of them; redact quotes its lines"},
 	{"sinks/*", []string{"sinks"}, false, adapter},
 
 	{"keys", nil, true, leaf},

@@ -182,6 +182,7 @@ func TestDemoInChromium(t *testing.T) {
 
 	// California: allowed until refused; the signal refuses what is a sale.
 	run(click("purpose-analytics-unasked"), region("US-CA"), pass("warehouse", true), pass("ads", true),
+		poll("a field unstruck that one of two gets", `[...document.querySelectorAll("#backdrop .kept")].some(e => e.textContent.includes("locale"))`),
 		click("gpc"), pass("warehouse", true), pass("ads", false),
 		poll("the signal as the reason", `document.querySelector('[data-verdict="ads"]').textContent.includes("universal opt-out")`))
 

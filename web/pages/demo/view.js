@@ -11,7 +11,7 @@ export function el(name, attributes, ...children) {
   return e;
 }
 
-const strength = ['reduced', 'removed', 'kept', 'removed', 'undeclared', 'withheld'];
+const strength = ['kept', 'reduced', 'removed', 'undeclared', 'withheld'];
 
 /** The best fate that each path has with some recipient. */
 export function bestFates(recipients) {
