@@ -92,7 +92,7 @@ func consented(tb testing.TB, c *collector.Collector, event []byte) *fasthttp.Re
 		ctx.Init(&req, collector.Addr(from), nil)
 		return ctx
 	}
-	choice := ask("/v1/consent", []byte(`{"all":"granted","method":"banner"}`))
+	choice := ask("/v1/consent", []byte(`{"purposes":{"analytics":"granted","preferences":"granted"},"method":"banner"}`))
 	c.Handle(choice)
 	if code := choice.Response.StatusCode(); code != 201 {
 		tb.Fatalf("recording the choice: %d %s", code, choice.Response.Body())

@@ -2,7 +2,6 @@ package consent
 
 import (
 	"cmp"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +19,8 @@ type Options struct {
 	CookieKeys  []keys.Key       // required; the first signs, all verify
 	ReceiptKeys []keys.Key       // required; seeds, the first signs
 	Controller  string           // required; named in receipts
-	Now         func() time.Time // default time.Now
-	Rand        io.Reader        // safe for concurrent use; default crypto/rand
+	Now         func() time.Time // required
+	Rand        io.Reader        // required; safe for concurrent use
 	Node        uint16           // of this process in the fleet, for versions
 	// GrantLife is how long a grant holds: default and ceiling 395 days (13 months:
 	// IAB Europe, TCF Policies, appendix A; CNIL advises 6 months).
@@ -34,12 +33,6 @@ const maxGrantLife = 395 * 24 * time.Hour
 
 // EnsureDefaults fills what was left out.
 func (o *Options) EnsureDefaults() {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Rand == nil {
-		o.Rand = rand.Reader
-	}
 	if o.GrantLife == 0 {
 		o.GrantLife = maxGrantLife
 	}
@@ -57,6 +50,8 @@ func (o *Options) Validate() error {
 		}
 	}
 	check(o.Store != nil, "no store")
+	check(o.Now != nil, "no clock")
+	check(o.Rand != nil, "no randomness")
 	check(len(o.CookieKeys) > 0, "no cookie keys")
 	check(len(o.ReceiptKeys) > 0, "no receipt keys")
 	check(o.Controller != "", "no controller")

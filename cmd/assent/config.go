@@ -282,6 +282,19 @@ func (c *config) kafkaOptions() kafka.Options {
 	}
 }
 
+// refusePlaceholders keeps a copied example from running with the secrets that
+// everybody has.
+func (c *config) refusePlaceholders(p *problems, sources []*collector.Source) {
+	for _, s := range sources {
+		if strings.HasPrefix(s.Bearer, placeholder) {
+			p.add("source %q: its bearer token is the example's: put a secret of your own in its file", s.ID)
+		}
+	}
+}
+
+// placeholder begins the secrets of the example configuration.
+const placeholder = "PLACEHOLDER-"
+
 // validate finds every problem of the file itself; policy and databases are
 // checked by opening them.
 func (c *config) validate() *problems {

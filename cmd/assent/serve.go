@@ -63,6 +63,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	p := cfg.validate()
 	sources := cfg.sources(p)
+	cfg.refusePlaceholders(p, sources)
 	proxies := cfg.proxies(p)
 	if err := errors.Join(p.list...); err != nil {
 		return err

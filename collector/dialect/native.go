@@ -5,6 +5,7 @@ package dialect
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 
 	"assent/collector"
@@ -34,6 +35,9 @@ func (Native) Events(r *collector.Request, out []collector.Event) ([]collector.E
 		// Perhaps one item of a batch is at fault: find the items by their brackets.
 		batch, key := envelope(body)
 		if batch == nil {
+			if tooLarge(err) {
+				return append(out, collector.Event{Raw: body}), nil // refused by its size, as any event
+			}
 			return out, err
 		}
 		useKey(r, key)
@@ -110,14 +114,31 @@ func lines(body []byte, out []collector.Event) []collector.Event {
 	return out
 }
 
-// envelope finds batch and writeKey of a body that is not wholly valid.
+func tooLarge(err error) bool {
+	var syntax *redact.SyntaxError
+	return errors.As(err, &syntax) && syntax.Reason == redact.TooLarge
+}
+
+// envelope finds batch and writeKey of a body that is not wholly valid. One that
+// says either twice has none: the events of the other batch would be lost unsaid.
 func envelope(body []byte) (batch, writeKey []byte) {
+	var batches, keys int
 	err := redact.EachMemberExtent(body, func(key, value []byte) error {
 		switch {
-		case string(key) == "batch" && len(value) > 0 && value[0] == '[':
-			batch = value
-		case string(key) == "writeKey" && len(value) > 2 && value[0] == '"':
-			writeKey = value[1 : len(value)-1]
+		case string(key) == "batch":
+			if batches++; batches > 1 {
+				return redact.ErrDuplicate
+			}
+			if len(value) > 0 && value[0] == '[' {
+				batch = value
+			}
+		case string(key) == "writeKey":
+			if keys++; keys > 1 {
+				return redact.ErrDuplicate
+			}
+			if len(value) > 2 && value[0] == '"' {
+				writeKey = value[1 : len(value)-1]
+			}
 		}
 		return nil
 	})

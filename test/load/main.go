@@ -147,7 +147,7 @@ func (s *side) start(dir string) error {
 func (s *side) prepare(dir string, event []byte) error {
 	cookies := "assent_choice=none; assent_id=none"
 	if !strings.HasPrefix(s.name, "bare") {
-		req, err := http.NewRequest("POST", s.url+"/v1/consent", strings.NewReader(`{"all":"granted","method":"banner"}`))
+		req, err := http.NewRequest("POST", s.url+"/v1/consent", strings.NewReader(`{"purposes":{"analytics":"granted","preferences":"granted"},"method":"banner"}`))
 		if err != nil {
 			return err
 		}
