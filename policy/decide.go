@@ -143,7 +143,7 @@ func (p *Policy) allowed(s Source, r *Regime, res *consent.Resolution) uint64 {
 		denied |= uint64(r.Rules.OptOut)
 	}
 	w := r.always | (r.granted&uint64(res.Granted)|r.unless)&^denied
-	for _, t := range p.twins {
+	for _, t := range r.twins {
 		if w&t.purpose != 0 {
 			w |= t.device
 		}

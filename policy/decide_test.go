@@ -68,6 +68,39 @@ func TestAbsentIsStrict(t *testing.T) {
 	f(Source{General}, nil, nil, "contract")
 }
 
+// TestNarrowedTwice: the word is right also where the resolution was made without
+// the regime's rules, and what falls takes its share of the device with it.
+func TestNarrowedTwice(t *testing.T) {
+	p := mustCompileWith(t, "rules.yaml", []byte(allBases), testTable(t))
+	r := p.Regime(place(t, "US"), frozen)
+	res := &consent.Resolution{Granted: p.Purposes().All(), OptOut: true}
+	if got := p.Allowed(Source{General}, r, res); got != set(t, p, "consent explicit interest contract vital") {
+		t.Errorf("signal: allowed %v", p.Purposes().Names(got))
+	}
+	var d Decision
+	p.Decide(Source{Children}, r, resolve(r, p, 0, 0, false), EventKind{}, &d)
+	if twin := p.layout.twins["adinterest"]; twin == 0 || d.Allowed&twin != 0 {
+		t.Errorf("children: the device's share %b of the interest in ads is in %b", twin, d.Allowed)
+	}
+}
+
+// TestRules: what the law asks of choices.
+func TestRules(t *testing.T) {
+	p := mustCompileWith(t, "rules.yaml", []byte(allBases), testTable(t))
+	f := func(code, affirmative, optOut string) {
+		t.Helper()
+		got := p.Regime(place(t, code), frozen).Rules
+		if got.Affirmative != set(t, p, affirmative) || got.OptOut != set(t, p, optOut) {
+			t.Errorf("%q: affirmative %v, opt-out %v", code, p.Purposes().Names(got.Affirmative), p.Purposes().Names(got.OptOut))
+		}
+	}
+	f("FR", "consent sale explicit", "adinterest")
+	f("US", "explicit", "sale adinterest")
+	f("JP", "explicit", "")
+	f("NZ", "explicit", "sale adinterest")
+	f("", "consent sale explicit", "sale adinterest")
+}
+
 // TestThirdParty: what a third party receives is a sale where the law says so.
 func TestThirdParty(t *testing.T) {
 	p := mustCompileWith(t, "rules.yaml", []byte(allBases), testTable(t))

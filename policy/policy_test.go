@@ -25,12 +25,17 @@ const shop = "testdata/shop.yaml"
 // offers are those the collector makes.
 var offers = []string{"messageId", "receivedAt", "anonymousId", "context.ip", "context.userAgent"}
 
+// testKeys is a ring of two: the newest makes every pseudonym.
 func testKeys(name string) []redact.Key {
-	k, err := redact.NewKey("k1", []byte(strings.Repeat(name+".", 16)))
-	if err != nil {
-		panic(err)
+	var ring []redact.Key
+	for _, id := range []string{"k1", "k0"} {
+		k, err := redact.NewKey(id, []byte(strings.Repeat(name+id, 16)))
+		if err != nil {
+			panic(err)
+		}
+		ring = append(ring, k)
 	}
-	return []redact.Key{k}
+	return ring
 }
 
 func mustCompile(t testing.TB, name string, data []byte) *Policy {
