@@ -42,7 +42,7 @@ const maxCEID = 128
 // decision stamp of the contract.
 func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte, id []byte) {
 	one := &x.one
-	key := x.visitorKey(plan, clean)
+	key := x.visitorKey(e, plan, clean)
 	first := len(x.headers)
 	add := func(name string, value []byte) {
 		x.headers = append(x.headers, sinks.Header{Key: name, Value: value})
@@ -90,25 +90,43 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 
 // visitorKey is the visitor id as this recipient receives it, else nil: what is
 // not in the value must not be in the key.
-func (x *exchange) visitorKey(plan *policy.Plan, clean []byte) []byte {
-	if !plan.KeepsVisitor() {
+func (x *exchange) visitorKey(e *Event, plan *policy.Plan, clean []byte) []byte {
+	var raw []byte
+	switch plan.Visitor() {
+	case policy.NoVisitor:
 		return nil
-	}
-	var span [1]redact.Span
-	if visitorFinder.Find(clean, span[:]) != nil || span[0].Start == span[0].End {
-		return nil
-	}
-	raw := clean[span[0].Start:span[0].End]
-	switch raw[0] {
-	case '"':
-		if len(raw) == 2 {
+	case policy.WholeVisitor:
+		if raw = e.peek.get(peekAnonymousID); raw == nil {
+			return x.visitorID()
+		}
+	case policy.ReducedVisitor:
+		var span [1]redact.Span
+		if visitorFinder.Find(clean, span[:]) != nil || span[0].Start == span[0].End {
 			return nil
 		}
-		return text(raw)
-	case 'n', '[':
+		raw = span[0].Of(clean)
+	}
+	switch raw[0] {
+	case '"':
+		if id := text(raw); len(id) > 0 {
+			return x.keep(id)
+		}
+		return nil
+	case '{', '[', 'n', 't', 'f':
 		return nil
 	}
-	return raw
+	return x.keep(raw)
+}
+
+// visitorID is the id that offer supplies, or nil.
+func (x *exchange) visitorID() []byte {
+	switch {
+	case x.person.Subject.Kind == consent.Visitor:
+		return x.keepString(x.person.Subject.ID)
+	case x.fresh != "":
+		return x.keepString(x.fresh)
+	}
+	return nil
 }
 
 var visitorFinder = redact.NewFinder("anonymousId")

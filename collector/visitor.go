@@ -25,7 +25,7 @@ func (c *Collector) visitor(x *exchange) {
 	switch {
 	case !needs && len(x.req.IDCookie) > 0:
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID})
-		if !x.person.Subject.IsZero() {
+		if !x.person.Subject.IsZero() && !x.person.Empty() {
 			// What is on record for the id must outlive it, a denial above all.
 			x.ans.Cookies = append(x.ans.Cookies, Cookie{
 				Name: c.o.Cookies.Choice, Value: c.o.Registry.ChoiceCookie(x.person, false), MaxAge: choiceLife,
@@ -58,11 +58,8 @@ func (x *exchange) namesVisitor() bool {
 func (c *Collector) offer(x *exchange) {
 	s := &x.one.supply
 	s.Reset()
-	switch {
-	case x.person.Subject.Kind == consent.Visitor:
-		s.Set(offerAnonymousID, x.person.Subject.ID)
-	case x.fresh != "":
-		s.Set(offerAnonymousID, x.fresh)
+	if id := x.visitorID(); id != nil {
+		s.SetBytes(offerAnonymousID, id)
 	}
 	s.SetBytes(offerReceivedAt, x.stamp)
 	if x.source.Kind == KindServer {

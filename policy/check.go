@@ -109,7 +109,7 @@ func (r *reader) checkRecipients() {
 			r.addf(p.topicPos, "%s: topic %q %s", what, p.Topic, why)
 		}
 		if other, taken := topics[p.Topic]; taken && p.Topic != "" {
-			r.addf(p.topicPos, "%s: topic %q is already that of %s: records of two recipients do not mix", what, p.Topic, other)
+			r.addf(cmp.Or(p.topicPos, p.Pos), "%s: topic %q is already that of %s: records of two recipients do not mix", what, p.Topic, other)
 		}
 		topics[p.Topic] = p.ID
 		if len(p.Country) > 2 {

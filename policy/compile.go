@@ -37,6 +37,7 @@ type Recipient struct {
 
 	program    *redact.Program
 	id, idElse test // whether anonymousId is kept for it, as it is or reduced
+	idWhole    bool // kept, it is untouched
 }
 
 // Options is what a document leaves to the program that runs it.
@@ -157,6 +158,7 @@ func (p *Policy) compileRecipients(ps *problems) {
 			if rules[i].Path == idPath {
 				r.id = test{rules[i].Any, rules[i].All}
 				r.idElse = test{rules[i].Else.Any, rules[i].Else.All}
+				r.idWhole = rules[i].Keep.Do == redact.None
 			}
 		}
 		var err error

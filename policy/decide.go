@@ -67,10 +67,26 @@ type Plan struct {
 // ErrWithheld is the error of a plan whose gate is closed.
 var ErrWithheld = errors.New("withheld: none of the event's purposes is served and allowed")
 
-// KeepsVisitor reports whether the recipient may have anonymousId, as it is or
-// reduced: only then may a record be keyed by it.
-func (pl *Plan) KeepsVisitor() bool {
-	return pl.Recipient.id.passes(pl.Allowed) || pl.Recipient.idElse.passes(pl.Allowed)
+// Visitor is the form in which a recipient may have the visitor id.
+type Visitor uint8
+
+// The forms of anonymousId in a record.
+const (
+	NoVisitor      Visitor = iota // not at all
+	WholeVisitor                  // as it came or was supplied
+	ReducedVisitor                // after an action of its rule
+)
+
+// Visitor tells in which form the recipient may have anonymousId: only then may
+// a record be keyed by it.
+func (pl *Plan) Visitor() Visitor {
+	switch to := pl.Recipient; {
+	case to.id.passes(pl.Allowed) && to.idWhole:
+		return WholeVisitor
+	case to.id.passes(pl.Allowed), to.idElse.passes(pl.Allowed):
+		return ReducedVisitor
+	}
+	return NoVisitor
 }
 
 // Append appends to dst what of the event in src the recipient may have; see

@@ -76,7 +76,7 @@ func (r *reader) controller(n *node) {
 				}
 			})
 		},
-	}, "name", "contact")
+	}, "name")
 }
 
 func (r *reader) purpose(key, n *node) *PurposeRule {
@@ -116,7 +116,8 @@ func (r *reader) signals(n *node, what string) map[string][]string {
 }
 
 func (r *reader) recipient(key, n *node) *RecipientRule {
-	p := &RecipientRule{Pos: key.pos, ID: key.text}
+	// Who is not said to be ours is not; a topic that is not said is the contract's.
+	p := &RecipientRule{Pos: key.pos, ID: key.text, Topic: "events", Role: RoleThirdParty}
 	what := "recipient " + key.text
 	if !isName(key.text) {
 		r.addf(key.pos, "recipient %q: a name is lower-case letters, digits, - and _, 64 at most, and begins with a letter", key.text)
@@ -128,7 +129,7 @@ func (r *reader) recipient(key, n *node) *RecipientRule {
 		"name":      func(v *node) { p.Name = v.str(r.problems, what+": name") },
 		"country":   func(v *node) { p.Country, p.countryPos = r.place(v, what+": country"), v.pos },
 		"safeguard": func(v *node) { p.Safeguard = v.str(r.problems, what+": safeguard") },
-	}, "topic", "role", "purposes")
+	}, "purposes")
 	return p
 }
 
@@ -147,7 +148,7 @@ func (r *reader) event(n *node) *EventRule {
 }
 
 func (r *reader) field(key, n *node) *FieldRule {
-	f := &FieldRule{Pos: key.pos, Path: key.text}
+	f := &FieldRule{Pos: key.pos, Path: key.text, Category: "unclassified"}
 	what := "field " + key.text
 	n.fields(r.problems, what, map[string]func(*node){
 		"purposes":  func(v *node) { f.Purposes = r.names(v, what+": purposes") },
@@ -158,7 +159,7 @@ func (r *reader) field(key, n *node) *FieldRule {
 		"device":    func(v *node) { on := v.flag(r.problems, what+": device"); f.Device = &on },
 		"always":    func(v *node) { form := r.always(v, what+": always"); f.Always = &form },
 		"otherwise": func(v *node) { f.Otherwise = r.otherwise(v, what+": otherwise") },
-	}, "category", "why")
+	}, "why")
 	r.need(n, what)
 	return f
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -91,7 +92,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	registry, err := consent.NewRegistry(consent.Options{
 		Store: choices, Now: time.Now, Rand: rand.Reader, Node: cfg.Node,
 		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"),
-		Controller: pol.Controller().Name,
+		Controller: cmp.Or(pol.Controller().Name, pol.Name()),
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,263 @@
+package collector
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+
+	"assent/redact"
+)
+
+// TestDecompressBounds: what unfolds to the limit passes, one byte more does not,
+// and never more than the limit and one read is held.
+func TestDecompressBounds(t *testing.T) {
+	const limit = 100_000
+	for _, coding := range []string{"gzip", "x-gzip", "br", "zstd", "deflate", "GZip"} {
+		for _, c := range []struct {
+			size int
+			want Reason
+		}{{0, ""}, {1, ""}, {limit, ""}, {limit + 1, ReasonTooLarge}, {50 * limit, ReasonTooLarge}} {
+			body := pack(t, coding, c.size)
+			got, err := decompress(make([]byte, 0, 10), body, []byte(coding), limit)
+			switch {
+			case c.want == "" && (err != nil || len(got) != c.size):
+				t.Errorf("%s of %d bytes: %d bytes, %v", coding, c.size, len(got), err)
+			case c.want != "" && (err == nil || err.Reason != c.want):
+				t.Errorf("%s of %d bytes: %v, want %s", coding, c.size, err, c.want)
+			}
+			if cap(got) > 4*limit {
+				t.Errorf("%s of %d bytes: holds %d", coding, c.size, cap(got))
+			}
+			if c.size == 50*limit {
+				continue
+			}
+			for _, broken := range [][]byte{body[:len(body)/2], {}, []byte("junk, which is no such thing")} {
+				if _, err := decompress(nil, broken, []byte(coding), limit); err == nil || err.Reason != ReasonDecompress {
+					t.Errorf("%s, broken: %v", coding, err)
+				}
+			}
+		}
+	}
+	for _, coding := range []string{"compress", "gzip, gzip", "gzip,", "*", "identity;q=1"} {
+		if _, err := decompress(nil, []byte("x"), []byte(coding), limit); err == nil || err.Reason != ReasonEncoding {
+			t.Errorf("%s: %v", coding, err)
+		}
+	}
+}
+
+func pack(t *testing.T, coding string, size int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var err error
+	plain := make([]byte, size)
+	switch coding {
+	case "br":
+		w := brotli.NewWriter(&b)
+		_, _ = w.Write(plain)
+		err = w.Close()
+	case "zstd":
+		var w *zstd.Encoder
+		if w, err = zstd.NewWriter(&b); err == nil {
+			_, _ = w.Write(plain)
+			err = w.Close()
+		}
+	case "deflate":
+		w := zlib.NewWriter(&b)
+		_, _ = w.Write(plain)
+		err = w.Close()
+	default:
+		w := gzip.NewWriter(&b)
+		_, _ = w.Write(plain)
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestZstdWindow: a frame that asks for more window than the bound is refused
+// before its memory is reserved.
+func TestZstdWindow(t *testing.T) {
+	var b bytes.Buffer
+	w, err := zstd.NewWriter(&b, zstd.WithWindowSize(zstdWindow*4), zstd.WithSingleSegment(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.Write(make([]byte, 100))
+	_ = w.Flush()
+	_, _ = w.Write(make([]byte, 100))
+	_ = w.Close()
+	if _, err := decompress(nil, b.Bytes(), []byte("zstd"), 1000); err == nil || err.Reason != ReasonDecompress {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestIDs: each is a UUIDv7 of its instant (RFC 9562, 5.7), and none comes twice.
+func TestIDs(t *testing.T) {
+	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	seen := map[string]bool{}
+	at := time.Date(2026, 11, 22, 7, 0, 0, 123e6, time.UTC)
+	for seed := range byte(4) {
+		g := ids{rng: rand.NewChaCha8([32]byte{seed})}
+		for range 50_000 {
+			id := string(g.next(at))
+			if !form.MatchString(id) || seen[id] {
+				t.Fatalf("%q: not a UUIDv7, or given twice", id)
+			}
+			seen[id] = true
+		}
+	}
+	g := ids{rng: rand.NewChaCha8([32]byte{})}
+	if id := string(g.next(time.UnixMilli(0x0123456789ab))); !strings.HasPrefix(id, "01234567-89ab-7") {
+		t.Errorf("%q does not begin with its instant", id)
+	}
+	if n := testing.AllocsPerRun(100, func() { g.next(at) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestReasonsAreComplete: every reason is a stable word with a problem of its own,
+// or one of a single event; none is both, none is listed twice.
+func TestReasonsAreComplete(t *testing.T) {
+	ofEvent := map[Reason]bool{ReasonTypeMissing: true, ReasonTypeInvalid: true, ReasonEventInvalid: true, ReasonEventTooLarge: true}
+	listed := map[Reason]bool{}
+	for _, r := range AllReasons {
+		if listed[r] {
+			t.Errorf("%s is listed twice", r)
+		}
+		listed[r] = true
+		p, whole := problems[r]
+		if whole == ofEvent[r] {
+			t.Errorf("%s: has a problem: %v, is of one event: %v", r, whole, ofEvent[r])
+		}
+		if whole && (http.StatusText(p.status) == "" || p.status < 400 || p.title == "") {
+			t.Errorf("%s: problem %d %q", r, p.status, p.title)
+		}
+	}
+	for r := range problems {
+		if !listed[r] {
+			t.Errorf("%s has a problem and is not listed", r)
+		}
+	}
+	for r := range ofEvent {
+		if !listed[r] {
+			t.Errorf("%s is not listed", r)
+		}
+	}
+	m := newInstruments()
+	word := regexp.MustCompile(`^[a-z0-9_]+$`)
+	for _, r := range redact.Reasons() {
+		if listed[Reason(r.String())] {
+			t.Errorf("%s is a reason of redact too", r)
+		}
+		listed[Reason(r.String())] = true
+	}
+	for r := range listed {
+		if !word.MatchString(string(r)) {
+			t.Errorf("%q is not one lower-case word", r)
+		}
+		if m.reasons[r] == nil {
+			t.Errorf("%s is not counted", r)
+		}
+	}
+	m.refused("made_up")
+	if m.unknown.Get() != 1 {
+		t.Error("a reason nobody listed is not counted")
+	}
+}
+
+// TestClientID: a sender's message id may stand in a header only as short,
+// printable ASCII.
+func TestClientID(t *testing.T) {
+	f := func(id, want string) {
+		t.Helper()
+		p, err := PeekObject([]byte(`{"type":"track","messageId":` + id + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(clientID(&p)); got != want {
+			t.Errorf("%s: got %q, want %q", id, got, want)
+		}
+	}
+	f(`"m-1"`, "m-1")
+	f(`"a\u002db"`, "a-b")
+	f(`"`+strings.Repeat("x", maxCEID)+`"`, strings.Repeat("x", maxCEID))
+	f(`"`+strings.Repeat("x", maxCEID+1)+`"`, "")
+	f(`""`, "")
+	f(`7`, "")
+	f(`null`, "")
+	f(`{"a":1}`, "")
+	f(`"a b"`, "")
+	f(`"a\nb"`, "")
+	f(`"a\u000d\u000aX-Header: 1"`, "")
+	f(`"é"`, "")
+	f(`"\u007f"`, "")
+}
+
+// TestCEType: only the Segment spec's types are named in a header.
+func TestCEType(t *testing.T) {
+	f := func(typ, want string) {
+		t.Helper()
+		if got := string(ceType([]byte(typ))); got != want {
+			t.Errorf("%s: got %s, want %s", typ, got, want)
+		}
+	}
+	for _, typ := range []string{"track", "identify", "page", "screen", "group", "alias"} {
+		f(typ, "assent."+typ)
+	}
+	f("Track", "assent.other")
+	f("track\r\nx", "assent.other")
+	f("ann@example.com", "assent.other")
+	f("", "assent.other")
+}
+
+// TestProblemsHoldNoLineEnds: a detail is quoted, whatever is in it.
+func TestProblemsHoldNoLineEnds(t *testing.T) {
+	var a Answer
+	refuse(&a, ReasonChoice, "a \"quoted\"\nline")
+	if got := string(a.Body); got != `{"type":"urn:assent:problem:choice_invalid","title":"The choice cannot be recorded as sent","status":400,"detail":"a \"quoted\"\nline"}`+"\n" {
+		t.Errorf("got %s", got)
+	}
+	a = Answer{}
+	refuse(&a, ReasonUnavailable, "")
+	if a.Status != 503 || len(a.Headers) != 1 || a.Headers[0] != (AnswerHeader{"Retry-After", retryAfter}) {
+		t.Errorf("got %d %v", a.Status, a.Headers)
+	}
+	a = Answer{}
+	refuse(&a, "made_up", "")
+	if a.Status != 400 {
+		t.Errorf("an unlisted reason is answered %d", a.Status)
+	}
+}
+
+// TestSourcesAreRefused: each contradiction in a list of sources.
+func TestSourcesAreRefused(t *testing.T) {
+	f := func(want string, list ...*Source) {
+		t.Helper()
+		err := CheckSources(list)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	f("")
+	f("", &Source{ID: "a", Key: "k"}, &Source{ID: "b", Kind: KindServer, Bearer: "secret"}, &Source{ID: "c", Hosts: []string{"h"}})
+	f("none of web, app, tv, server", &Source{ID: "a", Key: "k", Kind: "radio"})
+	f("needs an id of its own", &Source{Key: "k"})
+	f("needs an id of its own", &Source{ID: "a", Key: "k"}, &Source{ID: "a", Key: "l"})
+	f("is also that of", &Source{ID: "a", Key: "k"}, &Source{ID: "b", Key: "k"})
+	f("for kind server", &Source{ID: "a", Bearer: "secret"})
+	f("needs a key", &Source{ID: "a"})
+	for _, origin := range []string{"*", "https://*.example", "shop.example", "https://shop.example/", "null"} {
+		f("scheme://host", &Source{ID: "a", Key: "k", Origins: []string{origin}})
+	}
+}
