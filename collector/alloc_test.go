@@ -42,8 +42,10 @@ func TestAllocs(t *testing.T) {
 			r.Header.Set("X-Forwarded-For", "12.0.0.1")
 			r.Header.Set("Sec-GPC", "1")
 		}},
-		{"category preferences", []byte(`{"type":"page","name":"Home","context":{"consent":{"categoryPreferences":{"Analytics":true,"Advertising":false}}}}`),
-			`{"accepted":1,"withheld":0`, nil},
+		{
+			"category preferences", []byte(`{"type":"page","name":"Home","context":{"consent":{"categoryPreferences":{"Analytics":true,"Advertising":false}}}}`),
+			`{"accepted":1,"withheld":0`, nil,
+		},
 	} {
 		ctx := consented(t, c, k.body)
 		if k.change != nil {

@@ -13,11 +13,7 @@ import (
 
 // badRow adds the payload-free record of one refused event to the batch: it
 // joins the road at seal and commits with the rest.
-func (c *Collector) badRow(x *exchange, e *Event, res *Result) {
-	stage := StageReceive
-	if e.peeked && e.Reason == "" {
-		stage = StageDecide
-	}
+func (c *Collector) badRow(x *exchange, stage Stage, e *Event, res *Result) {
 	c.appendBadRow(x, stage, res.Reason, e.Raw)
 }
 

@@ -19,6 +19,7 @@ type exchange struct {
 	ans    Answer
 	source *Source
 	proven bool // the source showed its bearer token
+	keyed  bool // header or query named a key
 
 	encoding []byte // Content-Encoding as sent
 
@@ -69,8 +70,13 @@ func (c *Collector) collect(x *exchange, d Dialect) {
 	c.consent(x)
 	for i := range x.events {
 		res := &x.results[i]
-		if !c.decide(x, &x.events[i], res) || !c.redact(x, &x.events[i], res) {
-			c.badRow(x, &x.events[i], res)
+		switch e := &x.events[i]; {
+		case e.Reason != "":
+			c.badRow(x, StageReceive, e, res.refuse(e.Reason))
+		case !c.decide(x, e, res):
+			c.badRow(x, StageDecide, e, res)
+		case !c.redact(x, e, res):
+			c.badRow(x, StageRedact, e, res)
 		}
 	}
 	if err := c.commit(x); err != nil {
@@ -155,21 +161,21 @@ func (c *Collector) person(x *exchange) {
 // decide finds what the policy allows of one event. False: refused.
 func (c *Collector) decide(x *exchange, e *Event, res *Result) bool {
 	one := &x.one
-	if e.Reason != "" {
-		return res.refuse(e.Reason)
-	}
 	switch raw := e.peek.get(peekType); {
 	case raw == nil:
-		return res.refuse(ReasonTypeMissing)
+		res.refuse(ReasonTypeMissing)
+		return false
 	case len(raw) <= 2 || raw[0] != '"':
-		return res.refuse(ReasonTypeInvalid)
+		res.refuse(ReasonTypeInvalid)
+		return false
 	default:
 		one.kind.Type = text(raw)
 	}
 	one.kind.Event = nil
 	if raw := e.peek.get(peekEvent); raw != nil && string(raw) != "null" {
 		if raw[0] != '"' {
-			return res.refuse(ReasonEventInvalid)
+			res.refuse(ReasonEventInvalid)
+			return false
 		}
 		one.kind.Event = text(raw)
 	}
@@ -207,7 +213,8 @@ func (c *Collector) redact(x *exchange, e *Event, res *Result) bool {
 		clean, err := plan.Append(x.arena, e.Raw, &x.one.supply, &x.one.tally)
 		if err != nil {
 			x.batch.Records, x.headers = x.batch.Records[:records], x.headers[:headers]
-			return res.refuse(jsonReason(err))
+			res.refuse(jsonReason(err))
+			return false
 		}
 		x.arena = clean
 		x.policy.countRemoved(&x.one.tally)
@@ -244,9 +251,9 @@ func (c *Collector) answer(x *exchange, d Dialect) {
 	d.Answer(&x.req, &x.ans, x.results)
 }
 
-func (r *Result) refuse(reason Reason) bool {
+func (r *Result) refuse(reason Reason) *Result {
 	r.Outcome, r.Reason = Refused, reason
-	return false
+	return r
 }
 
 // mayName reports whether a right given in the configuration holds here: only

@@ -14,7 +14,6 @@ const (
 	StageReceive Stage = "receive"
 	StageDecide  Stage = "decide"
 	StageRedact  Stage = "redact"
-	StageCommit  Stage = "commit"
 )
 
 // Reason says why a request or one event of it was refused: stable words that

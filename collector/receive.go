@@ -10,8 +10,9 @@ import (
 // decompresses the body. A key that only the body holds is looked for by admit.
 func (c *Collector) open(x *exchange) *RequestError {
 	r := &x.req
+	x.keyed = len(r.Key) > 0 || len(r.Bearer) > 0
 	x.source, x.proven = c.sources.find(r)
-	if x.source == nil && (len(r.Key) > 0 || len(r.Bearer) > 0) {
+	if x.source == nil && x.keyed {
 		return &RequestError{ReasonSource, ""}
 	}
 	if x.source != nil && !x.source.allows(r.Origin, r.Host) {
@@ -29,9 +30,9 @@ func (c *Collector) open(x *exchange) *RequestError {
 }
 
 // admit settles the source once the body was read: a beacon can send its key
-// only there.
+// only there. A key in the body stands above the host.
 func (c *Collector) admit(x *exchange) *RequestError {
-	if x.source != nil {
+	if x.source != nil && (x.keyed || len(x.req.Key) == 0) {
 		return nil
 	}
 	if x.source, x.proven = c.sources.find(&x.req); x.source == nil {

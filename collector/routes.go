@@ -3,6 +3,8 @@ package collector
 // methods maps a method to what serves it.
 type methods map[string]func(*exchange)
 
+var methodGet = []byte("GET")
+
 // table is every route: path → method → handler. Built once.
 func (c *Collector) table() map[string]methods {
 	t := map[string]methods{}
@@ -16,11 +18,16 @@ func (c *Collector) table() map[string]methods {
 		add(r.Method, r.Path, func(x *exchange) { c.collect(x, r.Dialect) })
 	}
 	add("POST", "/v1/consent", c.recordChoice)
-	add("GET", "/v1/consent", c.showChoice)
-	add("GET", "/.well-known/gpc.json", c.gpcSupport)
+	// HEAD is only for what GET changes nothing by: never for a dialect.
+	read := func(path string, f func(*exchange)) {
+		add("GET", path, f)
+		add("HEAD", path, func(x *exchange) { x.req.Method = methodGet; f(x) })
+	}
+	read("/v1/consent", c.showChoice)
+	read("/.well-known/gpc.json", c.gpcSupport)
 	for path, page := range c.o.Pages {
 		serve := func(x *exchange) { page(&x.req, &x.ans) }
-		add("GET", path, serve)
+		read(path, serve)
 		add("POST", path, serve)
 	}
 	return t
@@ -42,12 +49,6 @@ func (c *Collector) route(x *exchange) {
 	switch string(x.req.Method) {
 	case "OPTIONS":
 		c.preflight(x, allowed)
-	case "HEAD":
-		if f := m["GET"]; f != nil {
-			f(x)
-			return
-		}
-		fallthrough
 	default:
 		c.m.refused(ReasonMethod)
 		refuse(&x.ans, ReasonMethod, "")

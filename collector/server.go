@@ -93,7 +93,7 @@ func (c *Collector) Policy() *policy.Policy { return c.policy.Load().Policy }
 func (c *Collector) WriteMetrics(w io.Writer) { c.m.set.WritePrometheus(w) }
 
 // Serve answers on the listener until Shutdown.
-func (c *Collector) Serve(ln net.Listener) error { return c.server.Serve(ln) }
+func (c *Collector) Serve(ln net.Listener) error { return c.server.Serve(lingering{ln}) }
 
 // Shutdown stops accepting, answers what is in flight and returns when all
 // connections are closed or the context ends.
@@ -137,7 +137,7 @@ func (x *exchange) reset(p *inForce, now time.Time) {
 	}}
 	x.ans.Status, x.ans.ContentType = 200, ""
 	x.ans.Body, x.ans.Headers, x.ans.Cookies = x.ans.Body[:0], x.ans.Headers[:0], x.ans.Cookies[:0]
-	x.source, x.proven, x.encoding = nil, false, nil
+	x.source, x.proven, x.keyed, x.encoding = nil, false, false, nil
 	x.policy, x.person, x.fresh = p, nil, ""
 	x.ip, x.stamp = x.ip[:0], appendTime(x.stamp[:0], now)
 	clear(x.events)
@@ -260,6 +260,9 @@ func (c *Collector) unreadable(ctx *fasthttp.RequestCtx, err error) {
 		reason, detail = ReasonTooLarge, ""
 	case errors.As(err, &timeout) && timeout.Timeout():
 		reason, detail = ReasonTimeout, ""
+	}
+	if conn, ok := ctx.Conn().(*lingerConn); ok {
+		conn.linger = reason != ReasonTimeout
 	}
 	c.m.refused(reason)
 	refuse(&a, reason, detail)

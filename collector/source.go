@@ -31,7 +31,7 @@ type Source struct {
 	Audience policy.Audience
 	// A server that sent its bearer token may name these for the person it
 	// speaks of; without the right the person's place is unknown.
-	MayNameAddress, MayNameUserAgent, MayNameTime bool
+	MayNameAddress, MayNameTime bool
 
 	urn  []byte
 	open bool // the demo source: no key, same-origin and loopback pages
@@ -102,6 +102,9 @@ func newSources(list []*Source) (*sources, error) {
 // host or path prefix. proven is true only for a bearer token. A key that names
 // no source finds nothing, even where the host would.
 func (s *sources) find(r *Request) (src *Source, proven bool) {
+	if s.open != nil {
+		return s.open, false
+	}
 	if len(r.Bearer) > 0 {
 		for _, src := range s.bearer {
 			if subtle.ConstantTimeCompare(r.Bearer, []byte(src.Bearer)) == 1 {
@@ -109,9 +112,6 @@ func (s *sources) find(r *Request) (src *Source, proven bool) {
 			}
 		}
 		return s.byKey[string(r.Bearer)], false
-	}
-	if s.open != nil {
-		return s.open, false
 	}
 	if len(r.Key) > 0 {
 		return s.byKey[string(r.Key)], false

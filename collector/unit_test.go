@@ -41,6 +41,9 @@ func TestDecompressBounds(t *testing.T) {
 				continue
 			}
 			for _, broken := range [][]byte{body[:len(body)/2], {}, []byte("junk, which is no such thing")} {
+				if coding == "zstd" && len(broken) == 0 {
+					continue // no frame at all is an empty body
+				}
 				if _, err := decompress(nil, broken, []byte(coding), limit); err == nil || err.Reason != ReasonDecompress {
 					t.Errorf("%s, broken: %v", coding, err)
 				}

@@ -281,15 +281,18 @@ func (r *Registry) read(a *alias, subject Subject) (err error) {
 // whether the id now stands for the person. Free: nobody holds it, or this person
 // does. Of a free id the person becomes the holder; without an identifier the
 // record is the id's own. On another's id only denials fall, with this choice's
-// version, so that the holder cannot answer for whoever refused.
+// version, so that the holder cannot answer for whoever refused. An id that somebody
+// without an identifier refused for is that person's: only the browser that
+// remembers the refusal may take it back.
 func (a *alias) write(w *Write, record *Record, c *Choice, v Version) (linked bool) {
 	if a.subject.IsZero() {
 		return false
 	}
 	mine := a.held && a.link.Holder == record.Subject
 	ended := a.held && !mine && a.ended(c)
+	named := record.Subject == Subject{Visitor, a.subject.ID} // the chooser's own id
 	switch {
-	case a.taken || a.held && !mine && !ended:
+	case a.taken || a.held && !mine && !ended, !a.held && a.refused() && !named && !c.remembers(a.own):
 		denied := record.denials()
 		for i := range denied.Entries {
 			denied.Entries[i].Version, denied.Entries[i].Since = v, v.Time
@@ -326,8 +329,18 @@ func (a *alias) ended(c *Choice) bool {
 	if c.NeedsID == nil || c.Visitor == nil || !c.Visitor.Subject.IsZero() || c.Visitor.remembered == nil || a.record == nil {
 		return false
 	}
-	return !c.NeedsID(Fold(c.Visitor.purposes, a.record)) &&
-		slices.Equal(c.Visitor.remembered.Entries, blur(a.record).Entries)
+	return !c.NeedsID(Fold(c.Visitor.purposes, a.record)) && c.remembers(a.record)
+}
+
+// refused reports whether a denial is on record for the id itself.
+func (a *alias) refused() bool {
+	return a.own != nil && slices.ContainsFunc(a.own.Entries, func(e Entry) bool { return e.Status == Denied })
+}
+
+// remembers reports whether the browser that chooses holds, blurred, just this
+// record in its choice cookie.
+func (c *Choice) remembers(r *Record) bool {
+	return c.Visitor != nil && c.Visitor.remembered != nil && slices.Equal(c.Visitor.remembered.Entries, blur(r).Entries)
 }
 
 // receipt writes down what the choice did.

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -91,6 +92,28 @@ func (p *proxy) works(headers ...string) {
 
 func accepted(n int) string {
 	return fmt.Sprintf(`{"accepted":%d,"withheld":0,"refused":[]}`+"\n", n)
+}
+
+// raw writes bytes to the public listener and returns all that comes back until
+// the connection is closed, or nothing came for 5 s.
+func (p *proxy) raw(request string) string {
+	p.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, request) // may be refused before it was read
+	var got bytes.Buffer
+	buf := make([]byte, 4096)
+	for {
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		n, err := conn.Read(buf)
+		got.Write(buf[:n])
+		if err != nil {
+			return got.String()
+		}
+	}
 }
 
 // order is an event that everybody may send everywhere.

@@ -53,7 +53,8 @@ type proxy struct {
 }
 
 // start runs `assent serve` on free ports and waits until it is ready. Addresses
-// in X-Forwarded-For are believed, so that a test can be anywhere.
+// in X-Forwarded-For are believed, so that a test can be anywhere, unless --trust
+// says otherwise.
 func start(t *testing.T, args ...string) *proxy {
 	t.Helper()
 	return startIn(t, t.TempDir(), args...)
@@ -62,7 +63,10 @@ func start(t *testing.T, args ...string) *proxy {
 func startIn(t *testing.T, data string, args ...string) *proxy {
 	t.Helper()
 	p := &proxy{t: t, data: data, done: make(chan error, 1)}
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", data, "--trust", "127.0.0.0/8"}, args...)
+	if !slices.Contains(args, "--trust") {
+		args = append(args, "--trust", "127.0.0.0/8")
+	}
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", data}, args...)
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Env = []string{"HOME=" + data, "PATH=" + os.Getenv("PATH")}
 	stdout, err := p.cmd.StdoutPipe()

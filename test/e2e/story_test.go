@@ -48,7 +48,6 @@ type story struct {
 	jars  map[string]map[string]string
 	names map[string]string // of ids and the like, by value
 	count map[string]int
-	seen  map[string]bool // records told of
 	now   time.Time
 }
 
@@ -57,7 +56,7 @@ func openStory(t *testing.T, path string) *story {
 	a := readArchive(t, path)
 	return &story{
 		path: path, told: a, heard: &archive{comment: a.comment},
-		jars: map[string]map[string]string{}, names: map[string]string{}, count: map[string]int{}, seen: map[string]bool{},
+		jars: map[string]map[string]string{}, names: map[string]string{}, count: map[string]int{},
 	}
 }
 
@@ -76,23 +75,37 @@ func (s *story) args(t *testing.T) []string {
 	return args
 }
 
-// play sends the story's requests, one after the other.
+// step is a request of the story and its answer.
+type step struct {
+	part  part
+	at    time.Time
+	reply reply
+}
+
+// play sends the story's requests, one after the other, then reads all records
+// and tells each with the request it was received with.
 func (s *story) play(t *testing.T, p *proxy, lines func() []line) {
 	t.Helper()
+	var steps []step
 	for _, f := range s.told.parts {
 		if f.name == "result" {
 			continue
 		}
-		s.now = time.Now()
+		time.Sleep(2 * time.Millisecond) // no two steps share an instant of ce_time
+		at := time.Now().Truncate(time.Millisecond)
+		steps = append(steps, step{f, at, s.request(t, p, f.text)})
+	}
+	all := lines()
+	for i, step := range steps {
+		s.now = step.at
 		var out bytes.Buffer
-		s.request(t, p, f.text, &out)
-		for _, l := range lines() {
-			if !s.seen[l.id()] {
-				s.seen[l.id()] = true
+		s.answer(t, step.reply, &out)
+		for _, l := range all {
+			if at := l.received(t); !at.Before(step.at) && (i+1 == len(steps) || at.Before(steps[i+1].at)) {
 				s.tell(&out, l)
 			}
 		}
-		s.heard.parts = append(s.heard.parts, f, part{"result", out.String() + "\n"})
+		s.heard.parts = append(s.heard.parts, step.part, part{"result", out.String() + "\n"})
 	}
 }
 
@@ -126,8 +139,8 @@ func firstDifference(want, got string) string {
 }
 
 // request sends the request of a text: a line METHOD PATH, lines Name: value, an
-// empty line, the body. It writes the answer.
-func (s *story) request(t *testing.T, p *proxy, text string, out *bytes.Buffer) {
+// empty line, the body.
+func (s *story) request(t *testing.T, p *proxy, text string) reply {
 	t.Helper()
 	head, body, _ := strings.Cut(text, "\n\n")
 	first, rest, _ := strings.Cut(head, "\n")
@@ -170,7 +183,7 @@ func (s *story) request(t *testing.T, p *proxy, text string, out *bytes.Buffer) 
 			s.jars[jar][c.Name] = c.Value
 		}
 	}
-	s.answer(t, r, out)
+	return r
 }
 
 // answer tells an answer: status, cookies, body.
@@ -289,8 +302,21 @@ type line struct {
 	value   string
 }
 
-// id tells records apart: each has an instant of its own.
-func (l *line) id() string { return fmt.Sprint(l.topic, l.headers, l.value) }
+// received is the instant in the record's headers.
+func (l *line) received(t *testing.T) time.Time {
+	t.Helper()
+	for _, h := range l.headers {
+		if h[0] == "ce_time" {
+			at, err := time.Parse(time.RFC3339Nano, h[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return at
+		}
+	}
+	t.Fatalf("a record without ce_time: %v", l)
+	return time.Time{}
+}
 
 // fileLines reads every topic of the file sink, in order of topic.
 func fileLines(p *proxy) []line {

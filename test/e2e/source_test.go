@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const sourcesConfig = `
+sources:
+  - {id: shop, key: shop-key, origins: ["https://shop.example", "https://www.shop.example:8443"], hosts: [data.shop.example]}
+  - {id: app, kind: app, key: app-key}
+  - {id: backend, kind: server, bearer_file: token, may_name: [address, event_time]}
+  - {id: plain, kind: server, key: plain-key}
+`
+
+const backendToken = "a-secret-of-more-than-twenty-characters"
+
+// startSources runs with the sources above.
+func startSources(t *testing.T) *proxy {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range map[string]string{"assent.yaml": sourcesConfig, "token": backendToken + "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return start(t, "-c", filepath.Join(dir, "assent.yaml"))
+}
+
+// TestSourceKeys shows a key in each place that the field's SDKs put it.
+func TestSourceKeys(t *testing.T) {
+	t.Parallel()
+	p := startSources(t)
+	basic := func(user string) string {
+		return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"))
+	}
+	with := func(key string) string { return `{"writeKey":"` + key + `",` + order("m")[1:] }
+	for _, c := range []struct{ name, path, body, header, source string }{
+		{"query", "?k=shop-key", order("m"), "", "shop"},
+		{"query, long", "?writeKey=shop-key", order("m"), "", "shop"},
+		{"basic", "", order("m"), basic("app-key"), "app"},
+		{"bearer, public key", "", order("m"), "Authorization: Bearer app-key", "app"},
+		{"bearer, secret", "", order("m"), "Authorization: Bearer " + backendToken, "backend"},
+		{"body", "", with("app-key"), "", "app"},
+		{"body of a batch", "", `{"batch":[` + order("m") + `],"writeKey":"app-key"}`, "", "app"},
+		{"body of a batch with a bad item", "", `{"batch":[` + order("m") + `,{"type":01}],"writeKey":"app-key"}`, "", "app"},
+		{"host", "", order("m"), "Host: data.shop.example", "shop"},
+		{"key above host", "?k=app-key", order("m"), "Host: data.shop.example", "app"},
+		{"query above body", "?k=app-key", with("shop-key"), "", "app"},
+	} {
+		before := len(p.records("events"))
+		r := p.send("POST", "/v1/events"+c.path, c.body, headers(c.header, inFrance)...)
+		got := p.records("events")[before:]
+		if r.status != 200 || len(got) != 1 || got[0].Headers["ce_source"] != "urn:assent:source:"+c.source {
+			t.Errorf("%s: got %d %s, %v; want one record of source %s", c.name, r.status, r.body, got, c.source)
+		}
+	}
+	for _, c := range []struct{ name, path, body, header string }{
+		{"none", "", order("m"), ""},
+		{"unknown in query", "?k=nobody", order("m"), ""},
+		{"unknown, though the host is known", "?k=nobody", order("m"), "Host: data.shop.example"},
+		{"unknown in body", "", with("nobody"), ""},
+		{"unknown bearer", "", order("m"), "Authorization: Bearer nobody"},
+		{"cut bearer", "", order("m"), "Authorization: Bearer " + backendToken[:30]},
+		{"the secret in the query", "?k=" + backendToken, order("m"), ""},
+		{"unknown basic", "", order("m"), basic("nobody")},
+		{"basic that is not base64", "", order("m"), "Authorization: Basic !!"},
+		{"empty bearer", "?k=", order("m"), "Authorization: Bearer "},
+	} {
+		events, bad := len(p.records("events")), len(p.records("events.bad"))
+		r := p.send("POST", "/v1/events"+c.path, c.body, headers(c.header, inFrance)...)
+		r.problem(t, 401, "source_unknown")
+		if len(p.records("events")) != events || len(p.records("events.bad")) != bad {
+			t.Errorf("%s: a stranger wrote to disk", c.name)
+		}
+	}
+	p.stop()
+}
+
+func headers(list ...string) []string {
+	var out []string
+	for _, h := range list {
+		if h != "" {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// TestServerSource: a server speaks of people elsewhere. Its own address tells
+// nothing of them, and only its secret lets it name theirs.
+func TestServerSource(t *testing.T) {
+	t.Parallel()
+	p := startSources(t)
+	event := `{"type":"page","name":"Home","anonymousId":"a","context":{"ip":"12.0.0.1"}}`
+	for _, c := range []struct{ name, header, jurisdiction string }{
+		{"without the right", "Authorization: Bearer plain-key", ""},
+		{"with the right and the secret", "Authorization: Bearer " + backendToken, "US"},
+	} {
+		before := len(p.records("events"))
+		r := p.send("POST", "/v1/events", event, c.header, inUSA)
+		got := p.records("events")[before:]
+		switch {
+		case r.status != 200:
+			t.Errorf("%s: %d %s", c.name, r.status, r.body)
+		case c.jurisdiction == "" && len(got) != 0:
+			t.Errorf("%s: judged as if its place were known: %v", c.name, got[0].Headers)
+		case c.jurisdiction != "" && (len(got) != 1 || got[0].Headers["privacy-jurisdiction"] != c.jurisdiction):
+			t.Errorf("%s: records %v", c.name, got)
+		}
+		if len(r.cookies) != 0 {
+			t.Errorf("%s: a server was given cookies", c.name)
+		}
+	}
+	p.stop()
+}
+
+// TestCORS: an allowed origin is named, with credentials; any other is refused;
+// none is ever reflected unchecked.
+func TestCORS(t *testing.T) {
+	t.Parallel()
+	p := startSources(t)
+	const shop = "https://shop.example"
+	allowed := func(h http.Header, origin string) bool {
+		return h.Get("Access-Control-Allow-Origin") == origin && h.Get("Access-Control-Allow-Credentials") == "true" &&
+			strings.Contains(strings.ToLower(h.Get("Vary")), "origin")
+	}
+	for _, origin := range []string{shop, "https://www.shop.example:8443"} {
+		if r := p.send("POST", "/v1/events?k=shop-key", order("m"), "Origin: "+origin, inFrance); r.status != 200 || !allowed(r.header, origin) {
+			t.Errorf("an allowed origin: %d %v", r.status, r.header)
+		}
+		r := p.send("OPTIONS", "/v1/events?k=shop-key", "", "Origin: "+origin, "Access-Control-Request-Method: POST")
+		if r.status != 204 || !allowed(r.header, origin) || !strings.Contains(r.header.Get("Access-Control-Allow-Methods"), "POST") ||
+			!strings.Contains(r.header.Get("Access-Control-Allow-Headers"), "content-type") {
+			t.Errorf("preflight of an allowed origin: %d %v", r.status, r.header)
+		}
+	}
+	// A page must be able to read why it was refused.
+	if r := p.send("POST", "/v1/events?k=shop-key", "hello", "Origin: "+shop, inFrance); r.status != 400 || !allowed(r.header, shop) {
+		t.Errorf("a refusal to an allowed origin: %d %v", r.status, r.header)
+	}
+	for _, origin := range []string{
+		"https://evil.example", "null", "https://shop.example.evil.example", "http://shop.example", "https://shop.example:443",
+		"https://xshop.example", "https://shop.example/", "*", "https://www.shop.example", "HTTPS://SHOP.EXAMPLE",
+	} {
+		events := len(p.records("events"))
+		for _, r := range []reply{
+			p.send("POST", "/v1/events?k=shop-key", order("m"), "Origin: "+origin, inFrance),
+			p.send("POST", "/v1/events?k=app-key", order("m"), "Origin: "+origin, inFrance),
+			p.send("POST", "/v1/consent?k=shop-key", `{"all":"granted"}`, "Origin: "+origin, "Content-Type: application/json", inFrance),
+			p.send("GET", "/v1/consent?k=shop-key", "", "Origin: "+origin, inFrance),
+			p.send("OPTIONS", "/v1/events", "", "Origin: "+origin, "Access-Control-Request-Method: POST"),
+		} {
+			r.problem(t, 403, "origin_not_allowed")
+			for name := range r.header {
+				if strings.HasPrefix(name, "Access-Control-") || name == "Set-Cookie" {
+					t.Errorf("origin %s is told %s", origin, name)
+				}
+			}
+		}
+		if len(p.records("events")) != events {
+			t.Errorf("an event of origin %s was stored", origin)
+		}
+	}
+	// The key in the body decides too: the origin is the shop's, not the app's.
+	p.send("POST", "/v1/events", `{"writeKey":"app-key",`+order("m")[1:], "Origin: "+shop, inFrance).problem(t, 403, "origin_not_allowed")
+	p.works("Authorization: Bearer app-key")
+	p.stop()
+}
