@@ -34,6 +34,20 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestDocumentedPolicy: the policy that docs/policy.md teaches with is one.
+func TestDocumentedPolicy(t *testing.T) {
+	_, rest, found := strings.Cut(read(t, "docs/policy.md"), "```yaml\n")
+	example, _, ended := strings.Cut(rest, "```\n")
+	if !found || !ended {
+		t.Fatal("docs/policy.md shows no policy")
+	}
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(path, []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	accepts(t, "", "-p", path)
+}
+
 // TestExamplesAreRead shows that acceptance means something: each example with
 // one mistake in it is refused.
 func TestExamplesAreRead(t *testing.T) {

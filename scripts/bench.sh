@@ -1,0 +1,21 @@
+#!/bin/sh
+# bench.sh: the numbers of docs/measure.md. Takes about five minutes on a quiet
+# machine; on a busy one trust the ratios, and look at their spread.
+set -eu
+cd "$(dirname "$0")/.."
+command -v wrk >/dev/null || { echo "bench: wrk is missing: apt-get install wrk" >&2; exit 1; }
+
+echo "## Machine"
+echo "$(date -u +%F), $(nproc) cores, $(awk -F ': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(go version | cut -d' ' -f3), load $(cut -d' ' -f1 /proc/loadavg)"
+echo
+echo "## redact: one 1 kB event"
+go test ./redact -run '^$' -bench 'Append$|Find$|OracleMap' -count 5
+echo
+echo "## The edge without network and disk: one request of one 1 kB event"
+go test ./collector -run '^$' -bench Handle -count 5
+echo
+echo "## Look-ups"
+go test ./geo/mmdb ./policy ./consent -run '^$' -bench 'Locate|Decide|Identify|Resolve' -benchtime 0.3s -count 3
+echo
+echo "## Whole requests"
+go run ./test/load -rounds "${ROUNDS:-5}" -seconds "${SECONDS_A_RUN:-5}" -svg docs/img/bench.svg
