@@ -39,9 +39,9 @@ func New(o Options) (*Collector, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	sources, err := newSources(o.Sources)
-	if err != nil {
-		return nil, err
+	sources, wrong := newSources(o.Sources)
+	if len(wrong) > 0 {
+		return nil, wrong[0]
 	}
 	c := &Collector{o: o, sources: sources, proxies: o.Proxies, m: newInstruments()}
 	if c.proxies == nil {

@@ -51,43 +51,65 @@ type sources struct {
 	open   *Source
 }
 
-func newSources(list []*Source) (*sources, error) {
+// SourceError is what is wrong with one source.
+type SourceError struct {
+	Index int
+	ID    string
+	Err   error
+}
+
+func (e *SourceError) Error() string { return fmt.Sprintf("source %q: %v", e.ID, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// CheckSources reports everything that is wrong with a list of sources.
+func CheckSources(list []*Source) []*SourceError {
+	_, wrong := newSources(list)
+	return wrong
+}
+
+func newSources(list []*Source) (*sources, []*SourceError) {
 	s := &sources{byKey: map[string]*Source{}}
 	if len(list) == 0 {
 		list = []*Source{Demo()}
 	}
+	var wrong []*SourceError
 	ids := map[string]bool{}
-	for _, src := range list {
+	for i, src := range list {
+		add := func(format string, args ...any) {
+			wrong = append(wrong, &SourceError{i, src.ID, fmt.Errorf(format, args...)})
+		}
 		switch src.Kind {
 		case "":
 			src.Kind = KindWeb
 		case KindWeb, KindApp, KindTV, KindServer:
 		default:
-			return nil, fmt.Errorf("source %q: kind %q is none of web, app, tv, server", src.ID, src.Kind)
+			add("kind %q is none of web, app, tv, server", src.Kind)
 		}
 		if src.ID == "" || ids[src.ID] {
-			return nil, fmt.Errorf("source %q: every source needs an id of its own", src.ID)
+			add("every source needs an id of its own")
 		}
 		ids[src.ID] = true
 		for _, o := range src.Origins {
 			if !strings.Contains(o, "://") || strings.HasSuffix(o, "/") || strings.Contains(o, "*") {
-				return nil, fmt.Errorf("source %q: origin %q is not of the form scheme://host", src.ID, o)
+				add("origin %q is not of the form scheme://host", o)
 			}
 		}
 		if src.Key != "" {
-			if s.byKey[src.Key] != nil {
-				return nil, fmt.Errorf("source %q: its key is also that of source %q", src.ID, s.byKey[src.Key].ID)
+			if other := s.byKey[src.Key]; other != nil {
+				add("its key is also that of source %q", other.ID)
 			}
 			s.byKey[src.Key] = src
 		}
 		if src.Bearer != "" {
 			if src.Kind != KindServer {
-				return nil, fmt.Errorf("source %q: a bearer token is for kind server", src.ID)
+				add("a bearer token is for kind server")
 			}
 			s.bearer = append(s.bearer, src)
 		}
 		if src.Key == "" && src.Bearer == "" && !src.open && len(src.Hosts) == 0 && len(src.Paths) == 0 {
-			return nil, fmt.Errorf("source %q: needs a key, a bearer token, a host or a path", src.ID)
+			add("needs a key, a bearer token, a host or a path")
 		}
 		src.urn = []byte("urn:assent:source:" + src.ID)
 		if src.open {
@@ -95,7 +117,7 @@ func newSources(list []*Source) (*sources, error) {
 		}
 		s.all = append(s.all, src)
 	}
-	return s, nil
+	return s, wrong
 }
 
 // find resolves the source of a request: the bearer token, then the key, then
@@ -156,10 +178,4 @@ func (s *Source) allows(origin, host []byte) bool {
 	}
 	name, _, _ := strings.Cut(rest, ":")
 	return name == "localhost" || name == "127.0.0.1" || strings.HasPrefix(rest, "[::1]")
-}
-
-// CheckSources reports what is wrong with a list of sources.
-func CheckSources(list []*Source) error {
-	_, err := newSources(list)
-	return err
 }

@@ -247,9 +247,9 @@ func TestProblemsHoldNoLineEnds(t *testing.T) {
 func TestSourcesAreRefused(t *testing.T) {
 	f := func(want string, list ...*Source) {
 		t.Helper()
-		err := CheckSources(list)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("got %v, want %q", err, want)
+		wrong := CheckSources(list)
+		if want == "" && len(wrong) > 0 || want != "" && (len(wrong) == 0 || !strings.Contains(wrong[0].Error(), want)) {
+			t.Errorf("got %v, want %q", wrong, want)
 		}
 	}
 	f("")

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assent/collector"
 	"assent/geo/mmdb"
 	"assent/keys"
 	"assent/policy"
@@ -46,15 +45,15 @@ func checkCommand() *cobra.Command {
 func check(path, policyPath, against string) (errs []error) {
 	cfg, err := loadConfig(path, &config{Policy: policyPath})
 	if err != nil {
-		return []error{err}
+		errs = unjoin(err)
+	}
+	if cfg == nil {
+		return errs
 	}
 	p := cfg.validate()
-	sources := cfg.sources(p)
+	cfg.sources(p)
 	cfg.proxies(p)
-	errs = p.list
-	if err := collector.CheckSources(sources); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, p.list...)
 	if _, err := mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous}); err != nil {
 		errs = append(errs, err)
 	}
@@ -92,22 +91,27 @@ type zeros struct{}
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 func printProblems(out io.Writer, errs []error) error {
-	type problem struct {
+	type row struct {
 		File    string `json:"file,omitempty"`
 		Line    int    `json:"line,omitempty"`
 		Column  int    `json:"column,omitempty"`
 		Message string `json:"message"`
 	}
-	list := []problem{}
+	list := []row{}
 	for _, err := range errs {
 		var wrong policy.Problems
 		if errors.As(err, &wrong) {
 			for _, w := range wrong {
-				list = append(list, problem{w.File, w.Line, w.Column, w.Message})
+				list = append(list, row{w.File, w.Line, w.Column, w.Message})
 			}
 			continue
 		}
-		list = append(list, problem{Message: err.Error()})
+		var p *problem
+		if errors.As(err, &p) {
+			list = append(list, row{p.file, p.line, p.column, p.err.Error()})
+			continue
+		}
+		list = append(list, row{Message: err.Error()})
 	}
 	if err := json.NewEncoder(out).Encode(map[string]any{"ok": len(list) == 0, "problems": list}); err != nil {
 		return err
@@ -116,4 +120,13 @@ func printProblems(out io.Writer, errs []error) error {
 		return errNegative
 	}
 	return nil
+}
+
+// unjoin gives the parts of an error that errors.Join made.
+func unjoin(err error) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return []error{err}
 }

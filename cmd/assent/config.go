@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -12,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 
 	"assent/collector"
 	"assent/geo"
@@ -41,7 +38,8 @@ type config struct {
 	Limits  limitsConfig   `yaml:"limits"`
 	Node    uint16         `yaml:"node"`
 
-	file string // where it was read from
+	file string    // where it was read from
+	ast  *ast.File // its tree, for the places of mistakes
 }
 
 type adminConfig struct {
@@ -112,35 +110,6 @@ type limitsConfig struct {
 	Shutdown     time.Duration `yaml:"shutdown"`
 }
 
-// readConfig reads a file strictly: an unknown key is an error with its line
-// and column. No path: the defaults.
-func readConfig(path string) (*config, error) {
-	c := &config{}
-	if path != "" {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("reading config: %w", err)
-		}
-		d := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict(), yaml.DisallowUnknownField())
-		if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%s:%s", path, yamlError(err))
-		}
-		c.file = path
-	}
-	return c, nil
-}
-
-// yamlError gives `line:column: message` without the source excerpt: a config
-// may hold what belongs in no log.
-func yamlError(err error) string {
-	var y yaml.Error
-	if errors.As(err, &y) && y.GetToken() != nil && y.GetToken().Position != nil {
-		p := y.GetToken().Position
-		return fmt.Sprintf("%d:%d: %s", p.Line, p.Column, y.GetMessage())
-	}
-	return " " + strings.SplitN(err.Error(), "\n", 2)[0]
-}
-
 // ensureDefaults fills what neither flag, variable nor file set.
 func (c *config) ensureDefaults() {
 	set := func(v *string, d string) {
@@ -176,57 +145,43 @@ func (c *config) relative() {
 	}
 }
 
-// problems gathers everything that is wrong, so that one check shows it all.
-type problems struct {
-	file string
-	list []error
-}
-
-func (p *problems) add(format string, args ...any) {
-	p.list = append(p.list, fmt.Errorf(format, args...))
-}
-
-func (p *problems) keep(err error) {
-	if err != nil {
-		p.list = append(p.list, err)
-	}
-}
-
 func (c *config) sources(p *problems) []*collector.Source {
 	var out []*collector.Source
-	for _, s := range c.Sources {
+	for i, s := range c.Sources {
+		at := fmt.Sprintf("$.sources[%d]", i)
 		src := &collector.Source{
 			ID: s.ID, Kind: collector.Kind(s.Kind), Key: s.Key, Origins: s.Origins, Hosts: s.Hosts, Paths: s.Paths,
+			Audience: policy.General,
 		}
-		src.Audience = policy.General
 		if s.Audience != "" {
-			audience, err := policy.ParseAudience(s.Audience)
-			if err != nil {
-				p.add("source %q: %w", s.ID, err)
+			var err error
+			if src.Audience, err = policy.ParseAudience(s.Audience); err != nil {
+				p.add(at+".audience", "source %q: %w", s.ID, err)
 			}
-			src.Audience = audience
 		}
 		if s.BearerFile != "" {
-			token, err := secretFile(s.BearerFile)
-			if err != nil {
-				p.add("source %q: %w", s.ID, err)
+			var err error
+			if src.Bearer, err = secretFile(s.BearerFile); err != nil {
+				p.add(at+".bearer_file", "source %q: %w", s.ID, err)
 			}
-			src.Bearer = token
 		}
-		for _, right := range s.MayName {
+		for k, right := range s.MayName {
 			switch right {
 			case "address":
 				src.MayNameAddress = true
 			case "event_time":
 				src.MayNameTime = true
 			default:
-				p.add("source %q: may_name: %q is none of address, event_time", s.ID, right)
+				p.add(fmt.Sprintf("%s.may_name[%d]", at, k), "source %q: may_name: %q is none of address, event_time", s.ID, right)
 			}
 		}
-		if len(s.MayName) > 0 && src.Bearer == "" {
-			p.add("source %q: may_name needs a bearer_file: a public key proves nothing", s.ID)
+		if len(s.MayName) > 0 && s.BearerFile == "" {
+			p.add(at+".may_name", "source %q: may_name needs a bearer_file: a public key proves nothing", s.ID)
 		}
 		out = append(out, src)
+	}
+	for _, wrong := range collector.CheckSources(out) {
+		p.add(fmt.Sprintf("$.sources[%d]", wrong.Index), "%w", wrong)
 	}
 	return out
 }
@@ -248,12 +203,12 @@ func secretFile(path string) (string, error) {
 
 func (c *config) proxies(p *problems) *geo.Proxies {
 	var networks []netip.Prefix
-	for _, n := range c.Trust.Networks {
+	for i, n := range c.Trust.Networks {
 		prefix, err := netip.ParsePrefix(n)
 		if err != nil {
 			addr, aerr := netip.ParseAddr(n)
 			if aerr != nil {
-				p.add("trust: %q is neither a network nor an address", n)
+				p.add(fmt.Sprintf("$.trust.networks[%d]", i), "trust: %q is neither a network nor an address", n)
 				continue
 			}
 			prefix = netip.PrefixFrom(addr, addr.BitLen())
@@ -267,7 +222,9 @@ func (c *config) proxies(p *problems) *geo.Proxies {
 		believe = geo.CDN
 	}
 	proxies, err := geo.NewProxies(networks, believe)
-	p.keep(err)
+	if err != nil {
+		p.add("$.trust", "%w", err)
+	}
 	return proxies
 }
 
@@ -285,9 +242,9 @@ func (c *config) kafkaOptions() kafka.Options {
 // refusePlaceholders keeps a copied example from running with the secrets that
 // everybody has.
 func (c *config) refusePlaceholders(p *problems, sources []*collector.Source) {
-	for _, s := range sources {
+	for i, s := range sources {
 		if strings.HasPrefix(s.Bearer, placeholder) {
-			p.add("source %q: its bearer token is the example's: put a secret of your own in its file", s.ID)
+			p.add(fmt.Sprintf("$.sources[%d].bearer_file", i), "source %q: its bearer token is the example's: put a secret of your own in its file", s.ID)
 		}
 	}
 }
@@ -298,16 +255,18 @@ const placeholder = "PLACEHOLDER-"
 // validate finds every problem of the file itself; policy and databases are
 // checked by opening them.
 func (c *config) validate() *problems {
-	p := &problems{file: c.file}
-	for name, addr := range map[string]string{"listen": c.Listen, "admin.listen": c.Admin.Listen} {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			p.add("%s: %q is not host:port", name, addr)
+	p := &problems{config: c}
+	for _, l := range []struct{ name, addr string }{{"listen", c.Listen}, {"admin.listen", c.Admin.Listen}} {
+		if _, _, err := net.SplitHostPort(l.addr); err != nil {
+			p.add("$."+l.name, "%s: %q is not host:port", l.name, l.addr)
 		}
 	}
 	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil && c.Admin.TokenFile == "" && !loopback(host) {
-		p.add("admin.listen: %q is reachable from outside and needs admin.token_file", c.Admin.Listen)
+		p.add("$.admin.listen", "admin.listen: %q is reachable from outside and needs admin.token_file", c.Admin.Listen)
 	}
-	p.keep(sinks.ValidTopic(c.Topics.Bad))
+	if err := sinks.ValidTopic(c.Topics.Bad); err != nil {
+		p.add("$.topics.bad", "topics.bad: %q: %w", c.Topics.Bad, err)
+	}
 	return p
 }
 

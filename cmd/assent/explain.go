@@ -174,7 +174,7 @@ func (f *explainFlags) readHeaders(w *collector.WhatIf) error {
 }
 
 func audienceOf(cfg *config, id string) (policy.Audience, error) {
-	p := &problems{}
+	p := &problems{config: cfg}
 	for _, s := range cfg.sources(p) {
 		if s.ID == id {
 			return s.Audience, nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -43,11 +42,12 @@ func settingFlags(f *pflag.FlagSet, c *config) {
 	}
 }
 
-// loadConfig lays flags over variables over the file over the defaults.
+// loadConfig lays flags over variables over the file over the defaults. A file
+// with mistakes gives a config of what could be read, and the error.
 func loadConfig(path string, flags *config) (*config, error) {
-	c, err := readConfig(path)
-	if err != nil {
-		return nil, err
+	c, wrong := readConfig(path)
+	if c == nil {
+		return nil, wrong
 	}
 	c.relative()
 	for _, s := range settings {
@@ -70,7 +70,7 @@ func loadConfig(path string, flags *config) (*config, error) {
 		c.Kafka.CreateTopics = true
 	}
 	c.ensureDefaults()
-	return c, nil
+	return c, wrong
 }
 
 func (c *config) limits() collector.Limits {
@@ -100,11 +100,6 @@ func hmacKeys(ring *keys.Ring) func(name string) []redact.Key {
 // report writes each problem on a line of its own, as `assent: what: why`.
 func report(what string, errs ...error) {
 	for _, err := range errs {
-		var joined interface{ Unwrap() []error }
-		if errors.As(err, &joined) {
-			report(what, joined.Unwrap()...)
-			continue
-		}
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintf(os.Stderr, "assent: %s: %s\n", what, strings.TrimRight(line, "\n"))
 		}

@@ -47,7 +47,7 @@ func run(args []string) int {
 		fmt.Fprintf(os.Stderr, "assent: %s: %v\n", name(c), err)
 		return 2
 	}
-	fmt.Fprintf(os.Stderr, "assent: %s: %v\n", name(c), err)
+	report(name(c), err)
 	return 1
 }
 
