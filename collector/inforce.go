@@ -1,8 +1,10 @@
 package collector
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -29,6 +31,8 @@ type inForce struct {
 	stamp, hash string
 	sorted      []sortedPurpose                     // by name
 	removed     [redact.Categories]*metrics.Counter // by category
+	decisions   sync.Map                            // *policy.Regime → []decisions
+	set         *metrics.Set
 }
 
 type sortedPurpose struct {
@@ -37,7 +41,7 @@ type sortedPurpose struct {
 }
 
 func (c *Collector) newInForce(p *policy.Policy) *inForce {
-	f := &inForce{Policy: p, stamp: p.Name() + "@" + p.Version(), hash: p.Hash()}
+	f := &inForce{Policy: p, stamp: p.Name() + "@" + p.Version(), hash: p.Hash(), set: c.m.set}
 	for i := range p.Purposes().Len() {
 		f.sorted = append(f.sorted, sortedPurpose{i, p.Purposes().At(i).Name})
 	}
@@ -46,6 +50,34 @@ func (c *Collector) newInForce(p *policy.Policy) *inForce {
 		f.removed[i] = c.m.set.GetOrCreateCounter(`assent_collector_fields_removed_total{category="` + category + `"}`)
 	}
 	return f
+}
+
+// countDecisions counts, for one event, which purposes were allowed under its law.
+func (f *inForce) countDecisions(r *policy.Regime, allowed consent.PurposeSet) {
+	v, ok := f.decisions.Load(r)
+	if !ok {
+		v, _ = f.decisions.LoadOrStore(r, f.newDecisions(r))
+	}
+	for i, by := range v.([]decisions) {
+		if allowed.Has(i) {
+			by.allowed.Inc()
+		} else {
+			by.refused.Inc()
+		}
+	}
+}
+
+type decisions struct{ allowed, refused *metrics.Counter }
+
+func (f *inForce) newDecisions(r *policy.Regime) []decisions {
+	out := make([]decisions, f.Purposes().Len())
+	for i := range out {
+		name := func(decision string) string {
+			return fmt.Sprintf(`assent_policy_decisions_total{regime=%q,purpose=%q,decision=%q}`, r.Header(), f.Purposes().At(i).Name, decision)
+		}
+		out[i] = decisions{f.set.GetOrCreateCounter(name("allowed")), f.set.GetOrCreateCounter(name("not_allowed"))}
+	}
+	return out
 }
 
 // appendNames writes the names of a set, sorted, joined by comma.

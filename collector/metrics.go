@@ -6,6 +6,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"assent/consent"
+	"assent/metric"
 	"assent/redact"
 	"assent/sinks"
 )
@@ -17,12 +18,14 @@ type instruments struct {
 	reasons   map[Reason]*metrics.Counter
 	unknown   *metrics.Counter
 	unlocated *metrics.Counter
-	latency   *metrics.Histogram
+	latency   *metric.Histogram
+	received  map[Kind]*metrics.Counter
 }
 
 func newInstruments() *instruments {
 	m := &instruments{
 		set: metrics.NewSet(), outcomes: map[Kind]*[3]*metrics.Counter{}, reasons: map[Reason]*metrics.Counter{},
+		received: map[Kind]*metrics.Counter{},
 	}
 	for _, k := range []Kind{KindWeb, KindApp, KindTV, KindServer} {
 		var by [3]*metrics.Counter
@@ -30,6 +33,7 @@ func newInstruments() *instruments {
 			by[o] = m.set.NewCounter(fmt.Sprintf(`assent_collector_events_total{kind=%q,outcome=%q}`, k, name))
 		}
 		m.outcomes[k] = &by
+		m.received[k] = m.set.NewCounter(fmt.Sprintf(`assent_collector_events_received_total{kind=%q}`, k))
 	}
 	for _, r := range AllReasons {
 		m.reasons[r] = m.set.NewCounter(fmt.Sprintf(`assent_collector_refused_total{reason=%q}`, r))
@@ -39,7 +43,7 @@ func newInstruments() *instruments {
 	}
 	m.unknown = m.set.NewCounter(`assent_collector_refused_total{reason="unlisted"}`)
 	m.unlocated = m.set.NewCounter(`assent_collector_unlocated_total`)
-	m.latency = m.set.NewHistogram(`assent_collector_request_seconds`)
+	m.latency = metric.NewHistogram(m.set, `assent_collector_request_seconds`)
 	return m
 }
 
@@ -53,6 +57,7 @@ func (m *instruments) refused(r Reason) {
 
 // results counts outcomes; accepted includes the withheld, as in the answer.
 func (m *instruments) results(k Kind, results []Result) {
+	m.received[k].Add(len(results))
 	by := m.outcomes[k]
 	for i := range results {
 		if results[i].Outcome != Refused {

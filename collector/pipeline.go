@@ -194,6 +194,7 @@ func (c *Collector) decide(x *exchange, e *Event, res *Result) bool {
 	one.signal.Unreadable = one.signal.Unreadable || one.place.unreadable
 	one.res = consent.Resolve(one.place.regime.Rules, person, &one.signal, c.eventTime(x, e), x.req.Received)
 	x.policy.Decide(policy.Source{Audience: x.source.Audience}, one.place.regime, &one.res, one.kind, &one.decision)
+	x.policy.countDecisions(one.place.regime, consent.PurposeSet(one.decision.Allowed))
 	return true
 }
 

@@ -123,9 +123,7 @@ func (c *Collector) handle(ctx *fasthttp.RequestCtx) {
 	c.readRequest(ctx, x)
 	c.route(x)
 	cors(x)
-	if c.m.latency != nil && !x.req.Received.IsZero() {
-		c.m.latency.Update(c.o.Now().Sub(x.req.Received).Seconds())
-	}
+	c.m.latency.Observe(int64(c.o.Now().Sub(x.req.Received)))
 }
 
 // keepArena bounds what a pooled exchange keeps from an unusually large request.

@@ -203,7 +203,7 @@ func (st *stream) write(g *group) error {
 	if err == nil {
 		start := time.Now()
 		err = st.file.Sync()
-		syncSeconds.UpdateDuration(start)
+		syncSeconds.Observe(int64(time.Since(start)))
 	}
 	if err != nil {
 		st.abandon()

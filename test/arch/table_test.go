@@ -15,7 +15,7 @@ var wings = []wing{
 	{"test/**", []string{"**"}, false, "tests may look at everything"},
 	{"cmd/assent", []string{"**"}, false, "cmd wires all wings; only it knows every technology"},
 
-	{"collector", []string{"policy", "consent", "geo", "sinks", "redact", "keys"}, false, "the edge uses types and contracts of the other wings, never a technology: cmd hands those in"},
+	{"collector", []string{"policy", "consent", "geo", "sinks", "redact", "keys", "metric"}, false, "the edge uses types and contracts of the other wings, never a technology: cmd hands those in"},
 	{"collector/dialect", []string{"collector", "redact"}, false, "a dialect builds events and phrases the answer; it never judges"},
 	{"web/pages", []string{"collector", "policy", "consent", "geo", "redact"}, false, "pages are handlers of the collector that show what the policy does"},
 
@@ -33,9 +33,10 @@ var wings = []wing{
 	{"geo/*", []string{"geo"}, false, adapter},
 
 	{"sinks", []string{"redact"}, false, "the contract of all sinks knows none of them; redact quotes its lines"},
-	{"sinks/*", []string{"sinks"}, false, adapter},
+	{"sinks/*", []string{"sinks", "metric"}, false, adapter},
 
 	{"keys", nil, true, leaf},
+	{"metric", nil, false, "one instrument for whoever counts; it knows none of them"},
 	{"redact", nil, true, leaf},
 }
 
@@ -64,7 +65,7 @@ var dependencies = []dependency{
 	{"github.com/goccy/go-yaml", []string{"policy", "cmd/assent"}, "YAML ends where the document and the config are read"},
 	{"github.com/spf13/cobra", []string{"cmd/assent"}, "flags and usage are the command's own"},
 	{"github.com/spf13/pflag", []string{"cmd/assent"}, "flags and usage are the command's own"},
-	{"github.com/VictoriaMetrics/metrics", []string{"collector", "sinks", "sinks/*", "cmd/assent"}, "pure packages count nothing: they hand back tallies"},
+	{"github.com/VictoriaMetrics/metrics", []string{"collector", "sinks", "sinks/*", "cmd/assent", "metric"}, "pure packages count nothing: they hand back tallies"},
 	{"github.com/andybalholm/brotli", []string{"collector"}, compression},
 	{"github.com/klauspost/compress", []string{"collector", "sinks/*", "geo/mmdb", "geo/mmdb/gen"}, compression},
 }
