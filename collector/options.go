@@ -53,7 +53,7 @@ type Limits struct {
 	Decompressed int           // bytes after decompression, default 8 MiB
 	Event        int           // bytes of one event, default 256 KiB
 	Events       int           // events in a request, default 2000
-	Connections  int           // open connections, default 16384
+	Connections  int           // open connections, default 4096
 	ReadTimeout  time.Duration // whole request, default 15 s
 	WriteTimeout time.Duration // whole answer, default 15 s
 	IdleTimeout  time.Duration // between requests, default 60 s
@@ -78,7 +78,7 @@ func (o *Options) EnsureDefaults() {
 	orDefault(&l.Decompressed, 8<<20)
 	orDefault(&l.Event, 256<<10)
 	orDefault(&l.Events, 2000)
-	orDefault(&l.Connections, 16<<10)
+	orDefault(&l.Connections, 4<<10)
 	orDefault(&l.ReadTimeout, 15*time.Second)
 	orDefault(&l.WriteTimeout, 15*time.Second)
 	orDefault(&l.IdleTimeout, time.Minute)

@@ -79,6 +79,14 @@ func (e *Event) read(limit int) {
 	}
 }
 
+// scalarText gives the bytes that a raw JSON string or number stands for.
+func scalarText(raw []byte) []byte {
+	if len(raw) > 0 && (raw[0] == '-' || raw[0]-'0' <= 9) {
+		return raw
+	}
+	return text(raw)
+}
+
 // text gives the bytes of a raw JSON string, nil for any other value. Only a
 // string with escapes allocates.
 func text(raw []byte) []byte {

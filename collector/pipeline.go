@@ -99,11 +99,8 @@ func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
 	if err := c.admit(x); err != nil {
 		return err
 	}
-	switch {
-	case len(x.events) == 0:
+	if len(x.events) == 0 {
 		return &RequestError{ReasonEmpty, "the body holds no event"}
-	case len(x.events) > c.o.Limits.Events:
-		return &RequestError{ReasonTooMany, "split the batch"}
 	}
 	for i := range x.events {
 		x.events[i].read(c.o.Limits.Event)
@@ -180,6 +177,11 @@ func (c *Collector) decide(x *exchange, e *Event, res *Result) bool {
 		one.kind.Event = text(raw)
 	}
 
+	if raw := e.peek.get(peekAnonymousID); raw != nil && (raw[0] == '{' || raw[0] == '[' || raw[0] == 't' || raw[0] == 'f') {
+		// What names nobody would pass by the choice linked to the id it means.
+		res.refuse(ReasonIDInvalid)
+		return false
+	}
 	one.place = x.place
 	if x.mayName(x.source.MayNameAddress) {
 		addr, _ := netip.ParseAddr(string(text(e.peek.get(peekIP))))
@@ -269,7 +271,7 @@ func (c *Collector) personOf(x *exchange, e *Event) *consent.State {
 	if !x.person.Subject.IsZero() {
 		return x.person
 	}
-	id := text(e.peek.get(peekAnonymousID))
+	id := scalarText(e.peek.get(peekAnonymousID))
 	if len(id) == 0 {
 		return x.person
 	}
@@ -278,13 +280,18 @@ func (c *Collector) personOf(x *exchange, e *Event) *consent.State {
 }
 
 // eventTime is when an event happened, for judging: receipt, unless the source
-// may name it. A time that cannot be read or lies ahead is receipt.
+// may name it. One that lies ahead is receipt; one that cannot be read is before
+// every grant.
 func (c *Collector) eventTime(x *exchange, e *Event) time.Time {
-	if !x.mayName(x.source.MayNameTime) {
+	raw := e.peek.get(peekTimestamp)
+	if raw == nil || !x.mayName(x.source.MayNameTime) {
 		return x.req.Received
 	}
-	at, err := time.Parse(time.RFC3339Nano, string(text(e.peek.get(peekTimestamp))))
-	if err != nil || at.After(x.req.Received) {
+	at, err := time.Parse(time.RFC3339Nano, string(text(raw)))
+	switch {
+	case err != nil:
+		return time.Unix(0, 0)
+	case at.After(x.req.Received):
 		return x.req.Received
 	}
 	return at

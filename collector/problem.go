@@ -30,6 +30,9 @@ var problems = map[Reason]struct {
 	ReasonInternal:    {500, "Internal error"},
 }
 
+// ErrTooManyEvents refuses a request that holds more events than allowed.
+var ErrTooManyEvents = &RequestError{ReasonTooMany, "split the batch"}
+
 // retryAfter is the pause asked of senders when the sink cannot take records.
 const retryAfter = "5"
 

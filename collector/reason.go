@@ -45,6 +45,7 @@ const (
 	ReasonTypeMissing   Reason = "type_missing"
 	ReasonTypeInvalid   Reason = "type_invalid"
 	ReasonEventInvalid  Reason = "event_name_invalid"
+	ReasonIDInvalid     Reason = "anonymous_id_invalid"
 	ReasonEventTooLarge Reason = "event_too_large"
 )
 
@@ -53,7 +54,7 @@ var AllReasons = []Reason{
 	ReasonMethod, ReasonNotFound, ReasonUnreadable, ReasonEmpty, ReasonEncoding, ReasonDecompress,
 	ReasonTooLarge, ReasonHeaderLarge, ReasonTooMany, ReasonMediaType, ReasonSource, ReasonOrigin, ReasonChoice,
 	ReasonTimeout, ReasonUnavailable, ReasonInternal,
-	ReasonTypeMissing, ReasonTypeInvalid, ReasonEventInvalid, ReasonEventTooLarge,
+	ReasonTypeMissing, ReasonTypeInvalid, ReasonEventInvalid, ReasonIDInvalid, ReasonEventTooLarge,
 }
 
 // jsonReason gives the reason of an error that redact's scanner returned.

@@ -10,6 +10,7 @@ import (
 // decompresses the body. A key that only the body holds is looked for by admit.
 func (c *Collector) open(x *exchange) *RequestError {
 	r := &x.req
+	r.MaxEvents = c.o.Limits.Events
 	x.keyed = len(r.Key) > 0 || len(r.Bearer) > 0
 	x.source, x.proven = c.sources.find(r)
 	if x.source == nil && x.keyed {

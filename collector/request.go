@@ -23,6 +23,7 @@ type Request struct {
 	IDCookie           []byte
 	SubjectToken       []byte
 	Peer               netip.Addr
+	MaxEvents          int // beyond it a dialect stops splitting with ErrTooManyEvents
 	Forwarding         geo.Forwarding
 	Received           time.Time
 }

@@ -48,7 +48,7 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 		x.headers = append(x.headers, sinks.Header{Key: name, Value: value})
 	}
 	add("ce_specversion", valueSpecVersion)
-	if own := clientID(&e.peek); key != nil && own != nil {
+	if own := clientID(&e.peek); key != nil && own != nil && plan.Visitor() == policy.WholeVisitor {
 		add("ce_id", x.keep(own))
 	} else {
 		add("ce_id", x.keep(id))
@@ -106,16 +106,10 @@ func (x *exchange) visitorKey(e *Event, plan *policy.Plan, clean []byte) []byte 
 		}
 		raw = span[0].Of(clean)
 	}
-	switch raw[0] {
-	case '"':
-		if id := text(raw); len(id) > 0 {
-			return x.keep(id)
-		}
-		return nil
-	case '{', '[', 'n', 't', 'f':
-		return nil
+	if id := scalarText(raw); len(id) > 0 {
+		return x.keep(id)
 	}
-	return x.keep(raw)
+	return nil
 }
 
 // visitorID is the id that offer supplies, or nil.

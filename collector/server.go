@@ -29,6 +29,7 @@ type Collector struct {
 	policy  atomic.Pointer[inForce]
 	m       *instruments
 	routes  map[string]methods
+	bulk    map[string]bool // paths whose bodies hold events
 	pool    sync.Pool
 	server  *fasthttp.Server
 }
@@ -60,11 +61,15 @@ func New(o Options) (*Collector, error) {
 		_, _ = seeds.Read(s[:])
 		return &exchange{ids: ids{rng: rand.NewChaCha8(s)}}
 	}
-	c.routes = c.table()
+	c.routes, c.bulk = c.table(), map[string]bool{}
+	for _, r := range o.Dialects {
+		c.bulk[r.Path] = true
+	}
 	c.SetPolicy(o.Policy)
 	l := o.Limits
 	c.server = &fasthttp.Server{
 		Handler:            c.handle,
+		HeaderReceived:     c.bodyLimit,
 		ErrorHandler:       c.unreadable,
 		Logger:             silent{},
 		ReadBufferSize:     l.Header,
@@ -105,6 +110,19 @@ func (c *Collector) Shutdown(ctx context.Context) error {
 type silent struct{}
 
 func (silent) Printf(string, ...any) {}
+
+// bodyLimit bounds a body before it is read: fasthttp reserves what the header
+// announces. Only a dialect's route takes the whole limit.
+func (c *Collector) bodyLimit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	path, _, _ := bytes.Cut(h.RequestURI(), []byte{'?'})
+	if c.bulk[string(path)] {
+		return fasthttp.RequestConfig{}
+	}
+	return fasthttp.RequestConfig{MaxRequestBodySize: min(smallBody, c.o.Limits.Body)}
+}
+
+// smallBody is the most that routes without events take.
+const smallBody = 64 << 10
 
 // handle runs one request. A panic is a bug of ours and costs one request, not
 // the process; its message may hold visitor data and is not logged.
@@ -162,7 +180,11 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	r.Origin = h.Peek("Origin")
 	r.FetchSite = h.Peek("Sec-Fetch-Site")
 	r.UserAgent = ctx.UserAgent()
-	r.GPC = h.Peek("Sec-GPC")
+	for _, v := range h.PeekAll("Sec-GPC") {
+		if r.GPC = v; string(v) == "1" {
+			break
+		}
+	}
 	r.SubjectToken = h.Peek("X-Assent-Subject")
 	r.ChoiceCookie = h.Cookie(c.o.Cookies.Choice)
 	r.IDCookie = h.Cookie(c.o.Cookies.ID)

@@ -176,6 +176,6 @@ func (s *Source) allows(origin, host []byte) bool {
 	if rest == string(host) {
 		return true
 	}
-	name, _, _ := strings.Cut(rest, ":")
-	return name == "localhost" || name == "127.0.0.1" || strings.HasPrefix(rest, "[::1]")
+	name, port, _ := strings.Cut(strings.Replace(rest, "[::1]", "localhost", 1), ":")
+	return (name == "localhost" || name == "127.0.0.1") && strings.Trim(port, "0123456789") == ""
 }

@@ -132,7 +132,7 @@ func TestIDs(t *testing.T) {
 // TestReasonsAreComplete: every reason is a stable word with a problem of its own,
 // or one of a single event; none is both, none is listed twice.
 func TestReasonsAreComplete(t *testing.T) {
-	ofEvent := map[Reason]bool{ReasonTypeMissing: true, ReasonTypeInvalid: true, ReasonEventInvalid: true, ReasonEventTooLarge: true}
+	ofEvent := map[Reason]bool{ReasonTypeMissing: true, ReasonTypeInvalid: true, ReasonEventInvalid: true, ReasonIDInvalid: true, ReasonEventTooLarge: true}
 	listed := map[Reason]bool{}
 	for _, r := range AllReasons {
 		if listed[r] {

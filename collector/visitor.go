@@ -20,7 +20,14 @@ func (c *Collector) visitor(x *exchange) {
 	if x.source.Kind != KindWeb || x.person.Unreadable || x.place.unreadable {
 		return
 	}
-	res := consent.Resolve(x.place.regime.Rules, x.person, &x.signal, x.req.Received, x.req.Received)
+	// What one event's own preferences deny, no cookie is set for.
+	signal := x.signal
+	for i := range x.events {
+		if raw := x.events[i].peek.get(peekPreferences); raw != nil && len(x.req.IDCookie) == 0 {
+			x.policy.Purposes().SegmentPreferences(raw, &signal)
+		}
+	}
+	res := consent.Resolve(x.place.regime.Rules, x.person, &signal, x.req.Received, x.req.Received)
 	needs := x.policy.NeedsID(policy.Source{Audience: x.source.Audience}, x.place.regime, &res)
 	switch {
 	case !needs && len(x.req.IDCookie) > 0:

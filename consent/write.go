@@ -282,17 +282,16 @@ func (r *Registry) read(a *alias, subject Subject) (err error) {
 // does. Of a free id the person becomes the holder; without an identifier the
 // record is the id's own. On another's id only denials fall, with this choice's
 // version, so that the holder cannot answer for whoever refused. An id that somebody
-// without an identifier refused for is that person's: only the browser that
-// remembers the refusal may take it back.
+// without an identifier refused for stays refused: nothing such a person could show
+// later would tell them from everybody who refused in the same hour.
 func (a *alias) write(w *Write, record *Record, c *Choice, v Version) (linked bool) {
 	if a.subject.IsZero() {
 		return false
 	}
 	mine := a.held && a.link.Holder == record.Subject
-	ended := a.held && !mine && a.ended(c)
 	named := record.Subject == Subject{Visitor, a.subject.ID} // the chooser's own id
 	switch {
-	case a.taken || a.held && !mine && !ended, !a.held && a.refused() && !named && !c.remembers(a.own):
+	case a.taken, a.held && !mine, !a.held && !named && a.refused():
 		denied := record.denials()
 		for i := range denied.Entries {
 			denied.Entries[i].Version, denied.Entries[i].Since = v, v.Time
@@ -305,12 +304,7 @@ func (a *alias) write(w *Write, record *Record, c *Choice, v Version) (linked bo
 		w.Links = map[Subject]Link{a.subject: {Holder: record.Subject, Version: v}}
 		return true
 	}
-	own := a.own
-	if ended {
-		w.Links = map[Subject]Link{a.subject: {}}
-		own = Merge(own, a.record)
-	}
-	a.put(w, Merge(own, record))
+	a.put(w, Merge(a.own, record))
 	return true
 }
 
@@ -321,26 +315,9 @@ func (a *alias) put(w *Write, record *Record) {
 	}
 }
 
-// ended reports whether the holder's identifier came to its end in the very browser
-// that now chooses: nothing the holder allows needs one, and the choice that the
-// browser remembers is the holder's last. Blurred to the hour, that memory names
-// nobody, yet a stranger who comes later cannot have it.
-func (a *alias) ended(c *Choice) bool {
-	if c.NeedsID == nil || c.Visitor == nil || !c.Visitor.Subject.IsZero() || c.Visitor.remembered == nil || a.record == nil {
-		return false
-	}
-	return !c.NeedsID(Fold(c.Visitor.purposes, a.record)) && c.remembers(a.record)
-}
-
 // refused reports whether a denial is on record for the id itself.
 func (a *alias) refused() bool {
 	return a.own != nil && slices.ContainsFunc(a.own.Entries, func(e Entry) bool { return e.Status == Denied })
-}
-
-// remembers reports whether the browser that chooses holds, blurred, just this
-// record in its choice cookie.
-func (c *Choice) remembers(r *Record) bool {
-	return c.Visitor != nil && c.Visitor.remembered != nil && slices.Equal(c.Visitor.remembered.Entries, blur(r).Entries)
 }
 
 // receipt writes down what the choice did.

@@ -46,6 +46,7 @@ func TestActions(t *testing.T) {
 	f(truncate, `"::ffff:cb00:714d"`, `"203.0.113.0"`)
 	f(truncate, `"\u0032.0.113.77"`, `"2.0.113.0"`)
 	f(Action{Do: Truncate, V4: 32, V6: 128}, `"::1"`, `"::1"`)
+	f(truncate, `"2002:0102:0304:5::1"`, `"2002:102:300::"`)
 	f(Action{Do: Truncate, V4: 20, V6: 33}, `"1.2.255.255"`, `"1.2.240.0"`)
 	f(Action{Do: Truncate, V4: 20, V6: 33}, `"ffff:ffff:ffff::"`, `"ffff:ffff:8000::"`)
 	for _, raw := range []string{
@@ -110,6 +111,11 @@ func TestActions(t *testing.T) {
 	f(mask, `4111111111111111`, "")
 
 	strip := Action{Do: StripQuery, Allow: []string{"utm_source", "a b"}}
+	for _, hidden := range []string{`http://alice:sec\\ret@host/x`, `myapp://alice:secret\\@host/p`, `\ufeffhttp://a:b@h/`, `1http://a:b@h/`} {
+		f(strip, `"`+hidden+`"`, "")
+	}
+	f(strip, `"https://h/@alice/p"`, `"https://h/@alice/p"`)
+	f(strip, `"/go/http://h/p?x=1"`, `"/go/http://h/p"`)
 	f(strip, `"https://shop.example/p?utm_source=x&email=a%40b#top"`, `"https://shop.example/p?utm_source=x"`)
 	f(strip, `"https:\/\/shop.example\/p?%75tm_source=x\u0026%zz=1"`, `"https://shop.example/p?%75tm_source=x"`)
 	f(strip, `"https://u:p@shop.example"`, `"https://shop.example"`)

@@ -16,8 +16,11 @@ func (a *action) truncate(dst, text []byte) ([]byte, bool) {
 	case parseIPv4(ip[12:], text):
 		addr, bits = netip.AddrFrom4([4]byte(ip[12:])), a.v4
 	case parseIPv6(&ip, text):
-		if addr = netip.AddrFrom16(ip).Unmap(); addr.Is4() {
+		switch addr = netip.AddrFrom16(ip).Unmap(); {
+		case addr.Is4():
 			bits = a.v4
+		case ip[0] == 0x20 && ip[1] == 0x02:
+			bits = min(bits, 16+a.v4) // 6to4 holds an IPv4 address in bits 16 to 48 (RFC 3056)
 		}
 	default:
 		return dst, false

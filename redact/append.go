@@ -147,8 +147,9 @@ func (z *scan) object(i int, n *node, cover *rule, depth int) (end int, any bool
 		if kid == nil {
 			kid = &empty
 		} else {
-			if kid.rule != nil {
-				r, inherited = kid.rule, nil
+			// A scalar where only longer paths lead is none of them.
+			if r = kid.rule; r != nil {
+				inherited = nil
 			}
 			if kid.offers != 0 && (kid.mark != 0 || c != '{') {
 				z.seen |= kid.offers
@@ -236,8 +237,11 @@ func (z *scan) array(i int, n *node, r, cover *rule, depth int) (end int, any bo
 	if n.elem != nil {
 		elem = n.elem
 	}
-	if elem.rule != nil {
+	switch {
+	case elem.rule != nil:
 		r, cover = elem.rule, nil
+	case n.elem != nil && n.rule == nil:
+		r = nil
 	}
 	z.emit(i, i+1)
 	i = pass(src, i+1)
@@ -286,16 +290,15 @@ func (z *scan) array(i int, n *node, r, cover *rule, depth int) (end int, any bo
 // container judges the object or array at i, found at n with l before it. cover
 // is the rule inherited for whatever n and what is below it do not name.
 func (z *scan) container(i int, n *node, cover *rule, l lead, more bool, depth int) (end int, any bool) {
-	r, below := cover, false // the rule of the whole; whether paths lead on from here
+	r, own, below := cover, n.rule, n.elem != nil // the rule of the whole; whether paths lead on from here
 	object := z.src[i] == '{'
 	if object {
-		if below = len(n.kids) > 0; n.open != nil {
-			r = n.open
-		}
-	} else {
-		if below = n.elem != nil; n.rule != nil {
-			r = n.rule
-		}
+		own, below = n.open, len(n.kids) > 0
+	}
+	if own != nil || n != &empty && !below {
+		// A path of its own takes over, and what has another shape than it names
+		// is undeclared: else a sender could slip past it by changing the shape.
+		r = own
 	}
 	if !below && (r == nil || r.form(z.now) == dropped) {
 		z.tally.removed(r)

@@ -22,8 +22,8 @@
 //     in that array, is undeclared. So is a scalar or array where only longer
 //     paths are declared.
 //   - A path that ends in ".*" names all of an object. Inside, a path of its
-//     own takes over for what it names: a value of another shape there is
-//     undeclared and does not fall back to the open rule.
+//     own takes over where it leads: a value of another shape there, or on the
+//     way there, is undeclared and does not fall back to the open rule.
 //   - "[]" leads into arrays, element by element. "a" and "a[]" may both be
 //     declared; the latter then judges the elements.
 //   - "a" and "a.b" may both be declared: a scalar goes by the first, an object

@@ -233,6 +233,11 @@ func (o *oracle) inherited(p place) *Rule {
 	return o.inherited(parent)
 }
 
+// named tells whether a declared path names p or leads through it.
+func (o *oracle) named(p place) bool {
+	return slices.ContainsFunc(o.places, func(q place) bool { return len(q) >= len(p) && slices.Equal(q[:len(p)], p) })
+}
+
 func (o *oracle) open(p place) *Rule { return o.exact(append(slices.Clip(p), "*")) }
 
 func (o *oracle) scalarRule(p place) *Rule {
@@ -243,6 +248,9 @@ func (o *oracle) scalarRule(p place) *Rule {
 		if r := o.exact(p[:len(p)-1]); r != nil {
 			return r
 		}
+	}
+	if o.named(p) {
+		return nil // only longer paths lead here
 	}
 	return o.inherited(p)
 }
@@ -258,6 +266,9 @@ func (o *oracle) containerRule(p place, kind byte) *Rule {
 		}
 	} else if r := o.exact(p); r != nil {
 		return r
+	}
+	if o.named(p) && !o.below(p, kind) {
+		return nil // not in the shape that is declared
 	}
 	return o.inherited(p)
 }

@@ -124,13 +124,13 @@ func (t *trie) covering(names []step) *rule {
 		if n = n.kid(s.name); n == nil {
 			return cover
 		}
+		if i == len(names)-1 {
+			return n.rule
+		}
 		if n.rule != nil {
-			if i == len(names)-1 {
-				return n.rule
-			}
 			cover = nil
 		}
-		if n.open != nil && i < len(names)-1 {
+		if n.open != nil {
 			cover = n.open
 		}
 	}

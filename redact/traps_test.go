@@ -20,6 +20,8 @@ var shop = []Rule{
 	{Path: "items[].sku", Any: 1},
 	{Path: "open.*", Any: 1},
 	{Path: "open.email", Any: 2},
+	{Path: "open.h.*", Any: 2},
+	{Path: "open.deep[].email", Any: 2},
 	{Path: "__proto__", Any: 1},
 }
 
@@ -41,6 +43,11 @@ func TestTraps(t *testing.T) {
 		{name: "object where a scalar was declared", src: `{"type":{"email":"a@b"},"n":1}`, want: `{"n":1}`},
 		{name: "object in array of scalars", src: `{"tags":["x",{"email":"a@b"},[1],"y"]}`, want: `{"tags":["x","y"]}`},
 		{name: "object hides behind specific path", src: `{"open":{"email":{"v":"a@b"},"x":[{"y":null}]}}`, want: `{"open":{"x":[{"y":null}]}}`},
+		{
+			name: "another shape does not slip past a specific path",
+			src:  `{"open":{"h":[{"a":1}],"h":"flu","deep":{"email":"a@b"},"deep":[[{"email":"a@b"}],"a@b",{"email":"a@b","x":1}],"y":2}}`,
+			want: `{"open":{"deep":[{"x":1}],"y":2}}`,
+		},
 		{name: "scalar where an object was declared", src: `{"open":"a@b","a":"a@b"}`, want: `{}`},
 		{name: "array where an object was declared", src: `{"open":[{"x":1}],"page":[{"url":"/"}]}`, want: `{}`},
 		{name: "array of objects, emptied ones left out", src: `{"items":[{"sku":1,"x":2},{"x":3},5,{"sku":[]}]}`, want: `{"items":[{"sku":1},{"sku":[]}]}`},

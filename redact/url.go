@@ -36,6 +36,9 @@ func (a *action) stripQuery(dst, text []byte) ([]byte, bool) {
 		}
 		text = text[bytes.LastIndexByte(text[:end], '@')+1:]
 	}
+	if hidesUserinfo(text, authority) {
+		return dst[:start], false
+	}
 	dst = append(dst, text...)
 	joint := byte('?')
 	for len(query) > 0 {
@@ -53,6 +56,23 @@ func (a *action) stripQuery(dst, text []byte) ([]byte, bool) {
 	dst = dst[:start+len(bytes.TrimRight(dst[start:], " "))]
 	mid := len(dst)
 	return cut(AppendQuoted(dst, dst[start:]), start, mid), true
+}
+
+// hidesUserinfo tells whether readers less strict than browsers would find
+// userinfo in what is left: an "@" behind a backslash before the first slash, or
+// behind a "://" that begins no scheme we know.
+func hidesUserinfo(text []byte, authority int) bool {
+	if authority == 0 {
+		i := bytes.Index(text, []byte("://"))
+		if i < 0 {
+			return false
+		}
+		text = text[i+3:]
+	}
+	if i := bytes.IndexByte(text, '/'); i >= 0 {
+		text = text[:i]
+	}
+	return bytes.IndexByte(text, '@') >= 0
 }
 
 // authorityStart returns where host and userinfo begin in a URL without query

@@ -58,7 +58,7 @@ func (a *admin) start() (stop func(context.Context) error, err error) {
 
 func (a *admin) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /healthz", a.healthy)
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.HandleFunc("GET /metrics", a.metrics)
 	if a.cfg.Admin.Pprof {
@@ -86,6 +86,16 @@ func (a *admin) guard(token string, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// healthy is what a supervisor restarts on: a consent store whose log could not
+// be written stays closed until then.
+func (a *admin) healthy(w http.ResponseWriter, _ *http.Request) {
+	if err := a.store.Ready(); err != nil {
+		http.Error(w, "store: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
 }
 
 // ready reports each part; 503 while one of them cannot do its work. A policy

@@ -11,8 +11,9 @@ import (
 // policyPoll is how often the policy file's state is looked at.
 const policyPoll = 2 * time.Second
 
-// watchPolicy calls load when the process gets SIGHUP or the file changes, and
-// report with the outcome. A policy that does not compile leaves the last one in force.
+// watchPolicy calls load when the process gets SIGHUP, or the file has changed and
+// then stayed the same from one look to the next: a file that is still being
+// written can be a valid policy that allows more. It calls report with the outcome. A policy that does not compile leaves the last one in force.
 func watchPolicy(ctx context.Context, path string, load func() error, report func(error)) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -20,17 +21,21 @@ func watchPolicy(ctx context.Context, path string, load func() error, report fun
 	tick := time.NewTicker(policyPoll)
 	defer tick.Stop()
 	last := fileState(path)
+	seen := last
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hup:
 		case <-tick.C:
-			if path == "" || fileState(path) == last {
+			now := fileState(path)
+			if settled := now == seen; path == "" || now == last || !settled {
+				seen = now
 				continue
 			}
 		}
 		last = fileState(path)
+		seen = last
 		report(load())
 	}
 }

@@ -21,14 +21,14 @@ type Native struct{}
 // event of its own with a reason; the others are unharmed.
 func (Native) Events(r *collector.Request, out []collector.Event) ([]collector.Event, error) {
 	if isNDJSON(r.ContentType) {
-		return lines(r.Body, out), nil
+		return lines(r, out)
 	}
 	body := bytes.Trim(r.Body, " \t\r\n")
 	switch {
 	case len(body) == 0:
 		return out, nil
 	case body[0] == '[':
-		return split(body, out)
+		return split(r, body, out)
 	}
 	peek, err := collector.PeekObject(body)
 	if err != nil {
@@ -41,11 +41,11 @@ func (Native) Events(r *collector.Request, out []collector.Event) ([]collector.E
 			return out, err
 		}
 		useKey(r, key)
-		return split(batch, out)
+		return split(r, batch, out)
 	}
 	useKey(r, peek.WriteKey())
 	if batch := peek.Batch(); batch != nil {
-		return split(batch, out)
+		return split(r, batch, out)
 	}
 	return append(out, collector.Peeked(peek)), nil
 }
@@ -94,8 +94,11 @@ func (Native) Answer(_ *collector.Request, a *collector.Answer, results []collec
 
 // split appends the elements of a JSON array, each by its extent only: what is
 // inside is validated event by event.
-func split(array []byte, out []collector.Event) ([]collector.Event, error) {
+func split(r *collector.Request, array []byte, out []collector.Event) ([]collector.Event, error) {
 	err := redact.EachElementExtent(array, func(item []byte) error {
+		if len(out) == r.MaxEvents {
+			return collector.ErrTooManyEvents
+		}
 		out = append(out, collector.Event{Raw: item})
 		return nil
 	})
@@ -103,15 +106,19 @@ func split(array []byte, out []collector.Event) ([]collector.Event, error) {
 }
 
 // lines appends the lines of an NDJSON body; empty ones are passed over.
-func lines(body []byte, out []collector.Event) []collector.Event {
-	for len(body) > 0 {
+func lines(r *collector.Request, out []collector.Event) ([]collector.Event, error) {
+	for body := r.Body; len(body) > 0; {
 		var line []byte
 		line, body, _ = bytes.Cut(body, []byte{'\n'})
-		if line = bytes.Trim(line, " \t\r"); len(line) > 0 {
-			out = append(out, collector.Event{Raw: line})
+		if line = bytes.Trim(line, " \t\r"); len(line) == 0 {
+			continue
 		}
+		if len(out) == r.MaxEvents {
+			return out, collector.ErrTooManyEvents
+		}
+		out = append(out, collector.Event{Raw: line})
 	}
-	return out
+	return out, nil
 }
 
 func tooLarge(err error) bool {

@@ -54,6 +54,59 @@ func (p *proxy) peakMemory() int64 {
 	return 0
 }
 
+// TestManyTinyEvents: a few kilobytes that unfold into millions of events are
+// refused at the limit of events, before memory is spent on them.
+func TestManyTinyEvents(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	pack := func(body string) string {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, _ = io.WriteString(w, body)
+		_ = w.Close()
+		return b.String()
+	}
+	before := p.peakMemory()
+	for _, c := range []struct{ kind, body string }{
+		{"application/x-ndjson", strings.Repeat("1\n", 1_900_000)},
+		{"application/json", "[" + strings.Repeat("1,", 1_900_000) + "1]"},
+	} {
+		r := p.send("POST", "/v1/events", pack(c.body), "Content-Encoding: gzip", "Content-Type: "+c.kind)
+		if r.status != 413 || !strings.Contains(r.body, "too_many_events") {
+			t.Errorf("%s: got %d %s", c.kind, r.status, r.body)
+		}
+	}
+	if grown := p.peakMemory() - before; grown > 60<<20 {
+		t.Errorf("memory grew by %d MB", grown>>20)
+	}
+	// What a header announces is not reserved where no events are taken.
+	if r := p.send("POST", "/v1/consent", strings.Repeat(" ", 65<<10)); r.status != 413 {
+		t.Errorf("a long choice is answered %d", r.status)
+	}
+}
+
+// TestIDsThatNameNobody: an anonymousId of another type than the one a choice was
+// linked to does not slip past the choice.
+func TestIDsThatNameNobody(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	if r := p.send("POST", "/v1/consent", `{"all":"denied","link":{"anonymousId":"12345"}}`, inUSA); r.status != 201 {
+		t.Fatalf("the choice: %d %s", r.status, r.body)
+	}
+	for _, id := range []string{`"12345"`, "12345"} {
+		r := p.send("POST", "/v1/events", `{"type":"page","anonymousId":`+id+`}`, inUSA)
+		if !strings.Contains(r.body, `"withheld":1`) {
+			t.Errorf("anonymousId %s: %s", id, r.body)
+		}
+	}
+	for _, id := range []string{`["12345"]`, `{"id":"12345"}`, "true"} {
+		r := p.send("POST", "/v1/events", `{"type":"page","anonymousId":`+id+`}`, inUSA)
+		if !strings.Contains(r.body, "anonymous_id_invalid") {
+			t.Errorf("anonymousId %s: %s", id, r.body)
+		}
+	}
+}
+
 // TestBombs: a body that unfolds into a gigabyte is refused at the limit, soon,
 // in bounded memory.
 func TestBombs(t *testing.T) {
