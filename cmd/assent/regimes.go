@@ -64,12 +64,45 @@ func regimesCommand() *cobra.Command {
 		Use: "regimes", Short: "The built-in law table: defaults, sources, effective dates",
 		Example: "  assent regimes\n  assent regimes show --region US-CA --at 2022-12-31", Args: noArgs, RunE: list.RunE,
 	}
-	c.AddCommand(list, show)
+	diff := &cobra.Command{
+		Use: "diff", Short: "What is in force on --at and not today (+), and the other way round (-)",
+		Example: "  assent regimes diff --at 2027-05-01 --region US-CA", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if at == "" {
+				return errMisuse{fmt.Errorf("needs a date: --at 2027-05-01")}
+			}
+			then, err := rows()
+			if err != nil {
+				return err
+			}
+			at = time.Now().UTC().Format(time.DateOnly)
+			now, err := rows()
+			if err != nil {
+				return err
+			}
+			gained, lost := without(then, now), without(now, then)
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{"gained": gained, "lost": lost})
+			}
+			for i, list := range [][]*policy.Law{gained, lost} {
+				for _, l := range list {
+					fmt.Fprintf(c.OutOrStdout(), "%c %s  %s, from %s until %s\n", "+-"[i], l.Name, l.Title, day(l.From), day(l.Until))
+				}
+			}
+			return nil
+		},
+	}
+	c.AddCommand(list, show, diff)
 	f := c.PersistentFlags()
 	f.StringVar(&at, "at", "", "only what is in force on this `date`")
 	f.StringVar(&region, "region", "", "only what holds there: FR, US-CA, …")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// without gives the rows of a that are not in b.
+func without(a, b []*policy.Law) []*policy.Law {
+	return slices.DeleteFunc(slices.Clone(a), func(l *policy.Law) bool { return slices.Contains(b, l) })
 }
 
 func day(t time.Time) string {

@@ -249,6 +249,8 @@ func TestCommands(t *testing.T) {
 		{"explain -e " + event + ".none", "", 1, `^$`, `^assent: explain: reading event: `},
 		{"explain -e -", `{"type":`, 1, `^$`, `^assent: explain: .*unexpected_end`},
 		{"regimes", "", 0, `(?m)^GDPR +opt_in +2018-05-25 `, `^$`},
+		{"regimes diff --at 2022-06-01 --region US-CA", "", 0, `(?s)2020-01-01 until 2023-01-01.*2023-01-01 until -`, `^$`},
+		{"regimes diff", "", 2, `^$`, `needs a date`},
 		{"regimes list --region US-CA", "", 0, `^REGIME.*\nCCPA .*\n$`, `^$`},
 		{"regimes list --region US-CA --at 2022-12-31 --json", "", 0, `^\[\n`, `^$`},
 		{"regimes show GDPR", "", 0, `ePrivacy Directive`, `^$`},
@@ -285,7 +287,7 @@ func TestCommands(t *testing.T) {
 // TestHelp: every command's --help has an example of that command.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"serve", "check", "explain", "regimes", "regimes list", "regimes show", "healthcheck", "version"} {
+	for _, name := range []string{"serve", "check", "explain", "regimes", "regimes list", "regimes show", "regimes diff", "healthcheck", "version"} {
 		o := assent(t, "", append(strings.Fields(name), "--help")...)
 		if o.code != 0 || o.stderr != "" || !strings.Contains(o.stdout, "Examples:\n  assent "+name) {
 			t.Errorf("assent %s --help: exit %d, no example:\n%s", name, o.code, o.stdout)
