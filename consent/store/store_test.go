@@ -255,7 +255,7 @@ func TestRegistryOnDisk(t *testing.T) {
 		}
 		r, err := consent.NewRegistry(consent.Options{
 			Store: s, CookieKeys: []keys.Key{{ID: "1"}}, ReceiptKeys: []keys.Key{{ID: "1"}}, Controller: "Example Shop Ltd",
-			Rand: rand.New(rand.NewSource(1)),
+			Now: time.Now, Rand: rand.New(rand.NewSource(1)),
 		})
 		if err != nil {
 			t.Fatal(err)
