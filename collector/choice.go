@@ -57,11 +57,11 @@ func (c *Collector) showChoice(x *exchange) {
 // recordChoice answers POST /v1/consent. The choice is durable and effective
 // for the very next event before the 201 leaves.
 func (c *Collector) recordChoice(x *exchange) {
-	if err := c.browserMay(x); err != nil {
+	if err := c.openChoice(x); err != nil {
 		c.refuseQuietly(x, err)
 		return
 	}
-	if err := c.openChoice(x); err != nil {
+	if err := c.browserMay(x); err != nil {
 		c.refuseQuietly(x, err)
 		return
 	}

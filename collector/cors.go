@@ -19,8 +19,7 @@ func (c *Collector) preflight(x *exchange, methods string) {
 	x.ans.Status = 204
 	for _, s := range c.sources.all {
 		if len(x.req.Origin) > 0 && s.allows(x.req.Origin, x.req.Host) {
-			x.source = s
-			cors(x)
+			x.source = s // whose page it is: handle adds what every answer carries
 			x.ans.Header("Access-Control-Allow-Methods", methods)
 			x.ans.Header("Access-Control-Allow-Headers", "content-type, content-encoding, authorization, x-assent-subject")
 			x.ans.Header("Access-Control-Max-Age", "7200")

@@ -92,13 +92,23 @@ func (o *Options) Validate() error {
 	case o.Cookies.Choice == o.Cookies.ID:
 		return errors.New("cookies: choice and id must have different names")
 	}
-	for name, n := range map[string]int{
-		"header": o.Limits.Header, "body": o.Limits.Body, "decompressed": o.Limits.Decompressed,
-		"event": o.Limits.Event, "events": o.Limits.Events, "connections": o.Limits.Connections,
+	return o.Limits.Validate()
+}
+
+// Validate refuses limits below zero, all of them at once.
+func (l Limits) Validate() error {
+	var errs []error
+	for _, limit := range []struct {
+		name string
+		n    int64
+	}{
+		{"header", int64(l.Header)}, {"body", int64(l.Body)}, {"decompressed", int64(l.Decompressed)}, {"event", int64(l.Event)},
+		{"events", int64(l.Events)}, {"connections", int64(l.Connections)}, {"read_timeout", int64(l.ReadTimeout)},
+		{"write_timeout", int64(l.WriteTimeout)}, {"idle_timeout", int64(l.IdleTimeout)},
 	} {
-		if n < 0 {
-			return fmt.Errorf("limits: %s is negative", name)
+		if limit.n < 0 {
+			errs = append(errs, fmt.Errorf("limits: %s is negative", limit.name))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

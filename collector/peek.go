@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"net/netip"
 
 	"assent/redact"
 )
@@ -85,6 +86,21 @@ func scalarText(raw []byte) []byte {
 		return raw
 	}
 	return text(raw)
+}
+
+// EventAddress is the address an event names for its person, in context.ip; the
+// zero Addr where it names none that can be read.
+func EventAddress(raw []byte) netip.Addr {
+	p, err := PeekObject(raw)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return p.address()
+}
+
+func (p *Peek) address() netip.Addr {
+	addr, _ := netip.ParseAddr(string(text(p.get(peekIP))))
+	return addr.Unmap()
 }
 
 // text gives the bytes of a raw JSON string, nil for any other value. Only a

@@ -184,8 +184,7 @@ func (c *Collector) decide(x *exchange, e *Event, res *Result) bool {
 	}
 	one.place = x.place
 	if x.mayName(x.source.MayNameAddress) {
-		addr, _ := netip.ParseAddr(string(text(e.peek.get(peekIP))))
-		one.place = c.placeOf(x, addr.Unmap())
+		one.place = c.placeOf(x, e.peek.address())
 	}
 	person := c.personOf(x, e)
 	one.receipt = person.Receipt

@@ -46,6 +46,23 @@ func anyName(string) string { return "" }
 // sensitivePrefix marks categories of GDPR Art. 9 and their like elsewhere.
 const sensitivePrefix = "sensitive."
 
+// protective are the categories that mean more than a name.
+var protective = []string{"identifier", "device", "sensitive"}
+
+// checkCategory refuses what is nearly a protective category: a slip there would
+// take the protection away without a word.
+func (r *reader) checkCategory(f *FieldRule) {
+	name, _, _ := strings.Cut(f.Category, ".")
+	if slices.Contains(protective, name) {
+		return
+	}
+	for _, want := range protective {
+		if distance(strings.ToLower(name), want) <= len(want)/5 {
+			r.addf(f.Pos, "field %s: category %q: did you mean %q, which protects the field? else choose a name less like it", f.Path, f.Category, want)
+		}
+	}
+}
+
 func isSensitive(category string) bool {
 	return strings.HasPrefix(category, sensitivePrefix) || category == "sensitive"
 }
@@ -58,6 +75,7 @@ func (r *reader) check() {
 	r.checkEvents()
 	for _, f := range r.doc.Fields {
 		r.checkField(f)
+		r.checkCategory(f)
 	}
 	r.checkPaths()
 	r.checkRoom()

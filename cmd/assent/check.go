@@ -53,6 +53,7 @@ func check(path, policyPath, against string) (errs []error) {
 	p := cfg.validate()
 	cfg.sources(p)
 	cfg.proxies(p)
+	cfg.checkOptions(p)
 	errs = append(errs, p.list...)
 	if _, err := mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous}); err != nil {
 		errs = append(errs, err)

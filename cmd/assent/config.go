@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -252,12 +253,32 @@ func (c *config) refusePlaceholders(p *problems, sources []*collector.Source) {
 // placeholder begins the secrets of the example configuration.
 const placeholder = "PLACEHOLDER-"
 
+// checkOptions validates what serve hands to each wing.
+func (c *config) checkOptions(p *problems) {
+	if err := c.limits().Validate(); err != nil {
+		p.add("$.limits", "%w", err)
+	}
+	files := c.fileOptions()
+	files.EnsureDefaults()
+	if err := files.Validate(); err != nil {
+		p.add("$.files", "files: %w", err)
+	}
+	if len(c.Kafka.Brokers) > 0 {
+		o := c.kafkaOptions()
+		o.EnsureDefaults()
+		if err := o.Validate(); err != nil {
+			p.add("$.kafka", "kafka: %w", err)
+		}
+	}
+}
+
 // validate finds every problem of the file itself; policy and databases are
 // checked by opening them.
 func (c *config) validate() *problems {
 	p := &problems{config: c}
 	for _, l := range []struct{ name, addr string }{{"listen", c.Listen}, {"admin.listen", c.Admin.Listen}} {
-		if _, _, err := net.SplitHostPort(l.addr); err != nil {
+		_, port, err := net.SplitHostPort(l.addr)
+		if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
 			p.add("$."+l.name, "%s: %q is not host:port", l.name, l.addr)
 		}
 	}

@@ -83,6 +83,18 @@ func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
 			return nil, err
 		}
 	}
+	if f.source != "" {
+		source, err := sourceOf(cfg, f.source)
+		if err != nil {
+			return nil, err
+		}
+		w.Audience = source.Audience
+		if source.MayNameAddress && f.ip == "" {
+			if addr := collector.EventAddress(w.Event); addr.IsValid() {
+				f.ip = addr.String()
+			}
+		}
+	}
 	if w.Jurisdiction, err = f.place(cfg); err != nil {
 		return nil, err
 	}
@@ -91,11 +103,6 @@ func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
 	}
 	if err := f.readHeaders(&w); err != nil {
 		return nil, err
-	}
-	if f.source != "" {
-		if w.Audience, err = audienceOf(cfg, f.source); err != nil {
-			return nil, err
-		}
 	}
 	return collector.Explain(pol, w)
 }
@@ -173,12 +180,12 @@ func (f *explainFlags) readHeaders(w *collector.WhatIf) error {
 	return nil
 }
 
-func audienceOf(cfg *config, id string) (policy.Audience, error) {
+func sourceOf(cfg *config, id string) (*collector.Source, error) {
 	p := &problems{config: cfg}
 	for _, s := range cfg.sources(p) {
 		if s.ID == id {
-			return s.Audience, nil
+			return s, nil
 		}
 	}
-	return policy.Children, errMisuse{fmt.Errorf("--source: the config has no source %q", id)}
+	return nil, errMisuse{fmt.Errorf("--source: the config has no source %q", id)}
 }

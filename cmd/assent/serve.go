@@ -39,7 +39,10 @@ func serveCommand() *cobra.Command {
 		Short: "Run the proxy",
 		Long: `Runs the proxy. Without a file it listens on 127.0.0.1:8080 (admin on 127.0.0.1:8081)
 with the embedded policy and country data and writes events to ./assent-data/events.
-SIGHUP or a changed file puts a new policy in force; SIGTERM drains and stops.`,
+SIGHUP or a changed policy file puts the new policy in force; SIGTERM drains and stops.
+Sources, limits and the rest of the config need a restart. Flags stand above the variables
+ASSENT_LISTEN, ASSENT_ADMIN, ASSENT_DATA, ASSENT_POLICY, ASSENT_GEO, ASSENT_KAFKA and
+ASSENT_TRUST, and those above the file.`,
 		Example: "  assent serve\n  assent serve --kafka localhost:9092\n  assent serve -c assent.yaml",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

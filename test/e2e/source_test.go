@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -126,7 +127,8 @@ func TestCORS(t *testing.T) {
 	p := startSources(t)
 	const shop = "https://shop.example"
 	allowed := func(h http.Header, origin string) bool {
-		return h.Get("Access-Control-Allow-Origin") == origin && h.Get("Access-Control-Allow-Credentials") == "true" &&
+		// Said twice, a browser refuses the answer.
+		return slices.Equal(h.Values("Access-Control-Allow-Origin"), []string{origin}) && h.Get("Access-Control-Allow-Credentials") == "true" &&
 			strings.Contains(strings.ToLower(h.Get("Vary")), "origin")
 	}
 	for _, origin := range []string{shop, "https://www.shop.example:8443"} {
@@ -142,6 +144,9 @@ func TestCORS(t *testing.T) {
 	// A page must be able to read why it was refused.
 	if r := p.send("POST", "/v1/events?k=shop-key", "hello", "Origin: "+shop, inFrance); r.status != 400 || !allowed(r.header, shop) {
 		t.Errorf("a refusal to an allowed origin: %d %v", r.status, r.header)
+	}
+	if r := p.send("POST", "/v1/consent?k=shop-key", `{"all":"granted"}`, "Origin: "+shop, inFrance); r.status != 415 || !allowed(r.header, shop) {
+		t.Errorf("a choice that is not sent as JSON: %d %v", r.status, r.header)
 	}
 	for _, origin := range []string{
 		"https://evil.example", "null", "https://shop.example.evil.example", "http://shop.example", "https://shop.example:443",
