@@ -35,7 +35,7 @@ unit: ## unit and golden tests, fuzz seeds, import rules
 	@$(STEP) "unit, golden, fuzz seeds" go test $$(scripts/packages.sh unit)
 
 race: ## the concurrent packages under the race detector
-	@$(STEP) "race" env CGO_ENABLED=1 go test -race -p 1 $$(scripts/packages.sh race)
+	@$(STEP) "race" env CGO_ENABLED=1 go test -race $$(scripts/packages.sh race)
 
 fuzz: ## every fuzz function for FUZZTIME (60s); what it finds stays in testdata/fuzz
 	@$(STEP) "fuzz, $(FUZZTIME) each" scripts/fuzz.sh $(FUZZTIME)
