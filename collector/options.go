@@ -102,9 +102,15 @@ func (l Limits) Validate() error {
 		name string
 		n    int64
 	}{
-		{"header", int64(l.Header)}, {"body", int64(l.Body)}, {"decompressed", int64(l.Decompressed)}, {"event", int64(l.Event)},
-		{"events", int64(l.Events)}, {"connections", int64(l.Connections)}, {"read_timeout", int64(l.ReadTimeout)},
-		{"write_timeout", int64(l.WriteTimeout)}, {"idle_timeout", int64(l.IdleTimeout)},
+		{"header", int64(l.Header)},
+		{"body", int64(l.Body)},
+		{"decompressed", int64(l.Decompressed)},
+		{"event", int64(l.Event)},
+		{"events", int64(l.Events)},
+		{"connections", int64(l.Connections)},
+		{"read_timeout", int64(l.ReadTimeout)},
+		{"write_timeout", int64(l.WriteTimeout)},
+		{"idle_timeout", int64(l.IdleTimeout)},
 	} {
 		if limit.n < 0 {
 			errs = append(errs, fmt.Errorf("limits: %s is negative", limit.name))

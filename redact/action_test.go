@@ -149,7 +149,7 @@ func FuzzActions(f *testing.F) {
 	f.Add([]byte(`"2026-11-22T07:04:54.5-08:00"`), "month", uint8(0), uint8(0))
 	f.Fuzz(func(t *testing.T, raw []byte, step string, last, size uint8) {
 		if end, err := Value(raw, 0); err != nil || end != len(raw) || pass(raw, 0) > 0 || raw[0] == '{' || raw[0] == '[' {
-			t.Skip()
+			return // not one scalar: nothing an action is given
 		}
 		for _, a := range []Action{
 			{Do: Truncate, V4: size % 33, V6: size % 129},
