@@ -13,7 +13,8 @@ const policyPoll = 2 * time.Second
 
 // watchPolicy calls load when the process gets SIGHUP, or the file has changed and
 // then stayed the same from one look to the next: a file that is still being
-// written can be a valid policy that allows more. It calls report with the outcome. A policy that does not compile leaves the last one in force.
+// written can be a valid policy that allows more. It calls report with the outcome.
+// A policy that does not compile leaves the last one in force.
 func watchPolicy(ctx context.Context, path string, load func() error, report func(error)) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
