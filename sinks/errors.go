@@ -34,12 +34,14 @@ const (
 	ReasonNoTopic                    // the topic does not exist and may not be created
 	ReasonUnauthorized               // the broker refuses this client
 	ReasonRefused                    // the broker refuses the batch for good
+	ReasonUnplaced                   // a plan has lost its force and its parcels are not stored; see Forwarder
+	ReasonDoubtful                   // a plan has lost its force and nobody can tell whether its parcels are stored
 	numReasons
 )
 
 var reasonNames = [numReasons]string{
 	"unknown", "closed", "overloaded", "canceled", "timeout", "unavailable", "disk_full",
-	"io", "too_large", "bad_topic", "no_topic", "unauthorized", "refused",
+	"io", "too_large", "bad_topic", "no_topic", "unauthorized", "refused", "unplaced", "doubtful",
 }
 
 // String returns the reason's stable name.

@@ -17,11 +17,49 @@ type Record struct {
 	Headers []Header // in the order they are sent
 }
 
-// A Batch is all records of one request; they are committed together. The
-// records of one event are adjacent, and events keep the order of the request.
+// A Batch is what one request leaves: its events, in order, and the records made
+// of them. They are committed together.
 type Batch struct {
+	Events  []Event // each owns the next Event.Records of Records
 	Records []Record
+	Promise Promise
 }
+
+// An Event is what a journal keeps of one event beside its records. It is never
+// sent.
+type Event struct {
+	Records int // how many of the batch's records, after those of the event before
+	ID      ID  // for deduplication; zero: none
+	Judged  Judged
+}
+
+// ID tells events apart: a keyed hash of source, subject and the sender's message
+// id, so that it names none of them.
+type ID [16]byte
+
+// Judged is by what an event was judged, as far as judging it again needs it.
+// The zero value is a record that is nobody's, such as a bad row: it is not
+// judged again.
+type Judged struct {
+	Subject  []byte // whose event it is: a sealed reference that only the registry opens; nil: nobody's
+	Mark     uint64 // of the registry, for Judge.Stands; means nothing to another process
+	Source   string // id of the source
+	Place    string // jurisdiction, as geo.Jurisdiction writes it
+	At       int64  // instant of the judgement, milliseconds since 1970
+	Policy   string // hash of the policy
+	Purposes uint64 // what the event is for, as bits of that policy
+	Allowed  uint64 // what was allowed, as bits of that policy
+	OptOut   bool   // a universal opt-out signal came with it
+}
+
+// Promise is what a 2xx stands for.
+type Promise uint8
+
+// The promises a source can be given.
+const (
+	Durable   Promise = iota // the records survive kill -9 and power loss here
+	Delivered                // all in-sync replicas of the log downstream have them
+)
 
 // maxTopicLen is Kafka's limit, which also fits every file system's limit of
 // 255 bytes for a name.

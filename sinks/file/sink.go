@@ -158,6 +158,9 @@ func (s *Sink) stream(topic string) (*stream, error) {
 	return st, nil
 }
 
+// Admit implements sinks.Committer.
+func (s *Sink) Admit(string) error { return s.Ready() }
+
 // Ready implements sinks.Committer: it reports the failure of any topic's last
 // write, until a write to that topic or a probe of its folder succeeds.
 func (s *Sink) Ready() error {

@@ -225,6 +225,9 @@ func (s *Sink) enter() bool {
 	return true
 }
 
+// Admit implements sinks.Committer.
+func (s *Sink) Admit(string) error { return nil }
+
 // Ready implements sinks.Committer: nil after a write or a probe of the cluster
 // succeeded, until one fails.
 func (s *Sink) Ready() error {

@@ -1,0 +1,81 @@
+package sinks
+
+import "context"
+
+// A Lane is one ordered log downstream: a partition of a topic.
+type Lane struct {
+	Topic     string
+	Partition int32
+}
+
+// A Parcel is one record on its way: encoded by AppendBody, with the instant of
+// its event in milliseconds since 1970.
+type Parcel struct {
+	Body []byte
+	Time int64
+}
+
+// Forwarder carries records from a journal to where data teams consume them,
+// exactly once with the journal's help: the journal makes a plan durable before
+// the parcels are sent for the first time and repeats it, after a crash too,
+// until it is told what became of them. Per lane one plan at a time is open;
+// lanes are independent and order holds within each. Safe for concurrent use.
+type Forwarder interface {
+	// Lane picks the lane of a record by the key; a nil key is spread. It does
+	// not block; the error, an *Error, says why no lane can be had at present.
+	Lane(topic string, key []byte) (Lane, error)
+
+	// Plan decides under which identity the next n parcels of the lane travel.
+	// Plans that were not sent are forgotten by the next Plan of the lane. The
+	// bytes are the forwarder's own and mean the same to a later process.
+	Plan(ctx context.Context, l Lane, n int) ([]byte, error)
+
+	// Send sends n parcels under their plan and returns nil when every in-sync
+	// replica has them, stored once. again says that an earlier Send of this
+	// plan may have reached the log. Errors are *Error:
+	//   Retriable         nothing is known: send again, later
+	//   ReasonTooLarge,
+	//   ReasonRefused     the parcels are not stored and never will be as they
+	//                     are; their plan is void
+	//   ReasonUnplaced    the plan has lost its force; the parcels were looked
+	//                     for and are not stored: plan again
+	//   ReasonDoubtful    the plan has lost its force, and whether the parcels
+	//                     are stored cannot be found out: plan again, and count
+	//                     them as possibly doubled
+	// The parcels belong to the forwarder until Send returns, and not after.
+	Send(ctx context.Context, l Lane, plan []byte, parcels []Parcel, again bool) (Sent, error)
+
+	// Ready returns nil while the log downstream can be reached.
+	Ready() error
+
+	// Close lets go of all connections. No Send is under way.
+	Close() error
+}
+
+// Sent is what is known of parcels that were stored.
+type Sent struct {
+	Offset   int64 // of the first; -1: not known
+	Repeated bool  // they were stored already: a repeat was avoided
+}
+
+// Judge looks again at what waits, because its subject may have chosen anew.
+type Judge interface {
+	// Stands reports whether nothing has changed for a subject since the mark
+	// was taken in this process. Cheap; true is exact.
+	Stands(mark uint64) bool
+
+	// Rejudge narrows a record to what its subject allows now. The record's
+	// parts are replaced, never written into. An error means that it cannot be
+	// told at present: the record waits.
+	Rejudge(j *Judged, r *Record) (Verdict, error)
+}
+
+// Verdict is what became of a record that was judged again.
+type Verdict uint8
+
+// The verdicts. The zero value sends nothing.
+const (
+	Withheld Verdict = iota // nothing of it may go out
+	Reduced                 // less of it may go out; the record holds what is left
+	Kept                    // as it is
+)
