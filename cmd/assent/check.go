@@ -62,12 +62,12 @@ func check(path, policyPath, against string) (errs []error) {
 	if err != nil {
 		return append(errs, err)
 	}
-	pol, err := loadPolicy(cfg.Policy, ring)
+	pol, _, err := readPolicy(cfg.Policy, ring)
 	if err != nil {
 		errs = append(errs, err)
 	}
 	if against != "" && pol != nil {
-		old, err := loadPolicy(against, ring)
+		old, _, err := readPolicy(against, ring)
 		if err != nil {
 			return append(errs, fmt.Errorf("the older policy: %w", err))
 		}

@@ -70,7 +70,7 @@ func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	pol, err := loadPolicy(cfg.Policy, ring)
+	pol, _, err := readPolicy(cfg.Policy, ring)
 	if err != nil {
 		return nil, err
 	}

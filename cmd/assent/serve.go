@@ -83,7 +83,11 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening geo database: %w", err)
 	}
-	pol, err := loadPolicy(cfg.Policy, ring)
+	shelf, err := openPolicies(filepath.Join(cfg.Data, "policies"), ring)
+	if err != nil {
+		return err
+	}
+	pol, err := shelf.load(cfg.Policy)
 	if err != nil {
 		return err
 	}
@@ -136,7 +140,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	defer cancel()
 	go places.Watch(background, func(err error) { logReload(log, "geo database", err) })
 	go watchPolicy(background, cfg.Policy, func() error {
-		next, err := loadPolicy(cfg.Policy, ring)
+		next, err := shelf.load(cfg.Policy)
 		if err != nil {
 			return err
 		}
@@ -256,25 +260,26 @@ func newKeys(path string) (*keys.Ring, error) {
 	return ring, nil
 }
 
-// loadPolicy reads and compiles a policy; the embedded one without a path.
-func loadPolicy(path string, ring *keys.Ring) (*policy.Policy, error) {
+// readPolicy reads and compiles a policy, the embedded one without a path, and
+// returns its document beside it.
+func readPolicy(path string, ring *keys.Ring) (*policy.Policy, []byte, error) {
 	name, raw := "default.yaml", policy.Default()
 	if path != "" {
 		var err error
 		if raw, err = os.ReadFile(path); err != nil {
-			return nil, fmt.Errorf("reading policy: %w", err)
+			return nil, nil, fmt.Errorf("reading policy: %w", err)
 		}
 		name = path
 	}
 	doc, wrong := policy.Parse(name, raw)
 	if len(wrong) > 0 {
-		return nil, wrong
+		return nil, nil, wrong
 	}
 	p, wrong := policy.Compile(doc, policy.Options{Keys: hmacKeys(ring), Offers: collector.Offers})
 	if len(wrong) > 0 {
-		return nil, wrong
+		return nil, nil, wrong
 	}
-	return p, nil
+	return p, raw, nil
 }
 
 func logReload(log *slog.Logger, what string, err error) {
