@@ -4,11 +4,13 @@ package collector_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"testing"
 
 	"github.com/valyala/fasthttp"
 
+	"assent/collector"
 	"assent/sinks"
 )
 
@@ -65,18 +67,57 @@ func TestAllocs(t *testing.T) {
 	}
 }
 
-func arrayOf(event []byte, n int) []byte {
-	return append(append([]byte{'['}, bytes.Join(repeat(event, n), []byte{','})...), ']')
-}
-
-func batchOf(event []byte, n int) []byte {
-	return append(append([]byte(`{"batch":`), arrayOf(event, n)...), '}')
-}
-
-func repeat(event []byte, n int) [][]byte {
-	out := make([][]byte, n)
-	for i := range out {
-		out[i] = event
+// TestAllocsOfRepeats: nor does it cost one to tell an event from those before it,
+// be it new or a repeat, nor to hold its sender to a rate.
+func TestAllocsOfRepeats(t *testing.T) {
+	sink := &counter{}
+	c, _ := newCollector(t, sink, withWindow(t, 64), func(o *collector.Options) {
+		o.Limits.SourceRate, o.Limits.AddressRate = 1e6, 1e6
+	})
+	ctx := consented(t, c, batchOf([]byte(`{"type":"track","event":"Order Completed","messageId":"m-00000000","properties":{"order_id":"o"}}`), 20))
+	body, n := ctx.Request.Body(), 0
+	run := func() {
+		for at := 0; ; n++ {
+			i := bytes.Index(body[at:], []byte(`m-`))
+			if i < 0 {
+				break
+			}
+			at += i + 2
+			for k, v := at+7, n; k >= at; k, v = k-1, v/10 {
+				body[k] = byte('0' + v%10)
+			}
+		}
+		ctx.Response.Reset()
+		c.Handle(ctx)
 	}
-	return out
+	again := func() {
+		ctx.Response.Reset()
+		c.Handle(ctx)
+	}
+	run()
+	sink.records = 0
+	for _, k := range []struct {
+		name string
+		f    func()
+		want int
+	}{{"new ones", run, 20 * 201}, {"repeats", again, 0}} {
+		sink.records = 0
+		if n := testing.AllocsPerRun(200, k.f); n != 0 {
+			t.Errorf("%s: %v allocations a request", k.name, n)
+		}
+		if got := ctx.Response.Body(); sink.records != k.want || !bytes.HasPrefix(got, []byte(`{"accepted":20,`)) {
+			t.Errorf("%s: %d records, want %d; %s", k.name, sink.records, k.want, got)
+		}
+	}
+}
+
+// counter counts records and keeps none.
+type counter struct {
+	sinks.Discard
+	records int
+}
+
+func (c *counter) Commit(_ context.Context, b *sinks.Batch) error {
+	c.records += len(b.Records)
+	return nil
 }

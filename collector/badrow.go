@@ -22,16 +22,35 @@ func (c *Collector) badRow(x *exchange, stage Stage, e *Event, res *Result) {
 // be told on one day, none can be guessed or followed.
 func (c *Collector) appendBadRow(x *exchange, stage Stage, reason Reason, raw []byte) {
 	c.m.refused(reason)
+	if !c.bad.take(badKind{x.source, stage, reason}, c.badRate, len(raw), x.req.Received) {
+		c.m.capped.Inc()
+		return
+	}
+	var hash [32]byte
+	c.sealBadRow(x, stage, reason, len(raw), c.appendHash(hash[:0], raw, x.req.Received), 1)
+}
+
+// sealBadRow makes the record of a bad row or, without a hash, of as many as count
+// that were added up: size is then that of all of them.
+func (c *Collector) sealBadRow(x *exchange, stage Stage, reason Reason, size int, hash []byte, count int) {
 	mark := len(x.arena)
 	b := append(x.arena, `{"stage":"`...)
 	b = append(b, stage...)
 	b = append(b, `","reason":"`...)
 	b = append(b, reason...)
-	b = append(b, `","size":`...)
-	b = strconv.AppendInt(b, int64(len(raw)), 10)
-	b = append(b, `,"hash":"`...)
-	b = c.appendHash(b, raw, x.req.Received)
-	b = append(b, `","source":`...)
+	if hash == nil {
+		b = append(b, `","count":`...)
+		b = strconv.AppendInt(b, int64(count), 10)
+		b = append(b, `,"size":`...)
+		b = strconv.AppendInt(b, int64(size), 10)
+	} else {
+		b = append(b, `","size":`...)
+		b = strconv.AppendInt(b, int64(size), 10)
+		b = append(b, `,"hash":"`...)
+		b = append(b, hash...)
+		b = append(b, '"')
+	}
+	b = append(b, `,"source":`...)
 	b = redact.AppendQuoted(b, x.source.ID)
 	b = append(b, `,"receivedAt":"`...)
 	b = append(b, x.stamp...)

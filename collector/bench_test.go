@@ -1,8 +1,10 @@
 package collector_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
+	"net"
 	"net/netip"
 	"os"
 	"testing"
@@ -24,7 +26,7 @@ import (
 
 // newCollector is the whole edge with the embedded policy and country data, a
 // real consent store and a sink that forgets.
-func newCollector(tb testing.TB, sink sinks.Committer) (*collector.Collector, *consent.Registry) {
+func newCollector(tb testing.TB, sink sinks.Committer, change ...func(*collector.Options)) (*collector.Collector, *consent.Registry) {
 	tb.Helper()
 	must := func(err error) {
 		tb.Helper()
@@ -57,20 +59,24 @@ func newCollector(tb testing.TB, sink sinks.Committer) (*collector.Collector, *c
 	tb.Cleanup(func() { _ = choices.Close() })
 	registry, err := consent.NewRegistry(consent.Options{
 		Store: choices, Now: time.Now, Rand: rand.Reader,
-		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"), Controller: "test",
+		CookieKeys: ring.Derive("cookie"), JournalKeys: ring.Derive("journal"), ReceiptKeys: ring.Derive("receipt"), Controller: "test",
 	})
 	must(err)
 	registry.Use(pol.Purposes())
 	proxies, err := geo.NewProxies([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, geo.Forwarded|geo.XForwardedFor)
 	must(err)
-	c, err := collector.New(collector.Options{
+	o := collector.Options{
 		Policy: pol, Locator: places, Proxies: proxies, Registry: registry, Sink: sink, Now: time.Now,
 		Dialects: []collector.Route{
 			{Method: "POST", Path: "/v1/events", Dialect: dialect.Native{}},
 			{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}},
 		},
-		BadKeys: ring.Derive("bad-row"),
-	})
+		BadKeys: ring.Derive("bad-row"), DedupKey: ring.Derive("dedup")[0],
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	c, err := collector.New(o)
 	must(err)
 	return c, registry
 }
@@ -127,4 +133,63 @@ func BenchmarkHandle(b *testing.B) {
 	if ctx.Response.StatusCode() != 200 || !bytes.HasPrefix(ctx.Response.Body(), []byte(`{"accepted":1,"withheld":0`)) {
 		b.Fatalf("got %d %s", ctx.Response.StatusCode(), ctx.Response.Body())
 	}
+}
+
+// BenchmarkServe is the same from socket to socket, for one event and for a hundred.
+func BenchmarkServe(b *testing.B) {
+	event, err := os.ReadFile("../redact/testdata/event.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	event = bytes.TrimSpace(event)
+	for _, k := range []struct {
+		name string
+		body []byte
+	}{{"1", event}, {"100", batchOf(event, 100)}} {
+		b.Run(k.name, func(b *testing.B) {
+			c, _ := newCollector(b, sinks.Discard{})
+			ctx := consented(b, c, k.body)
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			go func() { _ = c.Serve(ln) }()
+			defer ln.Close()
+			conn, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			ctx.Request.Header.SetContentLength(len(k.body))
+			raw := append([]byte(ctx.Request.Header.String()), k.body...)
+			var res fasthttp.Response
+			br := bufio.NewReader(conn)
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = conn.Write(raw)
+				if err := res.Read(br); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if res.StatusCode() != 200 {
+				b.Fatalf("got %d %s", res.StatusCode(), res.Body())
+			}
+		})
+	}
+}
+
+func arrayOf(event []byte, n int) []byte {
+	return append(append([]byte{'['}, bytes.Join(repeat(event, n), []byte{','})...), ']')
+}
+
+func batchOf(event []byte, n int) []byte {
+	return append(append([]byte(`{"batch":`), arrayOf(event, n)...), '}')
+}
+
+func repeat(event []byte, n int) [][]byte {
+	out := make([][]byte, n)
+	for i := range out {
+		out[i] = event
+	}
+	return out
 }

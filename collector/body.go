@@ -33,78 +33,85 @@ var (
 	}}
 )
 
-// decompress appends the decoded body to dst, at most limit bytes (RFC 9110,
+// decompress decodes the body into x.body, at most limit bytes of it (RFC 9110,
 // 8.4.1: content codings). Unknown or stacked codings are refused.
-func decompress(dst, body, encoding []byte, limit int) ([]byte, *RequestError) {
+func (x *exchange) decompress(body []byte, limit int) *RequestError {
+	encoding := x.encoding
 	var err error
 	switch {
 	case asciiEqualFold(encoding, "gzip"), asciiEqualFold(encoding, "x-gzip"):
 		r := gzipReaders.Get().(*gzip.Reader)
 		defer gzipReaders.Put(r)
 		if err = r.Reset(bytes.NewReader(body)); err == nil {
-			dst, err = readAll(dst, r, limit)
+			err = x.readAll(r, limit)
 		}
 	case asciiEqualFold(encoding, "br"):
 		r := brotliReaders.Get().(*brotli.Reader)
 		defer brotliReaders.Put(r)
 		if err = r.Reset(bytes.NewReader(body)); err == nil {
-			dst, err = readAll(dst, r, limit)
+			err = x.readAll(r, limit)
 		}
 	case asciiEqualFold(encoding, "zstd"):
 		r := zstdReaders.Get().(*zstd.Decoder)
 		defer zstdReaders.Put(r)
 		if err = r.Reset(bytes.NewReader(body)); err == nil {
-			dst, err = readAll(dst, r, limit)
+			err = x.readAll(r, limit)
 		}
 	case asciiEqualFold(encoding, "deflate"):
-		dst, err = inflate(dst, body, limit)
+		err = x.inflate(body, limit)
 	default:
-		return dst, &RequestError{ReasonEncoding, ""}
+		return &RequestError{ReasonEncoding, ""}
 	}
+	var own *RequestError
 	switch {
+	case errors.As(err, &own):
+		return own
 	case errors.Is(err, errDecompressed):
-		return dst, &RequestError{ReasonTooLarge, "the body is larger than allowed after decompression"}
+		return &RequestError{ReasonTooLarge, "the body is larger than allowed after decompression"}
 	case err != nil:
-		return dst, &RequestError{ReasonDecompress, "the body is not what its content-encoding says, or is cut short"}
+		return &RequestError{ReasonDecompress, "the body is not what its content-encoding says, or is cut short"}
 	}
-	return dst, nil
+	return nil
 }
 
 // inflate reads `deflate`, which is zlib by the standard and raw deflate from
 // some senders (RFC 9110, 8.4.1.2, note).
-func inflate(dst, body []byte, limit int) ([]byte, error) {
+func (x *exchange) inflate(body []byte, limit int) error {
 	if len(body) >= 2 && body[0]&0x0f == 8 && (uint(body[0])<<8|uint(body[1]))%31 == 0 {
 		r, err := zlib.NewReader(bytes.NewReader(body))
 		if err != nil {
-			return dst, err
+			return err
 		}
-		return readAll(dst, r, limit)
+		return x.readAll(r, limit)
 	}
 	r := flateReaders.Get().(io.ReadCloser)
 	defer flateReaders.Put(r)
 	if err := r.(flate.Resetter).Reset(bytes.NewReader(body), nil); err != nil {
-		return dst, err
+		return err
 	}
-	return readAll(dst, r, limit)
+	return x.readAll(r, limit)
 }
 
-// readAll appends what r gives to dst and stops one byte past the limit.
-func readAll(dst []byte, r io.Reader, limit int) ([]byte, error) {
-	start := len(dst)
-	for {
-		if len(dst) == cap(dst) {
-			dst = append(dst, 0)[:len(dst)]
+// readAll reads what r gives into x.body and stops one byte past the limit.
+func (x *exchange) readAll(r io.Reader, limit int) error {
+	b := x.body[:0]
+	for room := 4 << 10; ; room = min(2*cap(b), limit+1) {
+		var ok bool
+		if b, ok = x.grow(b, room); !ok {
+			return errMemory
 		}
-		n, err := r.Read(dst[len(dst):cap(dst)])
-		dst = dst[:len(dst)+n]
-		if len(dst)-start > limit {
-			return dst, errDecompressed
-		}
-		if errors.Is(err, io.EOF) {
-			return dst, nil
-		}
-		if err != nil {
-			return dst, err
+		for len(b) < cap(b) {
+			n, err := r.Read(b[len(b):cap(b)])
+			b = b[:len(b)+n]
+			x.body = b
+			switch {
+			case len(b) > limit:
+				return errDecompressed
+			case errors.Is(err, io.EOF):
+				return nil
+			case err != nil:
+				return err
+			}
 		}
 	}
 }

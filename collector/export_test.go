@@ -12,3 +12,9 @@ func (c *Collector) Handle(ctx *fasthttp.RequestCtx) { c.handle(ctx) }
 
 // Addr makes a peer address.
 func Addr(a netip.AddrPort) net.Addr { return net.TCPAddrFromAddrPort(a) }
+
+// FlushBadRows writes what was added up, as the collector does from time to time.
+func (c *Collector) FlushBadRows() { c.flushBadRows() }
+
+// MemoryUsed is what the bodies of requests under way have taken of Limits.Memory.
+func (c *Collector) MemoryUsed() int64 { return c.memory.used.Load() }

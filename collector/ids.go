@@ -16,9 +16,13 @@ type ids struct {
 
 // next returns the id's text, valid until the next call.
 func (g *ids) next(now time.Time) []byte {
+	putUUID(&g.buf, uint64(now.UnixMilli()), g.rng.Uint64(), g.rng.Uint64())
+	return g.buf[:]
+}
+
+// putUUID writes the UUIDv7 of a time and 74 of the random bits in a and b.
+func putUUID(s *[36]byte, ms, a, b uint64) {
 	var u [16]byte
-	ms := uint64(now.UnixMilli())
-	a, b := g.rng.Uint64(), g.rng.Uint64()
 	for i := range 6 {
 		u[i] = byte(ms >> (40 - 8*i))
 	}
@@ -28,7 +32,6 @@ func (g *ids) next(now time.Time) []byte {
 		u[8+i] = byte(b >> (56 - 8*i))
 	}
 	u[8] = 0x80 | u[8]&0x3f
-	s := g.buf[:]
 	hex.Encode(s[0:8], u[0:4])
 	s[8] = '-'
 	hex.Encode(s[9:13], u[4:6])
@@ -38,5 +41,4 @@ func (g *ids) next(now time.Time) []byte {
 	hex.Encode(s[19:23], u[8:10])
 	s[23] = '-'
 	hex.Encode(s[24:36], u[10:16])
-	return s
 }

@@ -20,12 +20,15 @@ type instruments struct {
 	unlocated *metrics.Counter
 	latency   *metric.Histogram
 	received  map[Kind]*metrics.Counter
+	doubles   map[Kind]*metrics.Counter
+	twins     *metrics.Counter
+	capped    *metrics.Counter
 }
 
 func newInstruments() *instruments {
 	m := &instruments{
 		set: metrics.NewSet(), outcomes: map[Kind]*[3]*metrics.Counter{}, reasons: map[Reason]*metrics.Counter{},
-		received: map[Kind]*metrics.Counter{},
+		received: map[Kind]*metrics.Counter{}, doubles: map[Kind]*metrics.Counter{},
 	}
 	for _, k := range []Kind{KindWeb, KindApp, KindTV, KindServer} {
 		var by [3]*metrics.Counter
@@ -33,6 +36,7 @@ func newInstruments() *instruments {
 			by[o] = m.set.NewCounter(fmt.Sprintf(`assent_collector_events_total{kind=%q,outcome=%q}`, k, name))
 		}
 		m.outcomes[k] = &by
+		m.doubles[k] = m.set.NewCounter(fmt.Sprintf(`assent_collector_events_total{kind=%q,outcome="duplicate"}`, k))
 		m.received[k] = m.set.NewCounter(fmt.Sprintf(`assent_collector_events_received_total{kind=%q}`, k))
 	}
 	for _, r := range AllReasons {
@@ -42,6 +46,8 @@ func newInstruments() *instruments {
 		m.reasons[Reason(r.String())] = m.set.GetOrCreateCounter(fmt.Sprintf(`assent_collector_refused_total{reason=%q}`, r.String()))
 	}
 	m.unknown = m.set.NewCounter(`assent_collector_refused_total{reason="unlisted"}`)
+	m.twins = m.set.NewCounter(`assent_collector_twins_waited_total`)
+	m.capped = m.set.NewCounter(`assent_collector_bad_rows_capped_total`)
 	m.unlocated = m.set.NewCounter(`assent_collector_unlocated_total`)
 	m.latency = metric.NewHistogram(m.set, `assent_collector_request_seconds`)
 	return m
@@ -55,9 +61,11 @@ func (m *instruments) refused(r Reason) {
 	m.unknown.Inc()
 }
 
-// results counts outcomes; accepted includes the withheld, as in the answer.
-func (m *instruments) results(k Kind, results []Result) {
+// results counts outcomes; accepted includes the withheld, as in the answer, and
+// the doubles of events that were stored before.
+func (m *instruments) results(k Kind, results []Result, doubles int) {
 	m.received[k].Add(len(results))
+	m.doubles[k].Add(doubles)
 	by := m.outcomes[k]
 	for i := range results {
 		if results[i].Outcome != Refused {

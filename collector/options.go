@@ -25,6 +25,8 @@ type Options struct {
 	Pages    map[string]Handler // exact path → page, for GET and POST
 	Now      func() time.Time
 	BadKeys  []keys.Key // keyed hashes of bad rows, rotated by day
+	Dedup    sinks.Deduper
+	DedupKey keys.Key // of the events' IDs; all processes on one data directory share it
 
 	BadTopic  string // default events.bad
 	CDNHeader string // a header holding the client address, believed from trusted peers only
@@ -47,6 +49,10 @@ type CookieOptions struct {
 }
 
 // Limits bound what one sender can cost. Zero fields take the default.
+//
+// The rates are token buckets of requests with events, for each source and for
+// each client address (IPv6: the /64), the latter not for a server that showed its
+// token. A choice is never limited by rate, memory or the sink's admission.
 type Limits struct {
 	Header       int           // bytes of request line and headers, default 16 KiB
 	Body         int           // bytes on the wire, default 4 MiB
@@ -57,6 +63,14 @@ type Limits struct {
 	ReadTimeout  time.Duration // whole request, default 15 s
 	WriteTimeout time.Duration // whole answer, default 15 s
 	IdleTimeout  time.Duration // between requests, default 60 s
+
+	Memory       int // bytes of bodies above 64 KiB, on the wire and decompressed, of all requests together, default 256 MiB
+	SourceRate   int // requests a second of one source, default 0: any
+	SourceBurst  int // at once, default one second's
+	AddressRate  int // requests a second of one client address, default 0: any
+	AddressBurst int // at once, default one second's
+	BadRows      int // bad rows a second of one source, stage and reason, default 10; beyond it they are added up
+	BadRowBurst  int // at once, default 100
 }
 
 func orDefault[T comparable](v *T, d T) {
@@ -82,6 +96,9 @@ func (o *Options) EnsureDefaults() {
 	orDefault(&l.ReadTimeout, 15*time.Second)
 	orDefault(&l.WriteTimeout, 15*time.Second)
 	orDefault(&l.IdleTimeout, time.Minute)
+	orDefault(&l.Memory, 256<<20)
+	orDefault(&l.BadRows, 10)
+	orDefault(&l.BadRowBurst, 100)
 }
 
 // Validate reports the first contradiction.
@@ -111,6 +128,13 @@ func (l Limits) Validate() error {
 		{"read_timeout", int64(l.ReadTimeout)},
 		{"write_timeout", int64(l.WriteTimeout)},
 		{"idle_timeout", int64(l.IdleTimeout)},
+		{"memory", int64(l.Memory)},
+		{"source_rate", int64(l.SourceRate)},
+		{"source_burst", int64(l.SourceBurst)},
+		{"address_rate", int64(l.AddressRate)},
+		{"address_burst", int64(l.AddressBurst)},
+		{"bad_rows", int64(l.BadRows)},
+		{"bad_row_burst", int64(l.BadRowBurst)},
 	} {
 		if limit.n < 0 {
 			errs = append(errs, fmt.Errorf("limits: %s is negative", limit.name))

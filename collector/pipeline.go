@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"io"
 	"net/netip"
 	"time"
 	"unsafe"
@@ -23,6 +24,12 @@ type exchange struct {
 
 	encoding []byte // Content-Encoding as sent
 
+	wire      io.Reader // the body as far as it was not read; nil once it was
+	announced int       // its length; -1: in chunks
+	conn      *lingerConn
+	memory    *budget
+	borrowed  int // bytes of it
+
 	policy *inForce
 	place  place
 	person *consent.State
@@ -34,11 +41,17 @@ type exchange struct {
 	batch   sinks.Batch
 	headers []sinks.Header
 	arena   []byte // clean bytes, keys, header values of the batch
+	raw     []byte // body as it came
 	body    []byte // decompressed body
+	scratch []byte
 	ip      []byte // the client address as text
 	stamp   []byte // the time of receipt as text
 	fresh   string // a visitor id given out with this answer
 	ids     ids
+
+	claims  []sinks.ID // of events that this request is about to store
+	twins   []sinks.ID // of events that others are about to store
+	doubles int        // events that are stored already, twins among them
 }
 
 // place is where a person is, as far as known, and the law that follows.
@@ -55,6 +68,9 @@ type judged struct {
 	res      consent.Resolution
 	signal   consent.Signals
 	receipt  string
+	id       sinks.ID        // zero: not to be told from others
+	subject  consent.Subject // whose choices bear on it; its bytes are the request's
+	mark     uint64          // of what was known of the subject
 	decision policy.Decision
 	supply   redact.Supply
 	tally    redact.Tally
@@ -69,26 +85,38 @@ func (c *Collector) collect(x *exchange, d Dialect) {
 	c.locate(x)
 	c.consent(x)
 	for i := range x.events {
-		res := &x.results[i]
+		res, first := &x.results[i], len(x.batch.Records)
 		switch e := &x.events[i]; {
 		case e.Reason != "":
 			c.badRow(x, StageReceive, e, res.refuse(e.Reason))
 		case !c.decide(x, e, res):
 			c.badRow(x, StageDecide, e, res)
+		case !c.isNew(x, e, res):
 		case !c.redact(x, e, res):
+			c.unclaim(x)
 			c.badRow(x, StageRedact, e, res)
 		}
+		c.enclose(x, first, res.Outcome != Refused)
 	}
-	if err := c.commit(x); err != nil {
+	err := c.commit(x)
+	c.settle(x, err == nil)
+	if err == nil {
+		err = c.await(x)
+	}
+	if err != nil {
 		c.refuseRequest(x, err)
 		return
 	}
 	c.answer(x, d)
 }
 
-// receive resolves the source, opens the body and splits it into events.
+// receive lets the request in, takes its body and splits it into events.
 func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
-	if err := c.open(x); err != nil {
+	if err := c.enter(x); err != nil {
+		return err
+	}
+	before := x.source
+	if err := c.takeBody(x, c.o.Limits.Body, c.o.Limits.Decompressed); err != nil {
 		return err
 	}
 	events, err := d.Events(&x.req, x.events[:0])
@@ -98,6 +126,11 @@ func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
 	}
 	if err := c.admit(x); err != nil {
 		return err
+	}
+	if x.source != before {
+		if err := c.share(x); err != nil {
+			return err
+		}
 	}
 	if len(x.events) == 0 {
 		return &RequestError{ReasonEmpty, "the body holds no event"}
@@ -234,6 +267,7 @@ func (c *Collector) commit(x *exchange) *RequestError {
 	if len(x.batch.Records) == 0 {
 		return nil
 	}
+	x.batch.Promise = x.source.Promise
 	// No deadline of the request's own: a sink bounds its wait, and what it may
 	// already have written is better acknowledged than sent twice.
 	if err := c.o.Sink.Commit(context.Background(), &x.batch); err != nil {
@@ -248,7 +282,7 @@ func (c *Collector) commit(x *exchange) *RequestError {
 
 // answer tells the sender what became of its events.
 func (c *Collector) answer(x *exchange, d Dialect) {
-	c.m.results(x.source.Kind, x.results)
+	c.m.results(x.source.Kind, x.results, x.doubles)
 	x.ans.Status = 200
 	d.Answer(&x.req, &x.ans, x.results)
 }
@@ -265,16 +299,25 @@ func (x *exchange) mayName(right bool) bool {
 }
 
 // personOf is whose event it is: the proven cookie or token; else the tracker's
-// own anonymous id once a choice was linked to it.
+// own anonymous id once a choice was linked to it. The subject named is also who may
+// yet take back what the event is judged by: an id that nobody linked so far, or the
+// one that the answer to this request gives out.
 func (c *Collector) personOf(x *exchange, e *Event) *consent.State {
-	if !x.person.Subject.IsZero() {
+	one := &x.one
+	if one.subject, one.mark = x.person.Subject, x.person.Mark; !one.subject.IsZero() {
 		return x.person
 	}
 	id := scalarText(e.peek.get(peekAnonymousID))
 	if len(id) == 0 {
+		if x.fresh != "" {
+			one.subject = consent.Subject{Kind: consent.Visitor, ID: x.fresh}
+			one.mark = c.o.Registry.Mark(one.subject)
+		}
 		return x.person
 	}
-	linked := c.o.Registry.Lookup(consent.Subject{Kind: consent.Anonymous, ID: unsafe.String(unsafe.SliceData(id), len(id))})
+	one.subject = consent.Subject{Kind: consent.Anonymous, ID: unsafe.String(unsafe.SliceData(id), len(id))}
+	linked := c.o.Registry.Lookup(one.subject)
+	one.mark = linked.Mark
 	return consent.Combine(x.person, linked.In(x.policy.Purposes()))
 }
 

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"math/rand/v2"
 	"strconv"
 
 	"assent/redact"
@@ -26,15 +27,29 @@ var problems = map[Reason]struct {
 	ReasonOrigin:      {403, "This origin may not speak for this source"},
 	ReasonChoice:      {400, "The choice cannot be recorded as sent"},
 	ReasonTimeout:     {408, "The request took too long to arrive"},
+	ReasonRateLimited: {429, "Too many requests from here; send this one again later"},
 	ReasonUnavailable: {503, "The events cannot be stored now; send them again"},
+	ReasonOverloaded:  {503, "Too much is under way here; send this again later"},
 	ReasonInternal:    {500, "Internal error"},
 }
 
 // ErrTooManyEvents refuses a request that holds more events than allowed.
 var ErrTooManyEvents = &RequestError{ReasonTooMany, "split the batch"}
 
-// retryAfter is the pause asked of senders when the sink cannot take records.
-const retryAfter = "5"
+// retryAfter is the pause asked of senders, in seconds: the least for a status and
+// up to as much again, by chance, so that they do not all come back at once; 0
+// for a status that asks for none. A bucket has a token again within a second.
+func retryAfter(status int) (seconds int) {
+	switch status {
+	case 429:
+		seconds = 1
+	case 503:
+		seconds = 4
+	default:
+		return 0
+	}
+	return seconds + rand.IntN(seconds+1)
+}
 
 // refuse turns the answer into problem details (RFC 9457).
 func refuse(a *Answer, reason Reason, detail string) {
@@ -54,7 +69,7 @@ func refuse(a *Answer, reason Reason, detail string) {
 		b = redact.AppendQuoted(b, detail)
 	}
 	a.Body = append(b, '}', '\n')
-	if p.status == 503 {
-		a.Header("Retry-After", retryAfter)
+	if pause := retryAfter(p.status); pause > 0 {
+		a.Header("Retry-After", strconv.Itoa(pause))
 	}
 }

@@ -36,7 +36,9 @@ const (
 	ReasonOrigin      Reason = "origin_not_allowed"
 	ReasonChoice      Reason = "choice_invalid"
 	ReasonTimeout     Reason = "request_timeout"
+	ReasonRateLimited Reason = "rate_limited"
 	ReasonUnavailable Reason = "sink_unavailable"
+	ReasonOverloaded  Reason = "overloaded"
 	ReasonInternal    Reason = "internal"
 )
 
@@ -53,7 +55,7 @@ const (
 var AllReasons = []Reason{
 	ReasonMethod, ReasonNotFound, ReasonUnreadable, ReasonEmpty, ReasonEncoding, ReasonDecompress,
 	ReasonTooLarge, ReasonHeaderLarge, ReasonTooMany, ReasonMediaType, ReasonSource, ReasonOrigin, ReasonChoice,
-	ReasonTimeout, ReasonUnavailable, ReasonInternal,
+	ReasonTimeout, ReasonRateLimited, ReasonUnavailable, ReasonOverloaded, ReasonInternal,
 	ReasonTypeMissing, ReasonTypeInvalid, ReasonEventInvalid, ReasonIDInvalid, ReasonEventTooLarge,
 }
 

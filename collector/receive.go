@@ -2,12 +2,55 @@ package collector
 
 import (
 	"errors"
+	"net/netip"
 
 	"assent/redact"
 )
 
-// open finds the source by what headers and query say, checks the origin and
-// decompresses the body. A key that only the body holds is looked for by admit.
+// enter is all that is asked of a request before its body is read, as far as it
+// can be answered without: room in the sink, a source, the sender's rate.
+func (c *Collector) enter(x *exchange) *RequestError {
+	if c.o.Sink.Admit("") != nil {
+		return errSink
+	}
+	if x.announced >= 0 && x.announced <= prefetched {
+		// It is here already, and the connection lives on if it is refused.
+		if err := c.readBody(x, c.o.Limits.Body); err != nil {
+			return err
+		}
+	}
+	err := c.open(x)
+	// Who showed a token speaks for many from one address.
+	if !x.proven && c.addresses != nil && !c.addresses.take(c.sender(x), x.req.Received) {
+		return errRate
+	}
+	if err != nil || x.source == nil {
+		return err
+	}
+	return c.share(x)
+}
+
+// share is what one source may have of the sink and of the node's time.
+func (c *Collector) share(x *exchange) *RequestError {
+	if c.o.Sink.Admit(x.source.ID) != nil {
+		return errSink
+	}
+	if !x.source.bucket.take(c.sourceRate, x.req.Received) {
+		return errRate
+	}
+	return nil
+}
+
+// sender is the client address, or the peer's where the proxies name none.
+func (c *Collector) sender(x *exchange) netip.Addr {
+	if addr := c.clientAddr(x); addr.IsValid() {
+		return addr
+	}
+	return x.req.Peer
+}
+
+// open finds the source by what headers and query say and checks the origin. A
+// key that only the body holds is looked for by admit.
 func (c *Collector) open(x *exchange) *RequestError {
 	r := &x.req
 	r.MaxEvents = c.o.Limits.Events
@@ -19,14 +62,22 @@ func (c *Collector) open(x *exchange) *RequestError {
 	if x.source != nil && !x.source.allows(r.Origin, r.Host) {
 		return &RequestError{ReasonOrigin, ""}
 	}
-	if encoding := x.encoding; len(encoding) > 0 && !asciiEqualFold(encoding, "identity") {
-		body, err := decompress(x.body[:0], r.Body, encoding, c.o.Limits.Decompressed)
-		x.body = body
-		if err != nil {
-			return err
-		}
-		r.Body = body
+	return nil
+}
+
+// takeBody reads the body, at most limit bytes of it, and decompresses it, to at
+// most unfolded bytes.
+func (c *Collector) takeBody(x *exchange, limit, unfolded int) *RequestError {
+	if err := c.readBody(x, limit); err != nil {
+		return err
 	}
+	if len(x.encoding) == 0 || asciiEqualFold(x.encoding, "identity") {
+		return nil
+	}
+	if err := x.decompress(x.req.Body, unfolded); err != nil {
+		return err
+	}
+	x.req.Body = x.body
 	return nil
 }
 
@@ -62,12 +113,13 @@ func asRequestError(err error) *RequestError {
 // that cannot be read leaves a bad row; a sender without a source leaves a
 // count only, so that strangers cannot fill the disk.
 func (c *Collector) refuseRequest(x *exchange, err *RequestError) {
-	x.batch.Records, x.headers = x.batch.Records[:0], x.headers[:0]
+	x.batch.Events, x.batch.Records, x.headers = x.batch.Events[:0], x.batch.Records[:0], x.headers[:0]
 	x.ans.Cookies = x.ans.Cookies[:0]
 	switch err.Reason {
 	case ReasonUnreadable, ReasonEmpty, ReasonDecompress, ReasonTooMany:
-		if x.source != nil {
+		if x.source != nil && x.wire == nil {
 			c.appendBadRow(x, StageReceive, err.Reason, x.req.Body)
+			c.enclose(x, 0, false)
 			if c.commit(x) != nil {
 				err = &RequestError{ReasonUnavailable, ""}
 			}

@@ -17,9 +17,19 @@ func (c *Collector) table() map[string]methods {
 	for _, r := range c.o.Dialects {
 		add(r.Method, r.Path, func(x *exchange) { c.collect(x, r.Dialect) })
 	}
-	add("POST", "/v1/consent", c.recordChoice)
+	small := func(f func(*exchange)) func(*exchange) {
+		return func(x *exchange) {
+			if err := c.takeBody(x, smallBody, smallBody); err != nil {
+				c.refuseQuietly(x, err)
+				return
+			}
+			f(x)
+		}
+	}
+	add("POST", "/v1/consent", small(c.recordChoice))
 	// HEAD is only for what GET changes nothing by: never for a dialect.
 	read := func(path string, f func(*exchange)) {
+		f = small(f)
 		add("GET", path, f)
 		add("HEAD", path, func(x *exchange) { x.req.Method = methodGet; f(x) })
 	}
@@ -28,7 +38,7 @@ func (c *Collector) table() map[string]methods {
 	for path, page := range c.o.Pages {
 		serve := func(x *exchange) { page(&x.req, &x.ans) }
 		read(path, serve)
-		add("POST", path, serve)
+		add("POST", path, small(serve))
 	}
 	return t
 }

@@ -3,6 +3,7 @@ package collector
 import (
 	"strconv"
 	"time"
+	"unsafe"
 
 	"assent/consent"
 	"assent/policy"
@@ -35,6 +36,14 @@ var signalNames = func() (names [256][]byte) {
 	return names
 }()
 
+// The headers that judging again may change.
+const (
+	headerID       = "ce_id"
+	headerPurposes = "privacy-purposes"
+	headerReceipt  = "privacy-receipt"
+	headerRemoved  = "privacy-removed"
+)
+
 // maxCEID bounds a sender's message id used as ce_id.
 const maxCEID = 128
 
@@ -49,9 +58,9 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 	}
 	add("ce_specversion", valueSpecVersion)
 	if own := clientID(&e.peek); key != nil && own != nil && plan.Visitor() == policy.WholeVisitor {
-		add("ce_id", x.keep(own))
+		add(headerID, x.keep(own))
 	} else {
-		add("ce_id", x.keep(id))
+		add(headerID, x.keep(id))
 	}
 	add("ce_source", x.source.urn)
 	add("ce_type", ceType(one.kind.Type))
@@ -65,15 +74,15 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 	add("privacy-regime", x.keepString(one.place.regime.Header()))
 	mark = len(x.arena)
 	x.arena = x.policy.appendNames(x.arena, plan.Purposes)
-	add("privacy-purposes", x.since(mark))
+	add(headerPurposes, x.since(mark))
 	add("privacy-policy", x.keepString(x.policy.stamp))
 	add("privacy-policy-hash", x.keepString(x.policy.hash))
 	if key != nil && one.receipt != "" {
-		add("privacy-receipt", x.keepString(one.receipt))
+		add(headerReceipt, x.keepString(one.receipt))
 	}
 	mark = len(x.arena)
 	x.arena = strconv.AppendInt(x.arena, int64(one.tally.Removed), 10)
-	add("privacy-removed", x.since(mark))
+	add(headerRemoved, x.since(mark))
 	if one.signal.Present != 0 {
 		add("privacy-signals", signalNames[one.signal.Present])
 	}
@@ -91,25 +100,57 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 // visitorKey is the visitor id as this recipient receives it, else nil: what is
 // not in the value must not be in the key.
 func (x *exchange) visitorKey(e *Event, plan *policy.Plan, clean []byte) []byte {
-	var raw []byte
+	var id []byte
 	switch plan.Visitor() {
-	case policy.NoVisitor:
-		return nil
 	case policy.WholeVisitor:
-		if raw = e.peek.get(peekAnonymousID); raw == nil {
+		raw := e.peek.get(peekAnonymousID)
+		if raw == nil {
 			return x.visitorID()
 		}
+		id = scalarText(raw)
 	case policy.ReducedVisitor:
-		var span [1]redact.Span
-		if visitorFinder.Find(clean, span[:]) != nil || span[0].Start == span[0].End {
-			return nil
-		}
-		raw = span[0].Of(clean)
+		id = reducedID(clean)
 	}
-	if id := scalarText(raw); len(id) > 0 {
+	if len(id) > 0 {
 		return x.keep(id)
 	}
 	return nil
+}
+
+// reducedID is the visitor id as clean bytes hold it, nil where they hold none.
+func reducedID(clean []byte) []byte {
+	var span [1]redact.Span
+	if visitorFinder.Find(clean, span[:]) != nil || span[0].Start == span[0].End {
+		return nil
+	}
+	return scalarText(span[0].Of(clean))
+}
+
+// enclose adds to the batch what goes with the event whose records begin at first:
+// how many there are and, where some may have to wait, by what it was judged.
+func (c *Collector) enclose(x *exchange, first int, judged bool) {
+	one := &x.one
+	x.batch.Events = append(x.batch.Events, sinks.Event{Records: len(x.batch.Records) - first})
+	last := &x.batch.Events[len(x.batch.Events)-1]
+	j := &last.Judged
+	j.Source = x.source.ID
+	if !judged || last.Records == 0 {
+		return
+	}
+	last.ID = one.id
+	if x.policy.Withdrawable(one.decision.Allowed) {
+		mark := len(x.arena)
+		x.arena = c.o.Registry.SealSubject(x.arena, one.subject, x.ids.rng)
+		if len(x.arena) > mark {
+			j.Subject, j.Mark = x.since(mark), one.mark
+		}
+	}
+	mark := len(x.arena)
+	x.arena = one.place.at.AppendTo(x.arena)
+	place := x.since(mark)
+	j.Place = unsafe.String(unsafe.SliceData(place), len(place))
+	j.At, j.Policy = x.req.Received.UnixMilli(), x.policy.hash
+	j.Purposes, j.Allowed, j.Shared = uint64(one.decision.Event), one.decision.Allowed, one.decision.Shared
 }
 
 // visitorID is the id that offer supplies, or nil.

@@ -30,8 +30,20 @@ type Collector struct {
 	m       *instruments
 	routes  map[string]methods
 	bulk    map[string]bool // paths whose bodies hold events
-	pool    sync.Pool
 	server  *fasthttp.Server
+
+	pool  sync.Pool
+	large chan *exchange // see giveBack
+
+	memory     budget
+	sourceRate rate
+	addresses  *addresses
+	badRate    rate
+	bad        badCaps
+
+	flushing sync.Once
+	stopping sync.Once
+	stopped  chan struct{}
 }
 
 // New compiles the options. It does not listen yet.
@@ -44,7 +56,13 @@ func New(o Options) (*Collector, error) {
 	if len(wrong) > 0 {
 		return nil, wrong[0]
 	}
-	c := &Collector{o: o, sources: sources, proxies: o.Proxies, m: newInstruments()}
+	l := o.Limits
+	c := &Collector{
+		o: o, sources: sources, proxies: o.Proxies, m: newInstruments(),
+		memory: budget{limit: int64(l.Memory)}, large: make(chan *exchange, keepLarge),
+		sourceRate: newRate(l.SourceRate, l.SourceBurst), addresses: newAddresses(newRate(l.AddressRate, l.AddressBurst)),
+		badRate: newRate(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}),
+	}
 	if c.proxies == nil {
 		c.proxies = &geo.Proxies{}
 	}
@@ -59,22 +77,23 @@ func New(o Options) (*Collector, error) {
 		defer mu.Unlock()
 		var s [32]byte
 		_, _ = seeds.Read(s[:])
-		return &exchange{ids: ids{rng: rand.NewChaCha8(s)}}
+		return &exchange{memory: &c.memory, ids: ids{rng: rand.NewChaCha8(s)}}
 	}
 	c.routes, c.bulk = c.table(), map[string]bool{}
 	for _, r := range o.Dialects {
 		c.bulk[r.Path] = true
 	}
 	c.SetPolicy(o.Policy)
-	l := o.Limits
 	c.server = &fasthttp.Server{
 		Handler:            c.handle,
-		HeaderReceived:     c.bodyLimit,
+		HeaderReceived:     c.headerReceived,
+		ExpectHandler:      c.expect,
 		ErrorHandler:       c.unreadable,
 		Logger:             silent{},
 		ReadBufferSize:     l.Header,
+		StreamRequestBody:  true, // see wire.go
 		MaxRequestBodySize: l.Body,
-		Concurrency:        l.Connections,
+		Concurrency:        2 * l.Connections, // more than the listener lets in
 		ReadTimeout:        l.ReadTimeout,
 		WriteTimeout:       l.WriteTimeout,
 		IdleTimeout:        l.IdleTimeout,
@@ -98,12 +117,31 @@ func (c *Collector) Policy() *policy.Policy { return c.policy.Load().Policy }
 func (c *Collector) WriteMetrics(w io.Writer) { c.m.set.WritePrometheus(w) }
 
 // Serve answers on the listener until Shutdown.
-func (c *Collector) Serve(ln net.Listener) error { return c.server.Serve(lingering{ln}) }
+func (c *Collector) Serve(ln net.Listener) error {
+	c.flushing.Do(func() { go c.flush() })
+	return c.server.Serve(&listener{Listener: ln, max: int64(c.o.Limits.Connections), refused: c.tooMany})
+}
 
-// Shutdown stops accepting, answers what is in flight and returns when all
-// connections are closed or the context ends.
+// tooMany answers for a connection beyond Limits.Connections.
+func (c *Collector) tooMany(conn net.Conn) {
+	c.m.refused(ReasonOverloaded)
+	var a Answer
+	refuse(&a, ReasonOverloaded, "")
+	b := fmt.Appendf(nil, "HTTP/1.1 %d Service Unavailable\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n", a.Status, a.ContentType, len(a.Body))
+	for _, h := range a.Headers {
+		b = fmt.Appendf(b, "%s: %s\r\n", h.Name, h.Value)
+	}
+	// A new connection has room for this: nothing to wait for.
+	_, _ = conn.Write(append(append(b, "\r\n"...), a.Body...))
+}
+
+// Shutdown stops accepting, answers what is in flight, writes the bad rows that
+// were added up and returns when all connections are closed or the context ends.
 func (c *Collector) Shutdown(ctx context.Context) error {
-	return c.server.ShutdownWithContext(ctx)
+	err := c.server.ShutdownWithContext(ctx)
+	c.stopping.Do(func() { close(c.stopped) })
+	c.flushBadRows()
+	return err
 }
 
 // silent: fasthttp's own messages can quote what a client sent.
@@ -111,58 +149,24 @@ type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
-// bodyLimit bounds a body before it is read: fasthttp reserves what the header
-// announces. Only a dialect's route takes the whole limit.
-func (c *Collector) bodyLimit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	path, _, _ := bytes.Cut(h.RequestURI(), []byte{'?'})
-	if c.bulk[string(path)] {
-		return fasthttp.RequestConfig{}
-	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: min(smallBody, c.o.Limits.Body)}
-}
-
-// smallBody is the most that routes without events take.
-const smallBody = 64 << 10
-
 // handle runs one request. A panic is a bug of ours and costs one request, not
 // the process; its message may hold visitor data and is not logged.
 func (c *Collector) handle(ctx *fasthttp.RequestCtx) {
-	x := c.pool.Get().(*exchange)
-	x.reset(c.policy.Load(), c.o.Now())
+	x := c.borrow(ctx)
 	defer func() {
 		if recover() != nil {
 			c.m.refused(ReasonInternal)
-			x = &exchange{ids: x.ids}
+			c.settle(x, false)
+			x = &exchange{memory: x.memory, borrowed: x.borrowed, wire: x.wire, conn: x.conn, ids: x.ids}
 			refuse(&x.ans, ReasonInternal, "")
 		}
 		c.respond(ctx, x)
-		c.pool.Put(x)
+		c.giveBack(x)
 	}()
 	c.readRequest(ctx, x)
 	c.route(x)
 	cors(x)
 	c.m.latency.Observe(int64(c.o.Now().Sub(x.req.Received)))
-}
-
-// keepArena bounds what a pooled exchange keeps from an unusually large request.
-const keepArena = 1 << 20
-
-func (x *exchange) reset(p *inForce, now time.Time) {
-	x.req = Request{Received: now, Forwarding: geo.Forwarding{
-		Forwarded: x.req.Forwarding.Forwarded[:0], XForwardedFor: x.req.Forwarding.XForwardedFor[:0], CDN: x.req.Forwarding.CDN[:0],
-	}}
-	x.ans.Status, x.ans.ContentType = 200, ""
-	x.ans.Body, x.ans.Headers, x.ans.Cookies = x.ans.Body[:0], x.ans.Headers[:0], x.ans.Cookies[:0]
-	x.source, x.proven, x.keyed, x.encoding = nil, false, false, nil
-	x.policy, x.person, x.fresh = p, nil, ""
-	x.ip, x.stamp = x.ip[:0], appendTime(x.stamp[:0], now)
-	clear(x.events)
-	x.events, x.results = x.events[:0], x.results[:0]
-	clear(x.batch.Records)
-	x.batch.Records, x.headers, x.arena = x.batch.Records[:0], x.headers[:0], x.arena[:0]
-	if cap(x.arena) > keepArena || cap(x.body) > keepArena {
-		x.arena, x.body, x.headers, x.batch.Records, x.events, x.results = nil, nil, nil, nil, nil, nil
-	}
 }
 
 var (
@@ -176,7 +180,11 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	r.Method, r.Path, r.Host = ctx.Method(), ctx.Path(), ctx.Host()
 	r.Query = ctx.QueryArgs()
 	r.ContentType = h.ContentType()
-	r.Body = ctx.Request.Body()
+	if x.wire = ctx.RequestBodyStream(); x.wire == nil {
+		r.Body = ctx.Request.Body()
+	}
+	x.announced = h.ContentLength()
+	x.conn, _ = ctx.Conn().(*lingerConn)
 	r.Origin = h.Peek("Origin")
 	r.FetchSite = h.Peek("Sec-Fetch-Site")
 	r.UserAgent = ctx.UserAgent()
@@ -251,6 +259,13 @@ func (c *Collector) respond(ctx *fasthttp.RequestCtx, x *exchange) {
 		h.Add("Set-Cookie", c.setCookie(k))
 	}
 	ctx.Response.SetBody(a.Body)
+	if x.wire != nil {
+		// What is left of the body would be read as the next request.
+		ctx.SetConnectionClose()
+		if x.conn != nil {
+			x.conn.linger = a.Status != 408
+		}
+	}
 }
 
 // setCookie writes a first-party cookie (RFC 6265). SameSite=Lax lets it come
@@ -276,8 +291,6 @@ func (c *Collector) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	switch {
 	case errors.As(err, &small):
 		reason, detail = ReasonHeaderLarge, ""
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		reason, detail = ReasonTooLarge, ""
 	case errors.As(err, &timeout) && timeout.Timeout():
 		reason, detail = ReasonTimeout, ""
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"assent/policy"
+	"assent/sinks"
 )
 
 // Kind says what sends a source's events.
@@ -32,9 +33,11 @@ type Source struct {
 	// A server that sent its bearer token may name these for the person it
 	// speaks of; without the right the person's place is unknown.
 	MayNameAddress, MayNameTime bool
+	Promise                     sinks.Promise // what a 2xx to it stands for; durable by default
 
-	urn  []byte
-	open bool // the demo source: no key, same-origin and loopback pages
+	urn    []byte
+	open   bool // the demo source: no key, same-origin and loopback pages
+	bucket bucket
 }
 
 // Demo is the source in force when none is configured: it takes events without
@@ -86,6 +89,9 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 		case KindWeb, KindApp, KindTV, KindServer:
 		default:
 			add("kind %q is none of web, app, tv, server", src.Kind)
+		}
+		if src.Promise != sinks.Durable && src.Promise != sinks.Delivered {
+			add("its promise is neither durable nor delivered")
 		}
 		if src.ID == "" || ids[src.ID] {
 			add("every source needs an id of its own")

@@ -9,7 +9,7 @@ import (
 
 // TestHotPathAllocatesNothing pins what happens for every event.
 func TestHotPathAllocatesNothing(t *testing.T) {
-	f := setup(t)
+	f := setup(t, sealing("j"))
 	f.o.Now = time.Now // the fixture's clock is not what is measured
 	o := f.choose(t, nil, `{"all":"granted","link":{"anonymousId":"X"}}`)
 	choice, id, token := []byte(o.ChoiceCookie), []byte(o.IDCookie), []byte(o.Token)
@@ -17,6 +17,8 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 	s := f.Identify(choice, id, nil)
 	now := time.Now()
 	var sig Signals
+	random := chance(1)
+	ref := f.SealSubject(nil, s.Subject, random)
 	for name, fn := range map[string]func(){
 		"identify cookies": func() { f.Identify(choice, id, nil) },
 		"identify token":   func() { f.Identify(nil, nil, token) },
@@ -27,6 +29,9 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 		"segment":          func() { f.p.SegmentPreferences(prefs, &sig) },
 		"combine":          func() { Combine(f.Identify(nil, nil, nil), f.Lookup(Subject{Anonymous, "X"})) },
 		"resolve":          func() { resolved = Resolve(Rules{OptOut: 3}, s, &sig, now, now) },
+		"seal":             func() { ref = f.SealSubject(ref[:0], s.Subject, random) },
+		"stands":           func() { stands = f.Stands(s.Mark) },
+		"mark":             func() { stands = f.Stands(f.Mark(s.Subject)) },
 	} {
 		if n := testing.AllocsPerRun(100, fn); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
@@ -34,4 +39,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 	}
 }
 
-var resolved Resolution
+var (
+	resolved Resolution
+	stands   bool
+)

@@ -66,3 +66,34 @@ func BenchmarkSegmentPreferences(b *testing.B) {
 		p.SegmentPreferences(raw, &sig)
 	}
 }
+
+func BenchmarkSealSubject(b *testing.B) {
+	f := setup(b, sealing("j"))
+	random, s := chance(1), Subject{Visitor, "01935a2b-8f7e-7f3f-9a51-0c8d1f3f1b11"}
+	ref := f.SealSubject(nil, s, random)
+	b.Run("seal", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			ref = f.SealSubject(ref[:0], s, random)
+		}
+	})
+	b.Run("open", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := f.OpenSubject(ref); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkStands(b *testing.B) {
+	f := setup(b)
+	m := f.Mark(Subject{Visitor, "v"})
+	b.ReportAllocs()
+	for b.Loop() {
+		if !f.Stands(m) {
+			b.Fatal("does not stand")
+		}
+	}
+}

@@ -10,9 +10,12 @@ import (
 // epoch of every subject it touches after it is durable and before it is
 // acknowledged. Subjects share epochs by hash: a false alarm costs one look-up.
 type epochs struct {
-	seed  maphash.Seed
-	slots [4096]atomic.Uint64
+	seed   maphash.Seed
+	origin uint64 // of this process, so that another's marks do not stand here
+	slots  [1 << slotBits]atomic.Uint64
 }
+
+const slotBits = 12
 
 // dep is an epoch as it stood before the subject was read.
 type dep struct {
@@ -32,6 +35,32 @@ func (e *epochs) of(s Subject) dep {
 func (e *epochs) raise(s Subject) { e.slots[e.slot(s)].Add(1) }
 
 func (e *epochs) current(d *dep) bool { return e.slots[d.slot].Load() == d.epoch }
+
+// A mark is one or two deps in a word:
+//
+//	bit 0          set, so that a mark is never zero
+//	12 and 12 bits the slots; one slot stands twice
+//	39 bits        origin and the sum of their epochs: epochs only rise, so an
+//	               equal sum is two equal epochs
+const (
+	markA   = 1
+	markB   = markA + slotBits
+	markSum = markB + slotBits
+)
+
+func (e *epochs) mark(deps []dep) uint64 {
+	if len(deps) == 0 {
+		return 0
+	}
+	a, b := deps[0], deps[len(deps)-1]
+	return (e.origin+a.epoch+b.epoch)<<markSum | uint64(b.slot)<<markB | uint64(a.slot)<<markA | 1
+}
+
+func (e *epochs) stands(m uint64) bool {
+	const slot = 1<<slotBits - 1
+	sum := e.slots[m>>markA&slot].Load() + e.slots[m>>markB&slot].Load()
+	return m&1 != 0 && (e.origin+sum)<<markSum == m>>markSum<<markSum
+}
 
 // cached is a state and what it holds for: the exact bytes it was asked with.
 type cached struct {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,9 @@ type Options struct {
 	Now         func() time.Time // required
 	Rand        io.Reader        // required; safe for concurrent use
 	Node        uint16           // of this process in the fleet, for versions
+	// JournalKeys seal whose record waits in a journal: the first seals, all open.
+	// None where no record waits: then no subject is sealed.
+	JournalKeys []keys.Key
 	// GrantLife is how long a grant holds: default and ceiling 395 days (13 months:
 	// IAB Europe, TCF Policies, appendix A; CNIL advises 6 months).
 	GrantLife time.Duration
@@ -68,6 +72,7 @@ type Registry struct {
 	vocab  atomic.Pointer[vocabulary]
 	cache  *cache
 	epochs epochs
+	seals  []seal
 	locks  [256]sync.Mutex // writers, by subject
 }
 
@@ -86,6 +91,11 @@ func NewRegistry(o Options) (*Registry, error) {
 	}
 	r := &Registry{o: o, clock: Clock{Node: o.Node}, cache: newCache(o.CacheSize)}
 	r.epochs.seed = r.cache.seed
+	r.epochs.origin = maphash.String(r.cache.seed, "origin")
+	var err error
+	if r.seals, err = newSeals(o.JournalKeys); err != nil {
+		return nil, err
+	}
 	none, err := NewPurposes(nil)
 	if err != nil {
 		return nil, err
@@ -187,6 +197,7 @@ func (r *Registry) identify(v *vocabulary, h uint64, choiceCookie, idCookie, tok
 		return s
 	}
 	s.Presented = p
+	s.Mark = r.epochs.mark(e.deps[:e.n])
 	if len(choiceCookie) <= maxCredential && len(idCookie) <= maxCredential && len(token) <= maxCredential {
 		e.a, e.b, e.c, e.state = string(choiceCookie), string(idCookie), string(token), s
 		r.cache.put(h, e)
@@ -231,10 +242,8 @@ func (r *Registry) Lookup(s Subject) *State {
 	if err != nil {
 		return v.unreadable
 	}
-	e.state = v.nobody
-	if record != nil {
-		e.state = Fold(v.purposes, record)
-	}
+	e.state = Fold(v.purposes, record)
+	e.state.Mark = r.epochs.mark(e.deps[:e.n])
 	if len(s.ID) <= maxCredential {
 		r.cache.put(h, e)
 	}
@@ -270,6 +279,20 @@ func (r *Registry) follow(s Subject, e *cached) (*Record, error) {
 	}
 	return record, nil
 }
+
+// Mark is the mark of a subject nothing was recorded for yet, such as a visitor
+// whose id was made just now.
+func (r *Registry) Mark(s Subject) uint64 {
+	d := [1]dep{r.epochs.of(s)}
+	return r.epochs.mark(d[:])
+}
+
+// Stands reports whether nothing was recorded, since the state with this mark was
+// asked for, for whomever it rests on: their own record, or that of the holder a
+// tracker's id was followed to. True is exact: a choice acknowledged before the call
+// is seen. False may be an alarm about somebody else. A zero mark never stands, nor
+// does another process's. It takes no lock and allocates nothing.
+func (r *Registry) Stands(mark uint64) bool { return r.epochs.stands(mark) }
 
 // Receipt returns a signed receipt by its id; nil when there is none.
 func (r *Registry) Receipt(id string) ([]byte, error) { return r.o.Store.Receipt(id) }

@@ -16,6 +16,9 @@ type State struct {
 	Receipt string
 	// Presented says what became of each credential of the request.
 	Presented Presented
+	// Mark is of what the registry's store said for this answer; see Registry.Stands.
+	// Zero where it was not asked. Combine does not join marks.
+	Mark uint64
 
 	purposes   *Purposes
 	record     *Record // what the sets are folded from
@@ -166,5 +169,6 @@ func (s *State) In(p *Purposes) *State {
 	}
 	out := Fold(p, s.record)
 	out.Subject, out.Unreadable, out.Presented, out.remembered = s.Subject, s.Unreadable, s.Presented, s.remembered
+	out.Mark = s.Mark
 	return out
 }

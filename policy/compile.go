@@ -68,6 +68,7 @@ type Policy struct {
 	twins     []twin
 	sensitive uint64
 	all       uint64 // every purpose
+	choosable uint64 // what a person can take away: purposes that a choice may name, and their twins
 	adult     uint64 // never allowed to somebody who may be a child
 }
 
@@ -118,8 +119,12 @@ func (p *Policy) compilePurposes(ps *problems) {
 		if u.Sale || u.TargetedAds {
 			p.adult |= 1 << i
 		}
+		if basis.Chooses() {
+			p.choosable |= 1 << i
+		}
 		if device := p.layout.twins[u.Name]; device != 0 {
 			p.twins = append(p.twins, twin{1 << i, device})
+			p.choosable |= device
 			if p.adult>>i&1 != 0 {
 				p.adult |= device
 			}

@@ -51,6 +51,7 @@ type EventKind struct{ Type, Event []byte }
 // Decision is what becomes of one event. The caller owns it and reuses it.
 type Decision struct {
 	Allowed uint64             // the word of what is allowed; see Plan.Allowed for a recipient's
+	Shared  uint64             // the same for third parties
 	Event   consent.PurposeSet // what the event is for
 	Rule    int                // line of the event rule in the document; 0: its default
 	Plans   []Plan             // one for each recipient, in the policy's order
@@ -61,6 +62,7 @@ type Plan struct {
 	Recipient *Recipient
 	Pass      bool               // the gate: one of the event's purposes is served and allowed
 	Allowed   uint64             // the word for this recipient
+	Was       uint64             // the word by which the event was judged before; redact.First: it was not
 	Purposes  consent.PurposeSet // this recipient's, allowed
 }
 
@@ -89,13 +91,16 @@ func (pl *Plan) Visitor() Visitor {
 	return NoVisitor
 }
 
+// Before is the plan under the word by which the event was judged before.
+func (pl *Plan) Before() Plan { return pl.Recipient.plan(pl.Recipient.Purposes, pl.Was, pl.Was) }
+
 // Append appends to dst what of the event in src the recipient may have; see
 // redact.Program.Append. s and t may be nil.
 func (pl *Plan) Append(dst, src []byte, s *redact.Supply, t *redact.Tally) ([]byte, error) {
 	if !pl.Pass {
 		return dst, ErrWithheld
 	}
-	return pl.Recipient.program.Append(dst, src, redact.Grants{Was: redact.First, Now: pl.Allowed}, s, t)
+	return pl.Recipient.program.Append(dst, src, redact.Grants{Was: pl.Was, Now: pl.Allowed}, s, t)
 }
 
 // Decide works out, for one event, what each recipient may have. Pure; it
@@ -105,12 +110,17 @@ func (p *Policy) Decide(s Source, r *Regime, res *consent.Resolution, k EventKin
 	r, res = p.orStrictest(r, res)
 	e := p.routes.find(k)
 	d.Allowed, d.Event, d.Rule = p.allowed(s, r, res), e.purposes, e.line
+	d.Shared = shared(d.Allowed, s, r, res)
 	d.Plans = d.Plans[:0]
 	for _, to := range p.recipients {
-		w := p.allowedTo(to, d.Allowed, s, r, res)
-		served := consent.PurposeSet(w&p.all) & to.Purposes
-		d.Plans = append(d.Plans, Plan{to, served.Intersects(e.purposes), w, served})
+		d.Plans = append(d.Plans, to.plan(d.Event, redact.First, to.word(d.Allowed, d.Shared)))
 	}
+}
+
+// plan is what the recipient gets of an event under a word.
+func (to *Recipient) plan(event consent.PurposeSet, was, now uint64) Plan {
+	served := consent.PurposeSet(now) & to.Purposes
+	return Plan{Recipient: to, Pass: served.Intersects(event), Allowed: now, Was: was, Purposes: served}
 }
 
 // Allowed is the set of purposes allowed to a source's visitor, whoever the
@@ -125,8 +135,9 @@ func (p *Policy) Allowed(s Source, r *Regime, res *consent.Resolution) consent.P
 func (p *Policy) NeedsID(s Source, r *Regime, res *consent.Resolution) bool {
 	r, res = p.orStrictest(r, res)
 	w := p.allowed(s, r, res)
+	third := shared(w, s, r, res)
 	for _, to := range p.recipients {
-		word := p.allowedTo(to, w, s, r, res)
+		word := to.word(w, third)
 		if to.id.passes(word) || to.idElse.passes(word) {
 			return true
 		}
@@ -171,18 +182,24 @@ func (p *Policy) allowed(s Source, r *Regime, res *consent.Resolution) uint64 {
 	return w
 }
 
-// allowedTo narrows the word for one recipient: what a third party receives is a
-// sale where the law says so.
-func (p *Policy) allowedTo(to *Recipient, w uint64, s Source, r *Regime, res *consent.Resolution) uint64 {
-	if to.Role == RoleThirdParty {
-		if res.OptOut {
-			w &^= r.thirdParty
-		}
-		if s.Audience != General {
-			w &^= r.children
-		}
+// shared narrows the word for third parties: what one receives is a sale where
+// the law says so.
+func shared(w uint64, s Source, r *Regime, res *consent.Resolution) uint64 {
+	if res.OptOut {
+		w &^= r.thirdParty
+	}
+	if s.Audience != General {
+		w &^= r.children
 	}
 	return w
+}
+
+// word picks the recipient's of the two.
+func (to *Recipient) word(allowed, shared uint64) uint64 {
+	if to.Role == RoleThirdParty {
+		return shared
+	}
+	return allowed
 }
 
 // route is what an event rule says, compiled.

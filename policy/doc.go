@@ -8,6 +8,7 @@
 //	event     →  Regime   the law of the place and of the controller, today
 //	          →  Decide   basis, law and choice as one word; a Plan per recipient
 //	          →  Plan.Append  the bytes that recipient may have
+//	record that waited  →  Rejudge  what is on record now; a Plan never wider
 //
 // The word has a bit for each purpose, a second one for each legitimate interest
 // that some field on the device rests on, and one for each sensitive category.

@@ -1,9 +1,13 @@
 #!/bin/sh
-# bench.sh: the numbers of docs/measure.md. Takes about five minutes on a quiet
-# machine; on a busy one trust the ratios, and look at their spread.
+# bench.sh: the numbers of docs/measure.md but the long outage. Takes about half
+# an hour on a quiet machine; on a busy one trust the ratios, and look at their
+# spread. ROUNDS and SECONDS_A_RUN shorten it; ENV=GOMAXPROCS=3 is for the
+# assent process alone.
 set -eu
 cd "$(dirname "$0")/.."
+scripts/kafka.sh
 command -v wrk >/dev/null || { echo "bench: wrk is missing: apt-get install wrk" >&2; exit 1; }
+rounds=${ROUNDS:-5} seconds=${SECONDS_A_RUN:-5} env=${ENV-}
 
 echo "## Machine"
 echo "$(date -u +%F), $(nproc) cores, $(awk -F ': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(go version | cut -d' ' -f3), load $(cut -d' ' -f1 /proc/loadavg)"
@@ -18,4 +22,13 @@ echo "## Look-ups"
 go test ./geo/mmdb ./policy ./consent -run '^$' -bench 'Locate|Decide|Identify|Resolve' -benchtime 0.3s -count 3
 echo
 echo "## Whole requests"
-go run ./test/load -rounds "${ROUNDS:-5}" -seconds "${SECONDS_A_RUN:-5}" -svg docs/img/bench.svg
+go run ./test/load -rounds "$rounds" -seconds "$seconds" -env "$env" -svg docs/img/bench.svg
+echo
+echo "## Latency in an open loop"
+go run ./test/load/latency -rounds "$rounds" -run "$((2 * seconds))s" -env "$env"
+echo
+echo "## Batches"
+go run ./test/load/batches -rounds "$rounds" -run "$((2 * seconds))s" -env "$env"
+echo
+echo "## CPU of producing"
+(cd test/compare && go run . -rounds "$rounds")

@@ -33,7 +33,6 @@ type Forwarder interface {
 	// Send sends n parcels under their plan and returns nil when every in-sync
 	// replica has them, stored once. again says that an earlier Send of this
 	// plan may have reached the log. Errors are *Error:
-	//   Retriable         nothing is known: send again, later
 	//   ReasonTooLarge,
 	//   ReasonRefused     the parcels are not stored and never will be as they
 	//                     are; their plan is void
@@ -42,6 +41,7 @@ type Forwarder interface {
 	//   ReasonDoubtful    the plan has lost its force, and whether the parcels
 	//                     are stored cannot be found out: plan again, and count
 	//                     them as possibly doubled
+	//   any other         nothing is known: send again, later
 	// The parcels belong to the forwarder until Send returns, and not after.
 	Send(ctx context.Context, l Lane, plan []byte, parcels []Parcel, again bool) (Sent, error)
 

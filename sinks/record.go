@@ -49,7 +49,7 @@ type Judged struct {
 	Policy   string // hash of the policy
 	Purposes uint64 // what the event is for, as bits of that policy
 	Allowed  uint64 // what was allowed, as bits of that policy
-	OptOut   bool   // a universal opt-out signal came with it
+	Shared   uint64 // the same for third parties, who may have less
 }
 
 // Promise is what a 2xx stands for.

@@ -27,6 +27,7 @@ type admin struct {
 	cfg          *config
 	collector    *collector.Collector
 	sink         sinks.Committer
+	downstream   sinks.Forwarder // nil without Kafka
 	store        consent.Store
 	places       *mmdb.Reader
 	log          *slog.Logger
@@ -98,9 +99,10 @@ func (a *admin) healthy(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// ready reports each part; 503 while one of them cannot do its work. A policy
-// file that does not compile is told but does not turn readiness: the last good
-// policy judges.
+// ready reports each part; 503 while one of them cannot do its work. Two things
+// are told but do not turn readiness: a policy file that does not compile, since
+// the last good policy judges, and Kafka being away, since the journal takes what
+// comes for as long as it has room.
 func (a *admin) ready(w http.ResponseWriter, _ *http.Request) {
 	parts := map[string]string{"sink": "ok", "store": "ok", "policy": "ok", "geo": "ok"}
 	status := http.StatusOK
@@ -109,6 +111,12 @@ func (a *admin) ready(w http.ResponseWriter, _ *http.Request) {
 	}
 	if err := a.store.Ready(); err != nil {
 		parts["store"], status = err.Error(), http.StatusServiceUnavailable
+	}
+	if a.downstream != nil {
+		parts["kafka"] = "ok"
+		if err := a.downstream.Ready(); err != nil {
+			parts["kafka"] = err.Error()
+		}
 	}
 	if a.policyFailed.Load() {
 		parts["policy"] = "the newest file does not compile; the last good policy is in force"

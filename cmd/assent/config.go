@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,7 +17,9 @@ import (
 	"assent/geo"
 	"assent/policy"
 	"assent/sinks"
+	"assent/sinks/dedup"
 	"assent/sinks/file"
+	"assent/sinks/journal"
 	"assent/sinks/kafka"
 )
 
@@ -33,6 +36,8 @@ type config struct {
 	Trust   trustConfig    `yaml:"trust"`
 	Sources []sourceConfig `yaml:"sources"`
 	Kafka   kafkaConfig    `yaml:"kafka"`
+	Journal journalConfig  `yaml:"journal"`
+	Dedup   dedupConfig    `yaml:"dedup"`
 	Files   filesConfig    `yaml:"files"`
 	Topics  topicsConfig   `yaml:"topics"`
 	Cookies cookieConfig   `yaml:"cookies"`
@@ -69,6 +74,7 @@ type sourceConfig struct {
 	Paths      []string `yaml:"paths"`
 	Audience   string   `yaml:"audience"`
 	MayName    []string `yaml:"may_name"`
+	Promise    string   `yaml:"promise"`
 }
 
 type kafkaConfig struct {
@@ -78,6 +84,33 @@ type kafkaConfig struct {
 	Partitions   int           `yaml:"partitions"`
 	Replication  int           `yaml:"replication"`
 	Linger       time.Duration `yaml:"linger"`
+	ProducerLife time.Duration `yaml:"producer_life"`
+	TLS          *tlsConfig    `yaml:"tls"`
+	SASL         *saslConfig   `yaml:"sasl"`
+}
+
+type tlsConfig struct {
+	CAFile     string `yaml:"ca_file"`
+	CertFile   string `yaml:"cert_file"`
+	KeyFile    string `yaml:"key_file"`
+	ServerName string `yaml:"server_name"`
+}
+
+type saslConfig struct {
+	Mechanism    string `yaml:"mechanism"`
+	Username     string `yaml:"username"`
+	PasswordFile string `yaml:"password_file"`
+}
+
+type journalConfig struct {
+	Dir          string  `yaml:"dir"`
+	MaxBytes     int64   `yaml:"max_bytes"`
+	ReserveBytes int64   `yaml:"reserve_bytes"`
+	HighWater    float64 `yaml:"high_water"`
+}
+
+type dedupConfig struct {
+	Count int `yaml:"count"`
 }
 
 type filesConfig struct {
@@ -108,6 +141,13 @@ type limitsConfig struct {
 	ReadTimeout  time.Duration `yaml:"read_timeout"`
 	WriteTimeout time.Duration `yaml:"write_timeout"`
 	IdleTimeout  time.Duration `yaml:"idle_timeout"`
+	Memory       int           `yaml:"memory"`
+	SourceRate   int           `yaml:"source_rate"`
+	SourceBurst  int           `yaml:"source_burst"`
+	AddressRate  int           `yaml:"address_rate"`
+	AddressBurst int           `yaml:"address_burst"`
+	BadRows      int           `yaml:"bad_rows"`
+	BadRowBurst  int           `yaml:"bad_row_burst"`
 	Shutdown     time.Duration `yaml:"shutdown"`
 }
 
@@ -123,6 +163,7 @@ func (c *config) ensureDefaults() {
 	set(&c.Data, "./assent-data")
 	set(&c.Keys, filepath.Join(c.Data, "keys"))
 	set(&c.Files.Dir, filepath.Join(c.Data, "events"))
+	set(&c.Journal.Dir, filepath.Join(c.Data, "journal"))
 	set(&c.Topics.Bad, "events.bad")
 	if c.Limits.Shutdown == 0 {
 		c.Limits.Shutdown = 20 * time.Second
@@ -135,7 +176,13 @@ func (c *config) relative() {
 		return
 	}
 	dir := filepath.Dir(c.file)
-	paths := []*string{&c.Data, &c.Policy, &c.Keys, &c.Geo.File, &c.Geo.Anonymous, &c.Files.Dir, &c.Admin.TokenFile}
+	paths := []*string{&c.Data, &c.Policy, &c.Keys, &c.Geo.File, &c.Geo.Anonymous, &c.Files.Dir, &c.Journal.Dir, &c.Admin.TokenFile}
+	if t := c.Kafka.TLS; t != nil {
+		paths = append(paths, &t.CAFile, &t.CertFile, &t.KeyFile)
+	}
+	if s := c.Kafka.SASL; s != nil {
+		paths = append(paths, &s.PasswordFile)
+	}
 	for i := range c.Sources {
 		paths = append(paths, &c.Sources[i].BearerFile)
 	}
@@ -175,6 +222,15 @@ func (c *config) sources(p *problems) []*collector.Source {
 			default:
 				p.add(fmt.Sprintf("%s.may_name[%d]", at, k), "source %q: may_name: %q is none of address, event_time", s.ID, right)
 			}
+		}
+		switch {
+		case s.Promise == "" || s.Promise == "durable":
+		case s.Promise != "kafka":
+			p.add(at+".promise", "source %q: promise %q is none of durable, kafka", s.ID, s.Promise)
+		case len(c.Kafka.Brokers) == 0:
+			p.add(at+".promise", "source %q: promise kafka needs kafka.brokers", s.ID)
+		default:
+			src.Promise = sinks.Delivered
 		}
 		if len(s.MayName) > 0 && s.BearerFile == "" {
 			p.add(at+".may_name", "source %q: may_name needs a bearer_file: a public key proves nothing", s.ID)
@@ -233,11 +289,36 @@ func (c *config) fileOptions() file.Options {
 	return file.Options{Dir: c.Files.Dir, MaxFileBytes: c.Files.MaxBytes, MaxFileAge: c.Files.MaxAge, Compress: c.Files.Compress, Now: time.Now}
 }
 
-func (c *config) kafkaOptions() kafka.Options {
-	return kafka.Options{
-		Brokers: c.Kafka.Brokers, Compression: c.Kafka.Compression, CreateTopics: c.Kafka.CreateTopics,
-		Partitions: c.Kafka.Partitions, Replication: c.Kafka.Replication, Linger: c.Kafka.Linger,
+// kafkaOptions reads the password's file.
+func (c *config) kafkaOptions() (kafka.Options, error) {
+	k := &c.Kafka
+	o := kafka.Options{
+		Brokers: k.Brokers, Compression: k.Compression, CreateTopics: k.CreateTopics,
+		Partitions: k.Partitions, Replication: k.Replication, ProducerLife: k.ProducerLife,
 	}
+	if t := k.TLS; t != nil {
+		o.TLS = &kafka.TLS{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
+	}
+	if s := k.SASL; s != nil {
+		raw, err := os.ReadFile(s.PasswordFile)
+		if err != nil {
+			return o, fmt.Errorf("reading password: %w", err)
+		}
+		o.SASL = &kafka.SASL{Mechanism: s.Mechanism, Username: s.Username, Password: strings.TrimSpace(string(raw))}
+	}
+	return o, nil
+}
+
+func (c *config) journalOptions() journal.Options {
+	j := &c.Journal
+	return journal.Options{
+		Dir: j.Dir, MaxBytes: j.MaxBytes, ReserveBytes: j.ReserveBytes, HighWater: j.HighWater,
+		Linger: c.Kafka.Linger, BadTopic: c.Topics.Bad, Now: time.Now,
+	}
+}
+
+func (c *config) dedupOptions() dedup.Options {
+	return dedup.Options{Dir: filepath.Join(c.Data, "dedup"), Count: c.Dedup.Count}
 }
 
 // refusePlaceholders keeps a copied example from running with the secrets that
@@ -263,11 +344,21 @@ func (c *config) checkOptions(p *problems) {
 	if err := files.Validate(); err != nil {
 		p.add("$.files", "files: %w", err)
 	}
+	window := c.dedupOptions()
+	window.EnsureDefaults()
+	if err := window.Validate(); err != nil {
+		p.add("$.dedup", "dedup: %w", err)
+	}
 	if len(c.Kafka.Brokers) > 0 {
-		o := c.kafkaOptions()
+		o, err := c.kafkaOptions()
 		o.EnsureDefaults()
-		if err := o.Validate(); err != nil {
+		if err = errors.Join(err, o.Validate()); err != nil {
 			p.add("$.kafka", "kafka: %w", err)
+		}
+		j := c.journalOptions()
+		j.EnsureDefaults()
+		if err := j.Validate(); err != nil {
+			p.add("$.journal", "journal: %w", err)
 		}
 	}
 }

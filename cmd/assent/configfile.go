@@ -89,7 +89,7 @@ func readConfig(path string) (*config, error) {
 func (c *config) readSection(entry *ast.MappingValueNode) (wrong []error) {
 	into := map[string]any{
 		"listen": &c.Listen, "admin": &c.Admin, "data": &c.Data, "policy": &c.Policy, "keys": &c.Keys, "geo": &c.Geo,
-		"trust": &c.Trust, "kafka": &c.Kafka, "files": &c.Files, "topics": &c.Topics, "cookies": &c.Cookies,
+		"trust": &c.Trust, "kafka": &c.Kafka, "journal": &c.Journal, "dedup": &c.Dedup, "files": &c.Files, "topics": &c.Topics, "cookies": &c.Cookies,
 		"limits": &c.Limits, "node": &c.Node,
 	}[entry.Key.String()]
 	if list, ok := entry.Value.(*ast.SequenceNode); ok && entry.Key.String() == "sources" {

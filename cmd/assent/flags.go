@@ -78,6 +78,8 @@ func (c *config) limits() collector.Limits {
 	return collector.Limits{
 		Header: l.Header, Body: l.Body, Decompressed: l.Decompressed, Event: l.Event, Events: l.Events,
 		Connections: l.Connections, ReadTimeout: l.ReadTimeout, WriteTimeout: l.WriteTimeout, IdleTimeout: l.IdleTimeout,
+		Memory: l.Memory, SourceRate: l.SourceRate, SourceBurst: l.SourceBurst, AddressRate: l.AddressRate, AddressBurst: l.AddressBurst,
+		BadRows: l.BadRows, BadRowBurst: l.BadRowBurst,
 	}
 }
 

@@ -26,8 +26,11 @@ import (
 	"assent/keys"
 	"assent/policy"
 	"assent/sinks"
+	"assent/sinks/dedup"
 	"assent/sinks/file"
+	"assent/sinks/journal"
 	"assent/sinks/kafka"
+	"assent/wal"
 	"assent/web/pages"
 )
 
@@ -95,17 +98,26 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening consent store: %w", err)
 	}
-	defer closing(&err, choices)
+	defer closing(&err, "consent store", choices)
 	registry, err := consent.NewRegistry(consent.Options{
 		Store: choices, Now: time.Now, Rand: rand.Reader, Node: cfg.Node,
-		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"),
+		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"), JournalKeys: ring.Derive("journal"),
 		Controller: cmp.Or(pol.Controller().Name, pol.Name()),
 	})
 	if err != nil {
 		return err
 	}
 	registry.Use(pol.Purposes())
-	sink, err := openSink(cfg, pol, log)
+	window, err := dedup.Open(cfg.dedupOptions())
+	if err != nil {
+		return fmt.Errorf("opening deduplication window: %w", err)
+	}
+	defer closing(&err, "deduplication window", window)
+	judge, err := collector.NewJudge(registry, shelf.get)
+	if err != nil {
+		return err
+	}
+	sink, downstream, err := openSink(cfg, pol, judge, window, log)
 	if err != nil {
 		return err
 	}
@@ -117,6 +129,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 		},
 		Now: time.Now, BadKeys: ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
 		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
+		Dedup: window, DedupKey: ring.Derive("dedup")[0],
 	}
 	if cfg.Policy == "" {
 		options.Pages = pages.Demo(pol)
@@ -129,7 +142,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	back := &admin{cfg: cfg, collector: edge, sink: sink, store: choices, places: places, log: log}
+	back := &admin{cfg: cfg, collector: edge, sink: sink, downstream: downstream, store: choices, places: places, log: log}
 	stopAdmin, err := back.start()
 	if err != nil {
 		_ = public.Close()
@@ -180,35 +193,54 @@ func shutdown(cfg *config, edge *collector.Collector, sink sinks.Committer, stop
 	return errors.Join(errs...)
 }
 
-func closing(err *error, c io.Closer) {
+func closing(err *error, what string, c io.Closer) {
 	if e := c.Close(); e != nil && *err == nil {
-		*err = fmt.Errorf("closing consent store: %w", e)
+		*err = fmt.Errorf("closing %s: %w", what, e)
 	}
 }
 
-// openSink picks where records go: Kafka when brokers are named, else files.
-func openSink(cfg *config, pol *policy.Policy, log *slog.Logger) (sinks.Committer, error) {
+// openSink picks where records go: a journal that forwards to Kafka, which it
+// returns too, when brokers are named, else files.
+func openSink(cfg *config, pol *policy.Policy, judge sinks.Judge, window *dedup.Window, log *slog.Logger) (sinks.Committer, sinks.Forwarder, error) {
 	if len(cfg.Kafka.Brokers) > 0 {
-		o := cfg.kafkaOptions()
-		for _, r := range pol.Recipients() {
-			o.Topics = append(o.Topics, r.Topic)
-		}
-		o.Topics = append(o.Topics, cfg.Topics.Bad)
-		s, err := kafka.Open(o)
-		if err != nil {
-			return nil, fmt.Errorf("opening kafka: %w", err)
-		}
-		return s, nil
+		return openJournal(cfg, pol, judge, window, log)
 	}
 	o := cfg.fileOptions()
+	o.Committed = window.Note
 	o.Truncated = func(path string, bytes int64) {
 		log.Warn("cut a torn line off a file that a crash left behind", "file", path, "bytes", bytes)
 	}
 	s, err := file.Open(o)
 	if err != nil {
-		return nil, fmt.Errorf("opening file sink: %w", err)
+		return nil, nil, fmt.Errorf("opening file sink: %w", err)
 	}
-	return s, nil
+	return s, nil, nil
+}
+
+func openJournal(cfg *config, pol *policy.Policy, judge sinks.Judge, window *dedup.Window, log *slog.Logger) (sinks.Committer, sinks.Forwarder, error) {
+	k, err := cfg.kafkaOptions()
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening kafka: %w", err)
+	}
+	for _, r := range pol.Recipients() {
+		k.Topics = append(k.Topics, r.Topic)
+	}
+	k.Topics = append(k.Topics, cfg.Topics.Bad)
+	forwarder, err := kafka.Open(k)
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening kafka: %w", err)
+	}
+	o := cfg.journalOptions()
+	o.Forwarder, o.Judge = forwarder, judge
+	o.Recovered, o.Retire = window.Add, window.Keep
+	o.Damaged = func(d wal.Damage) {
+		log.Error("skipped a damaged region of the journal; its bytes are in quarantine", "segment", d.Segment, "offset", d.Offset, "bytes", d.Bytes)
+	}
+	j, err := journal.Open(o)
+	if err != nil {
+		return nil, nil, errors.Join(err, forwarder.Close())
+	}
+	return j, forwarder, nil
 }
 
 // loadKeys reads the ring, or makes one on the first start.

@@ -83,28 +83,28 @@ func (s *Sink) compressFile(path string) error {
 	dir, name := filepath.Split(path)
 	temp := filepath.Join(dir, "."+name+zstdSuffix+".tmp")
 	if err := s.writeCompressed(temp, path); err != nil {
-		s.opt.fs.Remove(temp)
+		s.opt.FS.Remove(temp)
 		return fmt.Errorf("compressing %q: %w", path, err)
 	}
-	if err := s.opt.fs.Rename(temp, path+zstdSuffix); err != nil {
+	if err := s.opt.FS.Rename(temp, path+zstdSuffix); err != nil {
 		return fmt.Errorf("renaming %q: %w", temp, err)
 	}
-	if err := s.opt.fs.SyncDir(dir); err != nil {
+	if err := s.opt.FS.SyncDir(dir); err != nil {
 		return fmt.Errorf("syncing %q: %w", dir, err)
 	}
-	if err := s.opt.fs.Remove(path); err != nil {
+	if err := s.opt.FS.Remove(path); err != nil {
 		return fmt.Errorf("removing %q: %w", path, err)
 	}
-	return s.opt.fs.SyncDir(dir)
+	return s.opt.FS.SyncDir(dir)
 }
 
 func (s *Sink) writeCompressed(to, from string) (err error) {
-	src, err := s.opt.fs.Open(from)
+	src, err := s.opt.FS.Open(from)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	dst, err := s.opt.fs.Create(to)
+	dst, err := s.opt.FS.Create(to)
 	if err != nil {
 		return err
 	}

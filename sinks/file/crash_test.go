@@ -16,6 +16,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"assent/disk"
+	"assent/disk/disktest"
 	"assent/sinks"
 )
 
@@ -104,7 +106,7 @@ func TestKilled(t *testing.T) {
 			}
 		}
 		if round%5 == 4 {
-			verify(t, osFS{}, dir, acknowledged)
+			verify(t, disk.OS{}, dir, acknowledged)
 		}
 	}
 	if len(acknowledged) < 100 {
@@ -119,12 +121,12 @@ func TestPowerCut(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	memory := newMemFS()
+	memory := disktest.New()
 	var mu sync.Mutex
 	acknowledged := map[string]bool{}
 	for round := range 40 {
 		opt := crashOptions("data/events")
-		opt.fs = memory
+		opt.FS = memory
 		s, err := Open(opt)
 		if err != nil {
 			t.Fatal(err)
@@ -144,7 +146,7 @@ func TestPowerCut(t *testing.T) {
 		})
 		time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
 		mu.Lock() // nobody is told more while the power goes
-		left := memory.cut(rng)
+		left := memory.Cut(rng)
 		off = true
 		close(stop)
 		mu.Unlock()
@@ -160,9 +162,9 @@ func TestPowerCut(t *testing.T) {
 
 // verify opens dir, which repairs it, and wants every promised id exactly once
 // in each topic, nothing twice, and nothing but lines of JSON.
-func verify(t *testing.T, system fileSystem, dir string, promised map[string]bool) {
+func verify(t *testing.T, system disk.FS, dir string, promised map[string]bool) {
 	t.Helper()
-	s, err := Open(Options{Dir: dir, fs: system})
+	s, err := Open(Options{Dir: dir, FS: system})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +201,7 @@ type line struct {
 
 // readLines returns all lines of a topic in order of the files' names. Every
 // byte must belong to a complete line of JSON.
-func readLines(t *testing.T, system fileSystem, dir string) (lines []line) {
+func readLines(t *testing.T, system disk.FS, dir string) (lines []line) {
 	t.Helper()
 	entries, err := system.ReadDir(dir)
 	if err != nil && !os.IsNotExist(err) {
@@ -222,7 +224,7 @@ func readLines(t *testing.T, system fileSystem, dir string) (lines []line) {
 	return lines
 }
 
-func readFile(t *testing.T, system fileSystem, path string) []byte {
+func readFile(t *testing.T, system disk.FS, path string) []byte {
 	t.Helper()
 	f, err := system.Open(path)
 	if err != nil {

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"assent/disk"
+	"assent/sinks"
 )
 
 // Options configures a Sink. The zero value of every field but Dir stands for
@@ -30,10 +33,15 @@ type Options struct {
 	// file that a crash left behind: its path and how many bytes went.
 	Truncated func(path string, bytes int64)
 
+	// Committed, when set, is told of every batch that is durable, in all its
+	// topics, before the caller of Commit is: it may write down the events' IDs.
+	Committed func(*sinks.Batch)
+
 	// Now is the clock that names and ages files. Default time.Now.
 	Now func() time.Time
 
-	fs fileSystem // tests inject faults here
+	// FS is the file system. Default disk.OS.
+	FS disk.FS
 }
 
 // EnsureDefaults sets every unset field but Dir to its default.
@@ -50,11 +58,14 @@ func (o *Options) EnsureDefaults() {
 	if o.Truncated == nil {
 		o.Truncated = func(string, int64) {}
 	}
+	if o.Committed == nil {
+		o.Committed = func(*sinks.Batch) {}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.fs == nil {
-		o.fs = osFS{}
+	if o.FS == nil {
+		o.FS = disk.OS{}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"assent/disk"
 	"assent/sinks"
 )
 
@@ -14,7 +15,7 @@ import (
 // and exists in one form only. It returns the files that are not compressed,
 // oldest first.
 func (s *Sink) recover() (closed []string, err error) {
-	topics, err := s.opt.fs.ReadDir(s.opt.Dir)
+	topics, err := s.opt.FS.ReadDir(s.opt.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading event directory: %w", err)
 	}
@@ -25,7 +26,7 @@ func (s *Sink) recover() (closed []string, err error) {
 		dir := filepath.Join(s.opt.Dir, topic.Name())
 		files, err := s.recoverTopic(dir)
 		if err == nil {
-			err = s.opt.fs.SyncDir(dir)
+			err = s.opt.FS.SyncDir(dir)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("repairing topic folder %q: %w", dir, err)
@@ -36,7 +37,7 @@ func (s *Sink) recover() (closed []string, err error) {
 }
 
 func (s *Sink) recoverTopic(dir string) (closed []string, err error) {
-	entries, err := s.opt.fs.ReadDir(dir)
+	entries, err := s.opt.FS.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -49,17 +50,17 @@ func (s *Sink) recoverTopic(dir string) (closed []string, err error) {
 		path := filepath.Join(dir, name)
 		switch {
 		case name == ".probe", strings.HasPrefix(name, ".") && strings.HasSuffix(name, zstdExtension+".tmp"):
-			err = s.opt.fs.Remove(path)
+			err = s.opt.FS.Remove(path)
 		case strings.HasPrefix(name, "."), !strings.HasSuffix(name, extension):
 			continue
 		case slices.Contains(names, name+zstdSuffix):
 			// Compressed, renamed, and then a crash: the rename happened after
 			// the compressed bytes were durable.
-			err = s.opt.fs.Remove(path)
+			err = s.opt.FS.Remove(path)
 		default:
 			var kept int64
 			if kept, err = s.repair(path); err == nil && kept == 0 {
-				err = s.opt.fs.Remove(path)
+				err = s.opt.FS.Remove(path)
 			} else {
 				closed = append(closed, path)
 			}
@@ -77,7 +78,7 @@ func (s *Sink) recoverTopic(dir string) (closed []string, err error) {
 // goes (a block that never reached the disk reads as NULs; JSON has none), and
 // whatever follows the last line feed.
 func (s *Sink) repair(path string) (kept int64, err error) {
-	f, err := s.opt.fs.Open(path)
+	f, err := s.opt.FS.Open(path)
 	if err != nil {
 		return 0, err
 	}
@@ -102,7 +103,7 @@ func (s *Sink) repair(path string) (kept int64, err error) {
 }
 
 // completeLines returns the offset at which the trustworthy part of f ends.
-func completeLines(f handle, size, window int64) (int64, error) {
+func completeLines(f disk.File, size, window int64) (int64, error) {
 	const chunk = 1 << 20
 	buf := make([]byte, chunk)
 	end := size

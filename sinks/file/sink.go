@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"assent/disk"
 	"assent/sinks"
 )
 
@@ -57,10 +58,10 @@ func Open(opt Options) (*Sink, error) {
 		return nil, fmt.Errorf("reading file sink options: %w", err)
 	}
 	opt.Dir = filepath.Clean(opt.Dir)
-	if err := makeDir(opt.fs, opt.Dir); err != nil {
+	if err := disk.MakeDir(opt.FS, opt.Dir); err != nil {
 		return nil, fmt.Errorf("creating event directory: %w", err)
 	}
-	lock, err := opt.fs.Lock(filepath.Join(opt.Dir, ".lock"))
+	lock, err := opt.FS.Lock(filepath.Join(opt.Dir, ".lock"))
 	if err != nil {
 		return nil, fmt.Errorf("locking event directory %q (is another process using it?): %w", opt.Dir, err)
 	}
@@ -123,6 +124,9 @@ joining:
 			failed = err
 		}
 	}
+	if failed == nil {
+		s.opt.Committed(b)
+	}
 	return failed
 }
 
@@ -144,7 +148,7 @@ func (s *Sink) stream(topic string) (*stream, error) {
 		return st, nil
 	}
 	dir := filepath.Join(s.opt.Dir, topic)
-	if err := makeDir(s.opt.fs, dir); err != nil {
+	if err := disk.MakeDir(s.opt.FS, dir); err != nil {
 		return nil, meter.Failed(reason(err), err)
 	}
 	st := newStream(s, topic, dir)
@@ -210,13 +214,13 @@ func (s *Sink) Close(ctx context.Context) error {
 // probe reports whether a small file can be made durable in dir.
 func (s *Sink) probe(dir string) error {
 	path := filepath.Join(dir, ".probe")
-	s.opt.fs.Remove(path) // left by a crash, if any
-	f, err := s.opt.fs.Create(path)
+	s.opt.FS.Remove(path) // left by a crash, if any
+	f, err := s.opt.FS.Create(path)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(make([]byte, 64<<10))
-	return errors.Join(err, f.Sync(), f.Close(), s.opt.fs.Remove(path))
+	return errors.Join(err, f.Sync(), f.Close(), s.opt.FS.Remove(path))
 }
 
 // sequence names the files of one stream.

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -12,14 +13,16 @@ import (
 	"testing"
 	"time"
 
+	"assent/disk"
+	"assent/disk/disktest"
 	"assent/sinks"
 )
 
 // openMem returns a sink on a file system in memory.
-func openMem(t *testing.T, set func(*Options)) (*Sink, *memFS) {
+func openMem(t *testing.T, set func(*Options)) (*Sink, *disktest.Mem) {
 	t.Helper()
-	memory := newMemFS()
-	opt := Options{Dir: "events", fs: memory}
+	memory := disktest.New()
+	opt := Options{Dir: "events", FS: memory}
 	if set != nil {
 		set(&opt)
 	}
@@ -50,7 +53,7 @@ func wantReason(t *testing.T, err error, want sinks.Reason) {
 }
 
 // keys returns the keys of a topic's lines, in order, by file.
-func keys(t *testing.T, system fileSystem, topic string) string {
+func keys(t *testing.T, system disk.FS, topic string) string {
 	t.Helper()
 	var all []string
 	for _, l := range readLines(t, system, filepath.Join("events", topic)) {
@@ -71,7 +74,7 @@ func TestCommitKeepsOrderAndTopics(t *testing.T) {
 	if a, b := keys(t, memory, "a"), keys(t, memory, "b"); a != "1 3 4" || b != "2" {
 		t.Errorf("a holds %q and b %q, want 1 3 4 and 2", a, b)
 	}
-	for _, content := range memory.files(".ndjson") {
+	for _, content := range memory.Files(".ndjson") {
 		if first, _, _ := strings.Cut(content, "\n"); strings.HasPrefix(first, `{"key":"1"`) && first != `{"key":"1","headers":{"h":"v"},"value":{"n":1}}` {
 			t.Errorf("the line is %s", first)
 		}
@@ -82,7 +85,7 @@ func TestConcurrentCommitsShareSyncs(t *testing.T) {
 	const callers, each = 64, 20
 	s, memory := openMem(t, nil)
 	var syncs atomic.Int64
-	memory.setFault(func(op, _ string) error {
+	memory.SetFault(func(op, _ string) error {
 		if op == "sync" {
 			syncs.Add(1)
 		}
@@ -133,7 +136,7 @@ func TestRotation(t *testing.T) {
 		mustCommit(t, s, b)
 	}
 	var names []string
-	for path := range memory.files(".ndjson") {
+	for path := range memory.Files(".ndjson") {
 		names = append(names, filepath.Base(path))
 	}
 	sort.Strings(names)
@@ -150,7 +153,7 @@ func TestRotation(t *testing.T) {
 		b.Records[0].Value = []byte(`{"x":"` + strings.Repeat("x", 3000) + `"}`)
 		mustCommit(t, s, b)
 	}
-	if n := len(memory.files(".ndjson")); n != 5 {
+	if n := len(memory.Files(".ndjson")); n != 5 {
 		t.Errorf("%d files, want 5", n)
 	}
 	if got := keys(t, memory, "a"); got != "0 1 2 3 4 5 6" && !t.Failed() {
@@ -160,8 +163,14 @@ func TestRotation(t *testing.T) {
 
 func TestCompression(t *testing.T) {
 	s, memory := openMem(t, func(o *Options) { o.MaxFileBytes = 4 << 10; o.Compress = true })
-	memory.setFault(func(op, path string) error {
-		if op == "remove" && strings.HasSuffix(path, extension) && memory.durable[path+zstdSuffix] == nil {
+	renamed, durable := map[string]bool{}, map[string]bool{}
+	memory.SetFault(func(op, path string) error { // one at a time
+		switch dir, name := filepath.Split(path); {
+		case op == "rename":
+			renamed[filepath.Join(dir, strings.TrimSuffix(name[1:], zstdSuffix+".tmp"))] = true
+		case op == "syncdir":
+			maps.Copy(durable, renamed)
+		case op == "remove" && strings.HasSuffix(path, extension) && !durable[path]:
 			t.Errorf("%s goes before its compressed form is durable", path)
 		}
 		return nil
@@ -173,22 +182,22 @@ func TestCompression(t *testing.T) {
 		mustCommit(t, s, b)
 		want = append(want, fmt.Sprint(i))
 	}
-	for limit := time.Now().Add(10 * time.Second); len(memory.files(zstdExtension)) < 13; time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(10 * time.Second); len(memory.Files(zstdExtension)) < 13; time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
-			t.Fatalf("%d compressed files, want 13", len(memory.files(zstdExtension)))
+			t.Fatalf("%d compressed files, want 13", len(memory.Files(zstdExtension)))
 		}
 	}
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Open(Options{Dir: "events", Compress: true, fs: memory}) // takes the last one up
+	again, err := Open(Options{Dir: "events", Compress: true, FS: memory}) // takes the last one up
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close(t.Context())
-	for limit := time.Now().Add(10 * time.Second); len(memory.files(extension)) > 0; time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(10 * time.Second); len(memory.Files(extension)) > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
-			t.Fatalf("%d files are not compressed", len(memory.files(extension)))
+			t.Fatalf("%d files are not compressed", len(memory.Files(extension)))
 		}
 	}
 	if got := keys(t, memory, "a"); got != strings.Join(want, " ") {
@@ -228,10 +237,8 @@ func TestDiskFaults(t *testing.T) {
 			mustCommit(t, s, record("b", "before"))
 			var on atomic.Bool
 			on.Store(true)
-			memory.setFault(failing(&on, c.op, c.err))
-			memory.mu.Lock()
-			memory.short = c.op == "short"
-			memory.mu.Unlock()
+			memory.SetFault(failing(&on, c.op, c.err))
+			memory.SetShort(c.op == "short")
 			large := record("a", "refused") // makes a new file, so that create and syncdir are met
 			large.Records[0].Value = []byte(`{"x":"` + strings.Repeat("x", 5000) + `"}`)
 			err := s.Commit(t.Context(), large)
@@ -245,9 +252,7 @@ func TestDiskFaults(t *testing.T) {
 				mustCommit(t, s, record("b", "neighbour"))
 			}
 			on.Store(false)
-			memory.mu.Lock()
-			memory.short = false
-			memory.mu.Unlock()
+			memory.SetShort(false)
 			for limit := time.Now().Add(5 * time.Second); s.Ready() != nil; time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(limit) { // without any traffic
 					t.Fatalf("not ready again: %v", s.Ready())
@@ -272,14 +277,14 @@ func TestFailedSyncGivesTheFileUp(t *testing.T) {
 	mustCommit(t, s, record("a", "1"))
 	var on atomic.Bool
 	on.Store(true)
-	memory.setFault(failing(&on, "sync", syscall.EIO))
+	memory.SetFault(failing(&on, "sync", syscall.EIO))
 	wantReason(t, s.Commit(t.Context(), record("a", "2")), sinks.ReasonIO)
 	on.Store(false)
 	mustCommit(t, s, record("a", "3"))
 	if s.Ready() != nil {
 		t.Errorf("Ready = %v after a write succeeded", s.Ready())
 	}
-	if n := len(memory.files(extension)); n != 2 {
+	if n := len(memory.Files(extension)); n != 2 {
 		t.Errorf("%d files, want a second one", n)
 	}
 	if got := keys(t, memory, "a"); got != "1 3" {
@@ -291,7 +296,7 @@ func TestOverload(t *testing.T) {
 	s, memory := openMem(t, func(o *Options) { o.MaxPendingBytes = 64 << 10 })
 	mustCommit(t, s, record("a", "first"))
 	gate := make(chan struct{})
-	memory.setFault(func(op, _ string) error {
+	memory.SetFault(func(op, _ string) error {
 		if op == "write" {
 			<-gate // with the file system locked: the disk hangs
 		}
@@ -350,7 +355,7 @@ func TestCloseDrains(t *testing.T) {
 	s, memory := openMem(t, nil)
 	mustCommit(t, s, record("a", "1"))
 	gate := make(chan struct{})
-	memory.setFault(func(op, _ string) error {
+	memory.SetFault(func(op, _ string) error {
 		if op == "write" {
 			<-gate
 		}
@@ -403,20 +408,17 @@ func TestRecovery(t *testing.T) {
 	whole := string(sinks.AppendLine(nil, &sinks.Record{Key: []byte("k"), Value: []byte(`{}`)}))
 	f := func(name string, before map[string]string, after map[string]string, cut int64) {
 		t.Helper()
-		memory := newMemFS()
-		for _, dir := range []string{"events", "events/a"} {
-			memory.live[dir] = &inode{dir: true}
-		}
+		memory := disktest.New()
 		for path, data := range before {
-			memory.live["events/"+path] = &inode{data: []byte(data)}
+			memory.Put("events/"+path, []byte(data))
 		}
 		var told int64
-		s, err := Open(Options{Dir: "events", fs: memory, Truncated: func(_ string, n int64) { told += n }})
+		s, err := Open(Options{Dir: "events", FS: memory, Truncated: func(_ string, n int64) { told += n }})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		s.Close(t.Context())
-		got := memory.files("")
+		got := memory.Files("")
 		for path, data := range after {
 			if got["events/"+path] != data {
 				t.Errorf("%s: %s holds %q, want %q", name, path, got["events/"+path], data)

@@ -1,15 +1,14 @@
 package file
 
 import (
-	"errors"
 	"io"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"assent/disk"
 	"assent/sinks"
 )
 
@@ -48,7 +47,7 @@ type stream struct {
 	failed atomic.Pointer[sinks.Error] // why the last write failed; nil once one succeeded
 
 	// Owned by run.
-	file   handle // nil between files
+	file   disk.File // nil between files
 	path   string
 	size   int64 // all of it durable
 	opened time.Time
@@ -218,13 +217,13 @@ func (st *stream) create() error {
 	opt := &st.sink.opt
 	now := opt.Now()
 	path := filepath.Join(st.dir, st.next(now)+extension)
-	f, err := opt.fs.Create(path)
+	f, err := opt.FS.Create(path)
 	if err != nil {
 		return err
 	}
-	if err := opt.fs.SyncDir(st.dir); err != nil {
+	if err := opt.FS.SyncDir(st.dir); err != nil {
 		f.Close()
-		opt.fs.Remove(path)
+		opt.FS.Remove(path)
 		return err
 	}
 	st.file, st.path, st.size, st.opened = f, path, 0, now
@@ -248,7 +247,7 @@ func (st *stream) abandon() {
 	opt := &st.sink.opt
 	if st.size == 0 {
 		st.file.Close()
-		opt.fs.Remove(st.path)
+		opt.FS.Remove(st.path)
 	} else {
 		st.file.Truncate(st.size)
 		st.file.Close()
@@ -271,7 +270,7 @@ func (st *stream) rest() {
 
 // reason classifies an error of the operating system.
 func reason(err error) sinks.Reason {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if disk.IsFull(err) {
 		return sinks.ReasonDiskFull
 	}
 	return sinks.ReasonIO

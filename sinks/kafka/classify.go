@@ -3,46 +3,67 @@ package kafka
 import (
 	"context"
 	"errors"
-	"io"
+	"net"
 
 	kafkago "github.com/segmentio/kafka-go"
 
 	"assent/sinks"
 )
 
-// cause returns the one error that stands for err. A WriteErrors has one per
-// message: a failure that may pass wins, since the sender then keeps
-// everything, and a failure for good is met again on the retry. A
-// MessageTooLargeError carries the messages themselves, so it is reduced to its
-// code.
-func cause(err error) error {
-	var many kafkago.WriteErrors
-	if errors.As(err, &many) {
-		var found error
-		for _, e := range many {
-			if e != nil && (found == nil || reason(e).Class() < reason(found).Class()) {
-				found = e
-			}
-		}
-		err = found
+// A fate is what a broker's answer means for a batch.
+type fate uint8
+
+const (
+	unknown  fate = iota // the batch may or may not be stored: send it again
+	stored               // it is stored
+	lost                 // the broker cannot vouch for the identity: look the batch up
+	refused              // a record of it is not wanted, now or later
+	tooLarge             // it is larger than the topic takes
+)
+
+// fateOf and reasonOf are the only places that read a broker's error codes.
+//
+// A code that no record is to blame for is not a refusal, however final it
+// sounds: a mistaken setting must make records wait, not turn them into bad
+// rows.
+func fateOf(err error) fate {
+	var code kafkago.Error
+	if err == nil {
+		return stored
 	}
-	var large kafkago.MessageTooLargeError
-	if errors.As(err, &large) {
-		return kafkago.MessageSizeTooLarge
+	if !errors.As(err, &code) {
+		return unknown
 	}
-	return err
+	switch code {
+	case kafkago.DuplicateSequenceNumber, // of this batch or of another: only the log tells
+		kafkago.OutOfOrderSequenceNumber, kafkago.UnknownProducerId, kafkago.InvalidProducerEpoch,
+		kafkago.InvalidTransactionState, kafkago.InvalidProducerIDMapping, kafkago.ProducerFenced:
+		return lost
+	case kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge:
+		return tooLarge
+	case kafkago.InvalidRecord, kafkago.InvalidTimestamp:
+		return refused
+	default:
+		return unknown
+	}
 }
 
-// reason classifies an error of the driver; this is the only place that does.
-func reason(err error) sinks.Reason {
+// reasonOf says why a request failed, other than by what became of a batch.
+func reasonOf(err error) sinks.Reason {
+	var known *sinks.Error
 	var code kafkago.Error
+	var op *net.OpError
 	switch {
+	case errors.As(err, &known):
+		return known.Reason
 	case errors.As(err, &code):
 		return codeReason(code)
-	case errors.Is(err, io.ErrClosedPipe):
-		return sinks.ReasonClosed
+	case errors.As(err, &op) && op.Op == "remote error": // how crypto/tls tells of an alert
+		return sinks.ReasonUnauthorized // the broker broke the handshake off: a certificate it does not accept
 	case errors.Is(err, context.DeadlineExceeded):
 		return sinks.ReasonTimeout
+	case errors.Is(err, context.Canceled):
+		return sinks.ReasonCanceled
 	default:
 		return sinks.ReasonUnavailable // the network, in one of its many forms
 	}
@@ -50,10 +71,6 @@ func reason(err error) sinks.Reason {
 
 func codeReason(code kafkago.Error) sinks.Reason {
 	switch code {
-	case kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge:
-		return sinks.ReasonTooLarge
-	case kafkago.UnknownTopicOrPartition:
-		return sinks.ReasonNoTopic
 	case kafkago.InvalidTopic:
 		return sinks.ReasonBadTopic
 	case kafkago.TopicAuthorizationFailed, kafkago.ClusterAuthorizationFailed, kafkago.BrokerAuthorizationFailed,
@@ -61,11 +78,24 @@ func codeReason(code kafkago.Error) sinks.Reason {
 		return sinks.ReasonUnauthorized
 	case kafkago.RequestTimedOut:
 		return sinks.ReasonTimeout
-	case kafkago.InvalidRecord, kafkago.InvalidTimestamp, kafkago.PolicyViolation, kafkago.UnsupportedCompressionType,
-		kafkago.UnsupportedForMessageFormat, kafkago.UnsupportedVersion, kafkago.InvalidRequiredAcks, kafkago.InvalidRequest,
-		kafkago.InvalidPartitionNumber, kafkago.InvalidReplicationFactor, kafkago.InvalidConfiguration:
-		return sinks.ReasonRefused
 	default:
 		return sinks.ReasonUnavailable
+	}
+}
+
+// topicReason says why a topic can be had neither by name nor by creating it.
+func topicReason(err error) sinks.Reason {
+	var code kafkago.Error
+	if !errors.As(err, &code) {
+		return reasonOf(err)
+	}
+	switch code {
+	case kafkago.UnknownTopicOrPartition:
+		return sinks.ReasonNoTopic
+	case kafkago.PolicyViolation, kafkago.InvalidRequest, kafkago.InvalidPartitionNumber,
+		kafkago.InvalidReplicationFactor, kafkago.InvalidConfiguration:
+		return sinks.ReasonNoTopic // it may be created, but not so
+	default:
+		return codeReason(code)
 	}
 }

@@ -4,117 +4,261 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/metadata"
 
 	"assent/sinks"
 )
 
-// probeEvery is how often the cluster is asked whether it is there: often
-// enough that a readiness probe sees a change soon.
-const probeEvery = time.Second
+const (
+	refreshEvery = time.Second            // a readiness probe sees a change soon
+	refreshGap   = 100 * time.Millisecond // whoever asks for it
+	attempts     = 3                      // brokers to be asked within Options.Timeout
+)
 
-// watch keeps Ready true to the cluster until ctx ends.
-func (s *Sink) watch(ctx context.Context) {
-	defer close(s.watched)
-	ticker := time.NewTicker(probeEvery)
+var (
+	errNotAsked = errors.New("the cluster has not answered yet")
+	errNoLeader = errors.New("the partition has no leader")
+)
+
+// cluster is what a broker said of its cluster. It does not change.
+type cluster struct {
+	id         uint64           // a hash of the cluster's id
+	brokers    map[int32]string // HOST:PORT by node
+	controller string
+	topics     map[string]*topic
+}
+
+// topic is what is known of a topic that was asked for.
+type topic struct {
+	name    string
+	err     *sinks.Error // why it cannot be had; nil: it can
+	leaders []int32      // node by partition; -1: none
+	led     []int32      // partitions that have a leader, or all if none has
+	spread  *spread
+}
+
+// watch keeps what is known of the cluster fresh until ctx ends.
+func (f *Forwarder) watch(ctx context.Context) {
+	defer close(f.stopped)
+	ticker := time.NewTicker(refreshEvery)
 	defer ticker.Stop()
-	present := false // all of Options.Topics
-	for {
-		err := s.probe(ctx)
-		if err == nil && !present {
-			err = s.lookForTopics(ctx, s.opt.Topics)
-			present = err == nil
-		}
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
-			s.notReady.Store(nil)
-		default:
-			s.notReady.Store(&sinks.Error{Reason: reason(err), Err: err})
-		}
+	gap := time.NewTimer(0)
+	defer gap.Stop()
+	for ctx.Err() == nil {
 		select {
-		case <-ticker.C:
+		case <-gap.C:
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// probe makes one round trip to a broker. It asks for versions, because the
-// driver answers questions about metadata from its cache.
-func (s *Sink) probe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.opt.Timeout/attempts)
-	defer cancel()
-	res, err := s.client.ApiVersions(ctx, &kafkago.ApiVersionsRequest{})
-	if err != nil {
-		return fmt.Errorf("asking a broker: %w", err)
-	}
-	return res.Error
-}
-
-// createMissing creates those topics of messages that do not exist.
-func (s *Sink) createMissing(messages []kafkago.Message) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Timeout)
-	defer cancel()
-	var names []string
-	seen := make(map[string]bool)
-	for i := range messages {
-		if name := messages[i].Topic; !seen[name] {
-			seen[name] = true
-			names = append(names, name)
+		f.mu.Lock()
+		ended := f.round
+		f.round = make(chan struct{})
+		f.mu.Unlock()
+		f.notReady.Store(f.refresh(ctx))
+		close(ended)
+		f.conns.prune(time.Now())
+		gap.Reset(refreshGap)
+		select {
+		case <-ticker.C:
+		case <-f.kicks:
+		case <-ctx.Done():
 		}
 	}
-	return s.lookForTopics(ctx, names)
 }
 
-// lookForTopics returns nil when every topic exists, having created those that
-// did not if that is allowed. The broker decides about their configuration but
-// for the two numbers in Options.
-func (s *Sink) lookForTopics(ctx context.Context, names []string) error {
-	if len(names) == 0 {
+// refreshSoon asks for a refresh without waiting for it.
+func (f *Forwarder) refreshSoon() {
+	select {
+	case f.kicks <- struct{}{}:
+	default:
+	}
+}
+
+// refreshed waits for the end of a refresh that begins after the call.
+func (f *Forwarder) refreshed(ctx context.Context) error {
+	f.mu.Lock()
+	ended := f.round
+	f.mu.Unlock()
+	f.refreshSoon()
+	select {
+	case <-ended:
 		return nil
+	case <-f.stopped:
+		return &sinks.Error{Reason: sinks.ReasonClosed}
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	s.creating.Lock()
-	defer s.creating.Unlock()
-	known, err := s.client.Metadata(ctx, &kafkago.MetadataRequest{Topics: names})
+}
+
+// refresh asks the cluster for itself and returns why it is not ready, if so.
+func (f *Forwarder) refresh(ctx context.Context) *sinks.Error {
+	f.mu.Lock()
+	names := make([]string, 0, len(f.wanted))
+	for name := range f.wanted {
+		names = append(names, name)
+	}
+	f.mu.Unlock()
+	slices.Sort(names)
+	answer, err := f.askAny(ctx, &metadata.Request{TopicNames: names})
 	if err != nil {
-		return fmt.Errorf("asking for topics: %w", err)
+		return &sinks.Error{Reason: reasonOf(err), Err: err}
 	}
-	var missing []kafkago.TopicConfig
-	for _, t := range known.Topics {
-		switch {
-		case t.Error == nil:
-		case errors.Is(t.Error, kafkago.UnknownTopicOrPartition) && s.opt.CreateTopics:
-			missing = append(missing, kafkago.TopicConfig{
-				Topic: t.Name, NumPartitions: orDefault(s.opt.Partitions), ReplicationFactor: orDefault(s.opt.Replication),
-			})
-		default:
-			return fmt.Errorf("looking for topic %q: %w", t.Name, t.Error)
-		}
+	now := f.clusterOf(answer.(*metadata.Response))
+	if missing := now.missing(); len(missing) > 0 && f.opt.CreateTopics {
+		f.create(ctx, now, missing)
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	res, err := s.client.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: missing})
-	if err != nil {
-		return fmt.Errorf("creating topics: %w", err)
-	}
-	for name, err := range res.Errors {
-		if err != nil && !errors.Is(err, kafkago.TopicAlreadyExists) {
-			return fmt.Errorf("creating topic %q: %w", name, err)
+	f.seen.Store(now)
+	for _, name := range f.opt.Topics {
+		switch t := now.topics[name]; {
+		case t == nil:
+			return &sinks.Error{Reason: sinks.ReasonUnavailable, Err: errNotAsked}
+		case t.err != nil:
+			return t.err
 		}
 	}
 	return nil
 }
 
-// orDefault returns the number by which the protocol asks for the broker's
-// default (KIP-464) when n is 0.
-func orDefault(n int) int {
-	if n == 0 {
-		return -1
+// clusterOf makes a cluster of an answer. Where records without a key went last
+// is carried over.
+func (f *Forwarder) clusterOf(answer *metadata.Response) *cluster {
+	hash := fnv.New64a()
+	hash.Write([]byte(answer.ClusterID))
+	c := &cluster{id: hash.Sum64(), brokers: make(map[int32]string, len(answer.Brokers)), topics: make(map[string]*topic, len(answer.Topics))}
+	for _, b := range answer.Brokers {
+		c.brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
-	return n
+	c.controller = c.brokers[answer.ControllerID]
+	before := f.seen.Load()
+	for i := range answer.Topics {
+		t := topicOf(&answer.Topics[i])
+		if before != nil && before.topics[t.name] != nil {
+			t.spread = before.topics[t.name].spread
+		} else {
+			t.spread.placed.Store(rand.Uint64N(1<<32) * spreadRun) // nodes begin at different partitions
+		}
+		c.topics[t.name] = t
+	}
+	return c
+}
+
+func topicOf(r *metadata.ResponseTopic) *topic {
+	t := &topic{name: r.Name, spread: &spread{}}
+	n := len(r.Partitions)
+	if r.ErrorCode != 0 || n == 0 {
+		code := kafkago.Error(r.ErrorCode)
+		if code == 0 {
+			code = kafkago.LeaderNotAvailable
+		}
+		t.err = &sinks.Error{Reason: topicReason(code), Err: fmt.Errorf("asking for topic %q: %w", r.Name, code)}
+		return t
+	}
+	t.leaders = make([]int32, n)
+	for i := range t.leaders {
+		t.leaders[i] = -1
+	}
+	for _, p := range r.Partitions {
+		if p.PartitionIndex >= 0 && int(p.PartitionIndex) < n && p.LeaderID >= 0 {
+			t.leaders[p.PartitionIndex] = p.LeaderID
+		}
+	}
+	for i, node := range t.leaders {
+		if node >= 0 {
+			t.led = append(t.led, int32(i))
+		}
+	}
+	if t.led == nil {
+		for i := range t.leaders {
+			t.led = append(t.led, int32(i))
+		}
+	}
+	return t
+}
+
+// missing returns the names of topics that do not exist.
+func (c *cluster) missing() (names []string) {
+	for name, t := range c.topics {
+		if t.err != nil && t.err.Reason == sinks.ReasonNoTopic {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// leader returns the address of the broker that leads a partition. One that is
+// not known is asked for, once.
+func (f *Forwarder) leader(ctx context.Context, l sinks.Lane) (string, *cluster, error) {
+	for asked := false; ; asked = true {
+		c := f.seen.Load()
+		if c != nil {
+			if t := c.topics[l.Topic]; t != nil {
+				if t.err != nil {
+					return "", nil, t.err
+				}
+				if int(l.Partition) < len(t.leaders) {
+					if addr, ok := c.brokers[t.leaders[l.Partition]]; ok {
+						return addr, c, nil
+					}
+				}
+			}
+		}
+		if asked {
+			return "", nil, f.leaderless()
+		}
+		if err := sinks.ValidTopic(l.Topic); err != nil || l.Partition < 0 {
+			return "", nil, &sinks.Error{Reason: sinks.ReasonBadTopic, Err: err}
+		}
+		f.want(l.Topic)
+		if err := f.refreshed(ctx); err != nil {
+			return "", nil, err
+		}
+	}
+}
+
+// leaderless returns why a refresh did not bring a leader.
+func (f *Forwarder) leaderless() error {
+	if e := f.notReady.Load(); e != nil {
+		return e
+	}
+	return &sinks.Error{Reason: sinks.ReasonUnavailable, Err: errNoLeader}
+}
+
+// askAny asks brokers one after another until one answers, the one that did
+// last first.
+func (f *Forwarder) askAny(ctx context.Context, msg protocol.Message) (answer protocol.Message, err error) {
+	addrs := slices.Clone(f.opt.Brokers)
+	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+	if c := f.seen.Load(); c != nil {
+		for _, addr := range c.brokers { // in random order
+			if !slices.Contains(addrs, addr) {
+				addrs = append(addrs, addr)
+			}
+		}
+	}
+	if last := f.answered.Load(); last != nil {
+		addrs = slices.DeleteFunc(addrs, func(a string) bool { return a == *last })
+		addrs = slices.Insert(addrs, 0, *last)
+	}
+	var errs []error
+	for i := range min(attempts, len(addrs)) {
+		one, cancel := context.WithTimeout(ctx, f.opt.Timeout/attempts)
+		answer, err = f.conns.ask(one, addrs[i], msg)
+		cancel()
+		if err == nil {
+			f.answered.Store(&addrs[i])
+			return answer, nil
+		}
+		errs = append(errs, err)
+	}
+	f.answered.Store(nil)
+	return nil, errors.Join(errs...)
 }

@@ -1,9 +1,9 @@
 package kafka
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,108 +18,122 @@ import (
 func TestBrokerFaults(t *testing.T) {
 	const timeout = 3 * time.Second
 	b := kafkatest.Start(t)
-	topic := topicOf(t, b, 2)
-	one := func() *sinks.Batch { return batch(sinks.Record{Topic: topic, Value: []byte(`{"probe":true}`)}) }
-
+	topic := topicFor(t, b, 4)
 	b.Kill(t)
-	s, err := Open(Options{Brokers: []string{b.Addr}, Topics: []string{topic}, Timeout: timeout})
+	f, err := Open(Options{Brokers: []string{b.Addr}, Topics: []string{topic}, Timeout: timeout})
 	if err != nil {
 		t.Fatalf("opening while the broker is away: %v", err)
 	}
-	defer s.Close(context.Background())
-	wantFailure(t, s, one(), sinks.ReasonUnavailable, timeout+time.Second)
-	if s.Ready() == nil {
-		t.Fatal("ready while the broker is away")
-	}
-
+	defer f.Close()
+	_, err = f.Lane(topic, []byte("k"))
+	wantError(t, err, sinks.ReasonUnavailable)
+	_, err = f.Plan(t.Context(), sinks.Lane{Topic: topic}, 1)
+	wantError(t, err, sinks.ReasonUnavailable)
+	wantError(t, f.Ready(), sinks.ReasonUnavailable)
 	b.Restart(t)
-	waitReady(t, s)
-	mustCommit(t, s, one())
+	waitReady(t, f)
 
-	t.Run("frozen", func(t *testing.T) { frozenBroker(t, b, s, topic, timeout) })
-	waitReady(t, s)
-	t.Run("killed", func(t *testing.T) { killedBroker(t, b, s, topic) })
+	t.Run("frozen", func(t *testing.T) { frozenBroker(t, b, f, topic, timeout) })
+	t.Run("killed", func(t *testing.T) { killedBroker(t, b, f, topic) })
 }
 
-// frozenBroker: connections stay open and nobody answers. The caller's memory
-// is its own again when Commit returns, though the message is still to be sent.
-func frozenBroker(t *testing.T, b *kafkatest.Broker, s *Sink, topic string, timeout time.Duration) {
+// frozenBroker: connections stay open and nobody answers. The parcels' memory
+// is the caller's again when Send returns, and what was sent arrives whole.
+func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string, timeout time.Duration) {
+	l := laneOf(t, f, topic, "frozen")
+	plan := planFor(t, f, l, 1)
+	all := []sinks.Parcel{parcel("frozen", "frozen", `{"visitor":"`+strings.Repeat("A", 900_000)+`"}`)}
 	b.Pause(t)
-	mine := bytes.Repeat([]byte("A"), 100_000)
-	value := fmt.Appendf(nil, `{"visitor":"%s"}`, mine)
-	key := []byte("AAAA")
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	err := s.Commit(ctx, batch(sinks.Record{Topic: topic, Key: key, Value: value, Headers: []sinks.Header{{Key: "h", Value: key}}}))
-	if sinks.ReasonOf(err) != sinks.ReasonCanceled {
-		t.Errorf("Commit = %v, want reason canceled", err)
-	}
-	for i := range value {
-		value[i] = 'B'
-	}
-	copy(key, "BBBB")
-	wantFailure(t, s, batch(sinks.Record{Topic: topic, Value: []byte(`{}`)}), sinks.ReasonTimeout, timeout+time.Second)
-	if s.Ready() == nil {
-		t.Error("ready while the broker is frozen")
-	}
-	b.Resume(t)
-	waitReady(t, s)
-	mustCommit(t, s, batch(sinks.Record{Topic: topic, Key: []byte("AAAA"), Value: []byte(`{}`)})) // same partition: comes after
-	for limit := time.Now().Add(5 * time.Second); s.pending.Load() != 0 && time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
-	}
-	found := false
-	for _, m := range b.ReadAll(t, topic) {
-		if bytes.ContainsAny([]byte(text(m.Value)+text(m.Key)+m.Header("h")), "B") {
-			t.Error("memory that was the caller's again was sent")
+	for _, wait := range []time.Duration{200 * time.Millisecond, time.Minute} {
+		mine := []sinks.Parcel{{Body: append([]byte{}, all[0].Body...), Time: all[0].Time}}
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		start := time.Now()
+		_, err := f.Send(ctx, l, plan, mine, wait > timeout)
+		wantError(t, err, sinks.ReasonTimeout)
+		cancel()
+		if took := time.Since(start); took > timeout+time.Second {
+			t.Errorf("Send took %s, want at most %s", took, timeout+time.Second)
 		}
-		found = found || len(text(m.Value)) > len(mine)
+		clear(mine[0].Body)
 	}
-	if !found {
-		t.Error("the record did not arrive after all; the test proves nothing")
+	eventually(t, func() error {
+		if f.Ready() == nil {
+			return fmt.Errorf("ready while the broker is frozen")
+		}
+		return nil
+	})
+	b.Resume(t)
+	waitReady(t, f)
+	eventually(t, func() error {
+		_, err := f.Send(t.Context(), l, plan, all, true)
+		return err
+	})
+	wantIDs(t, b, topic, "frozen")
+	for _, m := range b.ReadAll(t, topic) {
+		if n := strings.Count(text(m.Value), "A"); n != 900_000 {
+			t.Errorf("%d bytes of 900000 arrived", n)
+		}
 	}
 }
 
-// killedBroker: what was acknowledged before, during and after is there.
-func killedBroker(t *testing.T, b *kafkatest.Broker, s *Sink, topic string) {
-	var mu sync.Mutex
-	acknowledged := make(map[string]bool)
+// killedBroker: eight lanes in a hurry while the broker is killed and restarted
+// twice; every batch is there once, in order.
+func killedBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string) {
 	var stop atomic.Bool
-	var failures atomic.Int64
+	var failures, batches atomic.Int64
 	var running sync.WaitGroup
-	for c := range 8 {
+	sent := make([]int, 4)
+	for p := range sent {
+		l := sinks.Lane{Topic: topic, Partition: int32(p)}
 		running.Go(func() {
-			for i := 0; !stop.Load(); i++ {
-				value := fmt.Sprintf(`{"c":%d,"i":%d}`, c, i)
-				switch err := s.Commit(context.Background(), batch(sinks.Record{Topic: topic, Value: []byte(value)})); {
-				case err == nil:
-					mu.Lock()
-					acknowledged[value] = true
-					mu.Unlock()
-				case sinks.ClassOf(err) != sinks.Retriable:
-					t.Errorf("Commit = %v, want a retriable error", err)
-					return
-				default:
+			for ; !stop.Load() || sent[p] == 0; sent[p]++ {
+				plan, again := planFor(t, f, l, 20), false
+				all := parcels(fmt.Sprintf("%d.%d", p, sent[p]), 20)
+				for {
+					_, err := f.Send(context.Background(), l, plan, all, again)
+					if err == nil {
+						break
+					}
+					if r := sinks.ReasonOf(err); r.Class() != sinks.Retriable || r == sinks.ReasonUnplaced || r == sinks.ReasonDoubtful {
+						t.Errorf("Send = %v, want a retriable error", err)
+						return
+					}
 					failures.Add(1)
+					again = true
+					time.Sleep(20 * time.Millisecond)
 				}
+				batches.Add(1)
 			}
 		})
 	}
-	time.Sleep(500 * time.Millisecond)
-	b.Kill(t)
-	time.Sleep(500 * time.Millisecond)
-	b.Restart(t)
-	waitReady(t, s)
+	for range 2 {
+		time.Sleep(time.Second)
+		b.Kill(t)
+		time.Sleep(300 * time.Millisecond)
+		b.Restart(t)
+		waitReady(t, f)
+	}
 	time.Sleep(500 * time.Millisecond)
 	stop.Store(true)
 	running.Wait()
 	if failures.Load() == 0 {
-		t.Error("no commit failed while the broker was away")
+		t.Error("no send failed while the broker was away; the test proves nothing")
 	}
-	n := len(acknowledged)
+	t.Logf("%d batches, %d failed sends", batches.Load(), failures.Load())
+	next := make([]int, 4)
 	for _, m := range b.ReadAll(t, topic) {
-		delete(acknowledged, text(m.Value))
+		if m.Header("ce_id") == "frozen" {
+			continue
+		}
+		want := fmt.Sprintf("%d.%d-%d", m.Partition, next[m.Partition]/20, next[m.Partition]%20)
+		if m.Header("ce_id") != want {
+			t.Fatalf("partition %d offset %d holds %s, want %s", m.Partition, m.Offset, m.Header("ce_id"), want)
+		}
+		next[m.Partition]++
 	}
-	if n == 0 || len(acknowledged) != 0 {
-		t.Errorf("%d of %d acknowledged records are lost", len(acknowledged), n)
+	for p, n := range next {
+		if n != 20*sent[p] {
+			t.Errorf("partition %d holds %d records, want %d", p, n, 20*sent[p])
+		}
 	}
 }

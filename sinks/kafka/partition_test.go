@@ -5,25 +5,16 @@ import (
 	"strings"
 	"testing"
 
-	kafkago "github.com/segmentio/kafka-go"
-
 	"assent/sinks"
 	kafkatest "assent/test/kafka"
 )
 
 // The hashes are those of the Java client's own unit test (UtilsTest.testMurmur2).
-func TestPartitionOfKnownHashes(t *testing.T) {
-	f := func(key string, hash int32) {
+func TestMurmur2(t *testing.T) {
+	f := func(key string, want int32) {
 		t.Helper()
-		for _, n := range []int{1, 3, 12, 100} {
-			partitions := make([]int, n)
-			for i := range partitions {
-				partitions[i] = i
-			}
-			want := int(uint32(hash)&0x7fffffff) % n
-			if got := (kafkago.Murmur2Balancer{}).Balance(kafkago.Message{Key: []byte(key)}, partitions...); got != want {
-				t.Errorf("%q of %d: partition %d, want %d", key, n, got, want)
-			}
+		if got := int32(murmur2([]byte(key))); got != want {
+			t.Errorf("%q: %d, want %d", key, got, want)
 		}
 	}
 	f("21", -973932308)
@@ -34,50 +25,78 @@ func TestPartitionOfKnownHashes(t *testing.T) {
 	f("abc", 479470107)
 }
 
-// The same keys sent by the Java client and by the sink land in the same
-// partitions; null keys reach every partition.
+// The same keys sent by the Java client and by the forwarder land in the same
+// partitions.
 func TestPartitionsAgreeWithTheJavaClient(t *testing.T) {
-	const partitions, keys = 7, 60
+	const partitions, keys = 7, 200
 	b := kafkatest.Shared(t)
-	ours := topicOf(t, b, partitions)
-	java := ours + ".java"
-	s := open(t, b, func(o *Options) { o.Topics = []string{java}; o.Partitions = partitions })
-
+	topic := topicFor(t, b, partitions)
+	f := open(t, b, nil)
+	laneOf(t, f, topic, "known")
 	var input strings.Builder
-	all := &sinks.Batch{}
+	want := make(map[string]int32)
 	for i := range keys {
 		key := fmt.Sprintf("%x-é%s", i*7919, strings.Repeat("k", i%9))
 		fmt.Fprintf(&input, "%s\tv\n", key)
-		all.Records = append(all.Records, sinks.Record{Topic: ours, Key: []byte(key), Value: []byte(`{}`)})
+		want[key] = laneOf(t, f, topic, key).Partition
 	}
-	mustCommit(t, s, all)
-	b.Tool(t, input.String(), "org.apache.kafka.tools.ConsoleProducer", "--topic", java, "--property", "parse.key=true")
-
-	where := make(map[string]int)
-	for _, m := range b.ReadAll(t, java) {
-		where[*m.Key] = m.Partition
+	b.Tool(t, input.String(), "org.apache.kafka.tools.ConsoleProducer", "--topic", topic, "--property", "parse.key=true")
+	all := b.ReadAll(t, topic)
+	if len(all) != keys {
+		t.Fatalf("the Java client sent %d keys, want %d", len(all), keys)
 	}
-	if len(where) != keys {
-		t.Fatalf("the Java client sent %d keys, want %d", len(where), keys)
-	}
-	for _, m := range b.ReadAll(t, ours) {
-		if want, ok := where[*m.Key]; !ok || m.Partition != want {
-			t.Errorf("key %q in partition %d, the Java client's in %d", *m.Key, m.Partition, want)
+	for _, m := range all {
+		if got := want[text(m.Key)]; int32(m.Partition) != got {
+			t.Errorf("key %q in partition %d, the Java client's in %d", text(m.Key), got, m.Partition)
 		}
 	}
+}
 
-	spread := &sinks.Batch{}
-	for range 200 {
-		spread.Records = append(spread.Records, sinks.Record{Topic: ours, Value: []byte(`{}`)})
+// Records without a key reach every partition, evenly, in runs.
+func TestNullKeysAreSpread(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 5)
+	f := open(t, b, nil)
+	laneOf(t, f, topic, "")
+	placed := make(map[int32]int)
+	changes, last := 0, int32(-1)
+	const n = 5 * spreadRun * 4
+	for range n {
+		l, err := f.Lane(topic, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		placed[l.Partition]++
+		if l.Partition != last {
+			changes++
+		}
+		last = l.Partition
 	}
-	mustCommit(t, s, spread)
-	reached := make(map[int]bool)
-	for _, m := range b.ReadAll(t, ours) {
-		if m.Key == nil {
-			reached[m.Partition] = true
+	for p := range int32(5) {
+		if placed[p] != n/5 {
+			t.Errorf("partition %d has %d of %d, want a fifth", p, placed[p], n)
 		}
 	}
-	if len(reached) != partitions {
-		t.Errorf("200 null keys reached %d partitions of %d", len(reached), partitions)
+	if changes > n/spreadRun+1 {
+		t.Errorf("%d changes of partition, want %d", changes, n/spreadRun+1)
 	}
+}
+
+// Records that come after partitions were added see them; a plan keeps its own.
+func TestPartitionsAdded(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 1)
+	f := open(t, b, nil)
+	l := laneOf(t, f, topic, "k")
+	plan := planFor(t, f, l, 1)
+	b.Tool(t, "", "org.apache.kafka.tools.TopicCommand", "--alter", "--topic", topic, "--partitions", "9")
+	eventually(t, func() error {
+		if l, err := f.Lane(topic, []byte("foobar")); err != nil || l.Partition != keyPartition([]byte("foobar"), 9) {
+			return fmt.Errorf("partition %d, %v", l.Partition, err)
+		}
+		return nil
+	})
+	mustSend(t, f, l, plan, parcels("a", 1), false)
+	deliver(t, f, sinks.Lane{Topic: topic, Partition: 8}, parcels("b", 1))
+	wantIDs(t, b, topic, "a-0 b-0")
 }

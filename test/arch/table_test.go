@@ -33,7 +33,13 @@ var wings = []wing{
 	{"geo/*", []string{"geo"}, false, adapter},
 
 	{"sinks", []string{"redact"}, false, "the contract of all sinks knows none of them; redact quotes its lines"},
-	{"sinks/*", []string{"sinks", "metric"}, false, adapter},
+	{"sinks/journal", []string{"sinks", "wal", "disk", "metric", "redact"}, false, "the journal is records kept in a log: it knows the contract on one side and the log on the other, never who forwards"},
+	{"sinks/kafka", []string{"sinks", "metric"}, false, adapter},
+	{"sinks/*", []string{"sinks", "disk", "metric"}, false, adapter},
+
+	{"wal", []string{"disk", "metric"}, false, "a log of bytes knows nothing of what they mean, so that the ledger can stand on it too"},
+	{"disk/disktest", []string{"disk"}, false, "the file system of tests can be cut off power; it is no program code"},
+	{"disk", nil, false, "the little of a file system that durability depends on, so that tests can take its place"},
 
 	{"keys", nil, true, leaf},
 	{"metric", nil, false, "one instrument for whoever counts; it knows none of them"},
@@ -58,6 +64,7 @@ type dependency struct {
 var dependencies = []dependency{
 	{"github.com/valyala/fasthttp", []string{"collector"}, "nothing of a request's memory may leave the handler: one package to watch"},
 	{"github.com/segmentio/kafka-go", []string{"sinks/kafka"}, "one package knows Kafka's protocol and its errors"},
+	{"golang.org/x/sys", []string{"test/**"}, "system calls that the standard library does not wrap"},
 	{"github.com/oschwald/geoip2-golang", mmdb, "one package knows the database format"},
 	{"github.com/oschwald/maxminddb-golang", mmdb, "one package knows the database format"},
 	{"github.com/maxmind/mmdbwriter", mmdb, "only the generator and the fixtures write databases"},
@@ -65,7 +72,7 @@ var dependencies = []dependency{
 	{"github.com/goccy/go-yaml", []string{"policy", "cmd/assent"}, "YAML ends where the document and the config are read"},
 	{"github.com/spf13/cobra", []string{"cmd/assent"}, "flags and usage are the command's own"},
 	{"github.com/spf13/pflag", []string{"cmd/assent"}, "flags and usage are the command's own"},
-	{"github.com/VictoriaMetrics/metrics", []string{"collector", "sinks", "sinks/*", "cmd/assent", "metric"}, "pure packages count nothing: they hand back tallies"},
+	{"github.com/VictoriaMetrics/metrics", []string{"collector", "sinks", "sinks/*", "wal", "cmd/assent", "metric"}, "pure packages count nothing: they hand back tallies"},
 	{"github.com/andybalholm/brotli", []string{"collector"}, compression},
 	{"github.com/klauspost/compress", []string{"collector", "sinks/*", "geo/mmdb", "geo/mmdb/gen"}, compression},
 }
@@ -79,6 +86,7 @@ var testDependencies = []string{
 	"github.com/rogpeppe/go-internal",
 	"pgregory.net/rapid",
 	"github.com/chromedp",
+	"github.com/twmb/franz-go", // kfake, a broker that errs on demand, and kmsg, a reading of the protocol by somebody else
 }
 
 // impure are the standard packages that a pure package must not import.

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,28 +23,49 @@ const (
 // A Broker is one KRaft node (broker and controller in one process) on loopback
 // that creates no topic unasked.
 type Broker struct {
-	Addr string // HOST:PORT of the plain-text listener; the same after Restart
+	Addr   string   // HOST:PORT of the plain-text listener; the same after Restart
+	Inside []string // HOST:PORT that each proxy of Options.Behind forwards to
+	Secure *Secure  // with Options.Secure
 
+	id      int
+	heap    string // -Xmx
 	dir     string // configuration, data and log
 	process *exec.Cmd
 	exited  chan struct{}
 }
 
-// Start starts a broker of the test's own and stops it when the test ends. Each
-// of settings is one more line of server.properties.
-func Start(t testing.TB, settings ...string) *Broker {
+// Options of a broker. The zero value has a plain-text listener alone.
+type Options struct {
+	Settings []string // further lines of server.properties
+	Secure   bool     // the listeners of Secure too
+	Behind   []string // HOST:PORT of proxies: a listener more for each, whose clients are sent to the proxy
+}
+
+// Start starts a broker of the test's own and stops it when the test ends.
+func Start(t testing.TB) *Broker {
 	t.Helper()
-	b, err := newBroker(t.TempDir(), settings)
+	return StartWith(t, Options{})
+}
+
+// StartWith starts a broker of the test's own with options.
+func StartWith(t testing.TB, o Options) *Broker {
+	t.Helper()
+	b, err := newBroker(t.TempDir(), &o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.endWith(t)
+	return b
+}
+
+// endWith ends the broker with the test, and shows its log if that has failed.
+func (b *Broker) endWith(t testing.TB) {
 	t.Cleanup(func() {
 		b.end(syscall.SIGKILL)
 		if t.Failed() {
-			t.Logf("the end of the broker's log:\n%s", b.logTail())
+			t.Logf("the end of the log of broker %d:\n%s", b.id, b.logTail())
 		}
 	})
-	return b
 }
 
 var shared struct {
@@ -60,13 +80,19 @@ var shared struct {
 // leave it running.
 func Shared(t testing.TB) *Broker {
 	t.Helper()
+	return SharedWith(t, Options{})
+}
+
+// SharedWith is Shared with options: those of the first call hold.
+func SharedWith(t testing.TB, o Options) *Broker {
+	t.Helper()
 	shared.once.Do(func() {
 		dir, err := os.MkdirTemp("", "kafkatest-")
 		if err != nil {
 			shared.err = err
 			return
 		}
-		shared.broker, shared.err = newBroker(dir, nil)
+		shared.broker, shared.err = newBroker(dir, &o)
 		if shared.err != nil {
 			os.RemoveAll(dir)
 			return
@@ -102,65 +128,25 @@ func reapWithParent(pid int, dir string) error {
 	return nil
 }
 
-func newBroker(dir string, settings []string) (*Broker, error) {
+func newBroker(dir string, o *Options) (*Broker, error) {
 	libs, err := jars()
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(2)
+	b := &Broker{id: 1, heap: "-Xmx384m", dir: dir}
+	ports, err := freePorts(1)
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{Addr: fmt.Sprintf("127.0.0.1:%d", ports[0]), dir: dir}
-	config := append([]string{
-		"process.roles=broker,controller",
-		"node.id=1",
-		fmt.Sprintf("listeners=PLAINTEXT://%s,CONTROLLER://127.0.0.1:%d", b.Addr, ports[1]),
-		"advertised.listeners=PLAINTEXT://" + b.Addr,
-		"controller.listener.names=CONTROLLER",
-		fmt.Sprintf("controller.quorum.voters=1@127.0.0.1:%d", ports[1]),
-		"log.dirs=" + filepath.Join(dir, "data"),
-		"num.partitions=3",
-		"auto.create.topics.enable=false",
-		"offsets.topic.replication.factor=1",
-		"transaction.state.log.replication.factor=1",
-		"transaction.state.log.min.isr=1",
-		"group.initial.rebalance.delay.ms=0",
-		// A killed node is let in again only when its old session has ended.
-		"broker.session.timeout.ms=2000",
-		"broker.heartbeat.interval.ms=400",
-		"log.segment.bytes=16777216",
-		"offsets.topic.num.partitions=1",
-		"transaction.state.log.num.partitions=1",
-		"share.coordinator.state.topic.replication.factor=1",
-		"share.coordinator.state.topic.min.isr=1",
-	}, settings...)
-	if err := os.WriteFile(b.path("server.properties"), []byte(strings.Join(config, "\n")+"\n"), 0o600); err != nil {
+	if err := b.configure(libs, o, []int{ports[0]}); err != nil {
 		return nil, err
-	}
-	if err := os.WriteFile(b.path("log4j2.properties"), []byte(logConfig), 0o600); err != nil {
-		return nil, err
-	}
-	const cluster = "YXNzZW50LXRlc3RzLTEyMw" // any 16 bytes in base64url
-	if out, err := b.java(libs, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", b.path("server.properties")).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("formatting the broker's storage: %w\n%s", err, out)
 	}
 	return b, b.launch(libs)
 }
 
-const logConfig = `rootLogger.level=WARN
-rootLogger.appenderRef.console.ref=console
-appender.console.type=Console
-appender.console.name=console
-appender.console.layout.type=PatternLayout
-appender.console.layout.pattern=%d %p %m (%c)%n
-`
-
-func (b *Broker) path(name string) string { return filepath.Join(b.dir, name) }
-
 func (b *Broker) java(libs, class string, args ...string) *exec.Cmd {
 	return exec.Command("java", append([]string{
-		"-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+		"-Xms64m", b.heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
 		"-Dlog4j2.configurationFile=" + b.path("log4j2.properties"),
 		"-cp", filepath.Join(libs, "*"), class,
 	}, args...)...)
@@ -272,7 +258,7 @@ func (b *Broker) logTail() []byte {
 	if err != nil {
 		return []byte(err.Error())
 	}
-	const most = 8 << 10
+	const most = 2 << 10
 	if len(log) > most {
 		log = log[len(log)-most:]
 	}

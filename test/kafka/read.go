@@ -1,9 +1,12 @@
 package kafkatest
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -49,6 +52,71 @@ func (b *Broker) kcat(t testing.TB, input string, args ...string) []byte {
 	return out
 }
 
+// An Entry is as much of a record as tells it apart.
+type Entry struct {
+	Partition int
+	Offset    int64
+	Key       string // "" for the null key
+	ID        string // header ce_id
+	Message   string // messageId of the value, "" where it has none
+	Withheld  bool   // header privacy-withheld
+	Null      bool   // the null value
+}
+
+// Entries reads a topic for tests with very many records: each is handed over
+// once, by partition in order of offset. Keys, headers and values must not hold
+// tabs or newlines, as none of Assent's do.
+func (b *Broker) Entries(t testing.TB, topic string, each func(*Entry)) {
+	t.Helper()
+	cmd := exec.Command("kcat", "-b", b.Addr, "-m", "10", "-C", "-t", topic, "-o", "beginning", "-e", "-q",
+		"-X", "check.crcs=true", "-f", `%p\t%o\t%k\t%h\t%S\t%s\n`)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		var e Entry
+		if err := e.parse(lines.Text()); err != nil {
+			t.Errorf("reading kcat's output: %v", err)
+			break
+		}
+		each(&e)
+	}
+	_, _ = io.Copy(io.Discard, out)
+	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
+		t.Fatalf("kcat: %v\n%s", err, errs.Bytes())
+	}
+}
+
+func (e *Entry) parse(line string) error {
+	f := strings.SplitN(line, "\t", 6)
+	if len(f) != 6 {
+		return fmt.Errorf("%d fields in a line", len(f))
+	}
+	var err, err2 error
+	e.Partition, err = strconv.Atoi(f[0])
+	e.Offset, err2 = strconv.ParseInt(f[1], 10, 64)
+	e.Key = f[2]
+	headers := "," + f[3] + ","
+	between := func(text, before, after string) string {
+		_, rest, _ := strings.Cut(text, before)
+		found, _, _ := strings.Cut(rest, after)
+		return found
+	}
+	e.ID = between(headers, ",ce_id=", ",")
+	e.Withheld = strings.Contains(headers, ",privacy-withheld=1,")
+	e.Null = f[4] == "-1"
+	e.Message = between(f[5], `"messageId":"`, `"`)
+	return errors.Join(err, err2)
+}
+
 // ReadAll returns every record of a topic, by partition in order of offset.
 func (b *Broker) ReadAll(t testing.TB, topic string) []Message {
 	t.Helper()
@@ -69,27 +137,6 @@ func (b *Broker) ReadAll(t testing.TB, topic string) []Message {
 		all = append(all, Message{m.Partition, m.Offset, m.Time, m.Key, m.Payload, m.Headers})
 	}
 	return all
-}
-
-// Topics returns the number of partitions of every topic but Kafka's own.
-func (b *Broker) Topics(t testing.TB) map[string]int {
-	t.Helper()
-	var list struct {
-		Topics []struct {
-			Topic      string `json:"topic"`
-			Partitions []any  `json:"partitions"`
-		} `json:"topics"`
-	}
-	if err := json.Unmarshal(b.Kcat(t, "-L", "-J"), &list); err != nil {
-		t.Fatalf("reading kcat's output: %v", err)
-	}
-	topics := make(map[string]int)
-	for _, topic := range list.Topics {
-		if !strings.HasPrefix(topic.Topic, "__") {
-			topics[topic.Topic] = len(topic.Partitions)
-		}
-	}
-	return topics
 }
 
 // CreateTopic creates a topic with Kafka's own tool. Each of settings is a

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"assent/test/load/rig"
 )
 
 // plot draws the median requests per second of each side as bars.
@@ -12,21 +14,21 @@ func plot(path string, sides []*side, results map[int][][]figure) error {
 	var most float64
 	for _, rows := range results {
 		for i := range sides {
-			most = max(most, median(column(rows, i, func(_ []figure, f figure) float64 { return f.perSecond })))
+			most = max(most, rig.Median(column(rows, i, perSecond)))
 		}
 	}
 	var b strings.Builder
 	y := 10
-	for _, connections := range []int{64, 256} {
+	for _, connections := range counts {
 		fmt.Fprintf(&b, `<text x="10" y="%d" font-weight="bold">%d connections</text>`+"\n", y+16, connections)
 		y += barHeight
 		for i, s := range sides {
-			v := median(column(results[connections], i, func(_ []figure, f figure) float64 { return f.perSecond }))
-			ratio := median(column(results[connections], i, func(row []figure, f figure) float64 { return f.perSecond / row[0].perSecond }))
+			v := rig.Median(column(results[connections], i, perSecond))
+			share := rig.Median(column(results[connections], i, ratio))
 			w := int(v / most * width)
-			fill := []string{"#9aa5b1", "#3e8ed0", "#2a9d6f"}[i%3]
+			fill := []string{"#9aa5b1", "#3e8ed0", "#2a9d6f", "#e9a03b", "#b5648f"}[i%5]
 			fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text><rect x="%d" y="%d" width="%d" height="%d" fill="%s"/><text x="%d" y="%d">%.0f/s (%.2f)</text>`+"\n",
-				left-10, y+16, s.name, left, y+2, w, barHeight-6, fill, left+w+6, y+16, v, ratio)
+				left-10, y+16, s.name, left, y+2, w, barHeight-6, fill, left+w+6, y+16, v, share)
 			y += barHeight
 		}
 		y += 10

@@ -1,0 +1,93 @@
+package collector
+
+import (
+	"sync"
+	"time"
+)
+
+// flushEvery is how long bad rows that were added up wait to be written.
+const flushEvery = 10 * time.Second
+
+// badKind is what bad rows are added up by. There are as many as sources, stages
+// and reasons, which are all known from the start.
+type badKind struct {
+	source *Source
+	stage  Stage
+	reason Reason
+}
+
+// badSum is the bucket of one kind and what went beyond it.
+type badSum struct {
+	bucket bucket
+	mu     sync.Mutex
+	count  int
+	size   int
+}
+
+// badCaps bounds the bad rows that one flood can leave: beyond the rate they are
+// added up, and the sum is one row.
+type badCaps struct{ kinds sync.Map } // badKind → *badSum
+
+// take reports whether a row of its own may be written; if not, it was added up.
+func (b *badCaps) take(k badKind, r rate, size int, now time.Time) bool {
+	v, ok := b.kinds.Load(k)
+	if !ok {
+		v, _ = b.kinds.LoadOrStore(k, &badSum{})
+	}
+	s := v.(*badSum)
+	if s.bucket.take(r, now) {
+		return true
+	}
+	s.add(1, size)
+	return false
+}
+
+func (s *badSum) add(count, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count, s.size = s.count+count, s.size+size
+}
+
+func (s *badSum) drain() (count, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	count, size = s.count, s.size
+	s.count, s.size = 0, 0
+	return count, size
+}
+
+// flushBadRows writes every sum as one row. Those the sink does not take stay.
+func (c *Collector) flushBadRows() {
+	x := c.pool.Get().(*exchange)
+	x.reset(c.policy.Load(), c.o.Now())
+	c.bad.kinds.Range(func(k, v any) bool {
+		kind, sum := k.(badKind), v.(*badSum)
+		count, size := sum.drain()
+		if count == 0 {
+			return true
+		}
+		x.batch.Events, x.batch.Records = x.batch.Events[:0], x.batch.Records[:0]
+		x.source = kind.source
+		c.sealBadRow(x, kind.stage, kind.reason, size, nil, count)
+		c.enclose(x, 0, false)
+		if c.commit(x) != nil {
+			sum.add(count, size)
+		}
+		return true
+	})
+	c.giveBack(x)
+}
+
+// flush writes the sums from time to time until the collector is shut down.
+func (c *Collector) flush() {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			c.flushBadRows()
+		case <-c.stopped:
+			return
+		}
+	}
+}

@@ -1,0 +1,312 @@
+package collector_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"assent/collector"
+	"assent/disk/disktest"
+	"assent/keys"
+	"assent/sinks"
+	"assent/sinks/dedup"
+	"assent/sinks/file"
+)
+
+// withWindow gives a collector a window of IDs.
+func withWindow(t testing.TB, count int) func(*collector.Options) {
+	t.Helper()
+	w, err := dedup.Open(dedup.Options{Dir: "dedup", FS: disktest.New(), Count: count})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(o *collector.Options) { o.Dedup = w }
+}
+
+// TestRepeats: an event that is sent again is accepted and stored once, as far as
+// it is the same one: source, subject and messageId.
+func TestRepeats(t *testing.T) {
+	sink := &fakeSink{}
+	s := serve(t, sink, withWindow(t, 100), func(o *collector.Options) {
+		o.Sources = []*collector.Source{{ID: "a", Key: "a"}, {ID: "b", Key: "b"}}
+	})
+	// f sends a body and compares how many records and accepted events come of it.
+	f := func(what, path, body string, stored, accepted int, headers ...string) {
+		t.Helper()
+		r, got := s.send(post(path, body, headers...))
+		if n := len(sink.take()); n != stored || r.StatusCode != 200 || !strings.Contains(got, fmt.Sprintf(`"accepted":%d,`, accepted)) {
+			t.Errorf("%s: %d records, %d %s; want %d records and %d accepted", what, n, r.StatusCode, got, stored, accepted)
+		}
+	}
+	own := func(id, anonymous string) string {
+		return strings.Replace(order(id), `{`, fmt.Sprintf(`{"anonymousId":%q,`, anonymous), 1)
+	}
+	const a, b = "/v1/events?k=a", "/v1/events?k=b"
+	f("the first", a, order("m"), 1, 1)
+	f("its repeat", a, order("m"), 0, 1)
+	f("in a batch with another", a, `{"batch":[`+order("m")+`,`+order("n")+`]}`, 1, 2)
+	f("spelt otherwise", a, strings.Replace(order("m"), `"m"`, `"\u006d"`, 1), 0, 1)
+	f("twice in one request", a, `[`+order("o")+`,`+order("o")+`,`+order("o")+`]`, 1, 3)
+	f("another source", b, order("m"), 1, 1)
+	f("another's id", a, own("m", "ann"), 1, 1)
+	f("a third one's", a, own("m", "bob"), 1, 1)
+	f("ann again", a, own("m", "ann"), 0, 1)
+	f("no messageId", a, `{"type":"track","event":"Order Completed"}`, 1, 1)
+	f("no messageId again", a, `{"type":"track","event":"Order Completed"}`, 1, 1)
+	f("an empty one", a, order(""), 1, 1)
+	f("an empty one again", a, order(""), 1, 1)
+	f("one that is no text", a, `{"type":"track","event":"Order Completed","messageId":{}}`, 1, 1)
+	f("again", a, `{"type":"track","event":"Order Completed","messageId":{}}`, 1, 1)
+	// Parts do not run into each other.
+	f("parts", a, own("bc", "a"), 1, 1)
+	f("parts, moved", a, own("c", "ab"), 1, 1)
+
+	// A page view is withheld from this visitor, who did not choose: not stored, and
+	// stored once they did. Whoever proves to be somebody is not another one who
+	// sends the same ids.
+	page := `{"type":"page","messageId":"p","anonymousId":"ann"}`
+	f("withheld", a, page, 0, 1)
+	r, body := s.send(post("/v1/consent?k=a", `{"all":"granted"}`))
+	if r.StatusCode != 201 {
+		t.Fatalf("the choice: %d %s", r.StatusCode, body)
+	}
+	cookies := "Cookie: " + cookieHeader(r)
+	f("granted since", a, page, 1, 1, cookies)
+	f("repeated", a, page, 0, 1, cookies)
+	f("a stranger takes no place", a, own("q", "ann"), 1, 1)
+	f("of the one who is proven", a, own("q", "ann"), 1, 1, cookies)
+}
+
+func cookieHeader(r *http.Response) string {
+	var out []string
+	for _, k := range r.Cookies() {
+		out = append(out, k.Name+"="+k.Value)
+	}
+	return strings.Join(out, "; ")
+}
+
+// TestEvictionIsNoLoss: an event that fell out of the window is stored again
+// rather than not at all.
+func TestEvictionIsNoLoss(t *testing.T) {
+	sink := &fakeSink{}
+	s := serve(t, sink, withWindow(t, 10))
+	for i := range 11 {
+		s.send(post("/v1/events", order(itoa(i))))
+	}
+	sink.take()
+	s.send(post("/v1/events", order("0")))
+	s.send(post("/v1/events", order("10")))
+	if got := sink.take(); len(got) != 1 {
+		t.Errorf("%d are stored", len(got))
+	}
+}
+
+// TestConcurrentTwin: the second of two requests with the same event waits for the
+// first one's commit and shares its fate.
+func TestConcurrentTwin(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		sink := &fakeSink{hold: make(chan struct{}), entered: make(chan struct{}, 8)}
+		s := serve(t, sink, withWindow(t, 100))
+		if fails {
+			sink.fail = errFull
+		}
+		type got struct {
+			r    *http.Response
+			body string
+		}
+		first, second := make(chan got, 1), make(chan got, 1)
+		go func() {
+			r, body := s.send(post("/v1/events", order("m")))
+			first <- got{r, body}
+		}()
+		<-sink.entered
+		go func() {
+			r, body := s.send(post("/v1/events", order("m")))
+			second <- got{r, body}
+		}()
+		select {
+		case g := <-second:
+			t.Fatalf("the twin did not wait: %d %s", g.r.StatusCode, g.body)
+		case <-time.After(200 * time.Millisecond):
+		}
+		close(sink.hold)
+		for _, c := range []chan got{first, second} {
+			g := <-c
+			if fails {
+				refused(t, g.r, g.body, 503, "sink_unavailable")
+			} else if g.r.StatusCode != 200 || !strings.Contains(g.body, `"accepted":1,`) {
+				t.Errorf("got %d %s", g.r.StatusCode, g.body)
+			}
+		}
+		sink.set(func(s *fakeSink) { s.fail, s.hold, s.entered = nil, nil, nil })
+		r, body := s.send(post("/v1/events", order("m")))
+		if r.StatusCode != 200 {
+			t.Errorf("a retry: %d %s", r.StatusCode, body)
+		}
+		if n := len(sink.take()); n != 1 {
+			t.Errorf("stored %d times", n)
+		}
+	}
+}
+
+// TestTwinsCrossed: two requests that each hold what the other waits for do not
+// wait for ever, and everything is stored once.
+func TestTwinsCrossed(t *testing.T) {
+	sink := &fakeSink{}
+	s := serve(t, sink, withWindow(t, 10_000))
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			conn := s.dial()
+			br := bufio.NewReader(conn)
+			for n := range 30 {
+				var ids []string
+				for k := range 20 {
+					ids = append(ids, order(fmt.Sprint(n, ".", (k*7+i*3)%20)))
+				}
+				_, _ = io.WriteString(conn, post("/v1/events", "["+strings.Join(ids, ",")+"]"))
+				if r, body := answer(t, br); r.StatusCode != 200 || !strings.Contains(body, `"accepted":20,`) {
+					t.Errorf("got %d %s", r.StatusCode, body)
+				}
+			}
+		})
+	}
+	all.Wait()
+	seen := map[sinks.ID]bool{}
+	for _, id := range sink.ids {
+		if seen[id] || id == (sinks.ID{}) {
+			t.Fatal("an event is stored twice, or without its ID")
+		}
+		seen[id] = true
+	}
+	if len(seen) != 600 {
+		t.Errorf("%d of 600 are stored", len(seen))
+	}
+}
+
+// TestRefusedGivesItsClaimBack: what is claimed is settled, however a request ends.
+func TestRefusedGivesItsClaimBack(t *testing.T) {
+	sink := &fakeSink{}
+	d := &claims{}
+	s := serve(t, sink, func(o *collector.Options) { o.Dedup = d })
+	sink.set(func(s *fakeSink) { s.fail = &sinks.Error{Reason: sinks.ReasonTooLarge} })
+	r, body := s.send(post("/v1/events", `[`+order("a")+`,`+order("b")+`]`))
+	refused(t, r, body, 413, "body_too_large")
+	sink.set(func(s *fakeSink) { s.fail = nil })
+	if r, body := s.send(post("/v1/events", order("c"))); r.StatusCode != 200 {
+		t.Errorf("got %d %s", r.StatusCode, body)
+	}
+	sink.set(func(s *fakeSink) { s.breaks = true })
+	r, body = s.send(post("/v1/events", order("d")))
+	if r.StatusCode != 500 {
+		t.Errorf("a panic is answered %d %s", r.StatusCode, body)
+	}
+	if d.open != 0 || d.first != 4 || d.stored != 1 {
+		t.Errorf("%d claims are open, of %d first ones %d were stored", d.open, d.first, d.stored)
+	}
+}
+
+// claims counts.
+type claims struct {
+	mu                  sync.Mutex
+	open, first, stored int
+}
+
+func (c *claims) Claim(sinks.ID) sinks.Claim {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open++
+	c.first++
+	return sinks.First
+}
+
+func (c *claims) Settle(ids []sinks.ID, stored bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open -= len(ids)
+	if stored {
+		c.stored += len(ids)
+	}
+}
+
+func (c *claims) Wait(sinks.ID) bool { return false }
+
+// TestRepeatAfterRestart: an event whose answer was lost with the process is known
+// to the next one, which holds the same files.
+func TestRepeatAfterRestart(t *testing.T) {
+	dir, fs := t.TempDir(), disktest.New()
+	var key keys.Key
+	run := func(f func(s *served)) {
+		w, err := dedup.Open(dedup.Options{Dir: "dedup", FS: fs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink, err := file.Open(file.Options{Dir: dir, Committed: w.Note})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(serve(t, sink, func(o *collector.Options) {
+			o.Dedup = w
+			if key == (keys.Key{}) {
+				key = o.DedupKey
+			}
+			o.DedupKey = key
+		}))
+		if err := sink.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := func() (n int) {
+		files, err := filepath.Glob(filepath.Join(dir, "events", "*.ndjson"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += strings.Count(string(b), "\n")
+		}
+		return n
+	}
+	for _, want := range []struct {
+		ids   []string
+		lines int
+	}{{[]string{"a", "b"}, 2}, {[]string{"b", "c"}, 3}, {[]string{"a", "c", "d"}, 4}} {
+		run(func(s *served) {
+			for _, id := range want.ids {
+				if r, body := s.send(post("/v1/events", order(id))); r.StatusCode != 200 || !strings.Contains(body, `"accepted":1,`) {
+					t.Errorf("%s: got %d %s", id, r.StatusCode, body)
+				}
+			}
+		})
+		if got := lines(); got != want.lines {
+			t.Errorf("%d are stored, want %d", got, want.lines)
+		}
+	}
+}
+
+// TestPromise: the batch says what its source was promised.
+func TestPromise(t *testing.T) {
+	sink := &fakeSink{}
+	s := serve(t, sink, func(o *collector.Options) {
+		o.Sources = []*collector.Source{{ID: "a", Key: "a"}, {ID: "b", Key: "b", Promise: sinks.Delivered}}
+	})
+	for key, want := range map[string]sinks.Promise{"a": sinks.Durable, "b": sinks.Delivered} {
+		s.send(post("/v1/events?k="+key, order("m")))
+		if sink.promise != want {
+			t.Errorf("source %s: promise %d, want %d", key, sink.promise, want)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package collector
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+
+	"github.com/valyala/fasthttp"
+)
+
+// A body is read by the handler and not before it, once it is known that there is
+// a sink, a source, a token and memory for it. fasthttp has then read at most the
+// first 8 KiB, and a single byte where the sink admits nothing.
+
+const (
+	// freeBody is how much of a body every connection may have without asking.
+	freeBody = 64 << 10
+	// prefetched is the length up to which fasthttp has a body whole.
+	prefetched = 8 << 10
+	// smallBody is the most that routes without events take, so that no shortage
+	// of memory touches a choice.
+	smallBody = freeBody
+)
+
+// budget is the memory that bodies may take together.
+type budget struct {
+	limit int64
+	used  atomic.Int64
+}
+
+func (b *budget) take(n int64) bool {
+	if b.used.Add(n) <= b.limit {
+		return true
+	}
+	b.used.Add(-n)
+	return false
+}
+
+// grow returns buf with room for n bytes, or false when there is no memory for
+// them. What a request takes is given back when it ends.
+func (x *exchange) grow(buf []byte, n int) ([]byte, bool) {
+	if n <= cap(buf) {
+		return buf, true
+	}
+	if n > freeBody {
+		if !x.memory.take(int64(n)) {
+			return buf, false
+		}
+		x.borrowed += n
+	}
+	return append(make([]byte, 0, n), buf...), true
+}
+
+var (
+	errMemory = &RequestError{ReasonOverloaded, ""}
+	errSink   = &RequestError{ReasonUnavailable, ""}
+	errRate   = &RequestError{ReasonRateLimited, ""}
+)
+
+// takesEvents reports whether a path, as it came, is one of a dialect.
+func (c *Collector) takesEvents(uri []byte) bool {
+	path, _, _ := bytes.Cut(uri, []byte{'?'})
+	return c.bulk[string(path)]
+}
+
+// headerReceived sees each request before its body is read.
+func (c *Collector) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if c.takesEvents(h.RequestURI()) && c.o.Sink.Admit("") != nil {
+		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
+	}
+	return fasthttp.RequestConfig{}
+}
+
+// expect answers `Expect: 100-continue` (RFC 9110, 10.1.1): a sender is told to
+// send its body where nothing that is known without it speaks against that.
+func (c *Collector) expect(ctx *fasthttp.RequestCtx) int {
+	x := c.borrow(ctx)
+	defer c.giveBack(x)
+	c.readRequest(ctx, x)
+	if err := c.foresee(x); err != nil {
+		c.refuseQuietly(x, err)
+		cors(x)
+		c.respond(ctx, x)
+		if x.conn != nil {
+			x.conn.linger = true // it may send the body all the same
+		}
+		return x.ans.Status
+	}
+	return fasthttp.StatusContinue
+}
+
+func (c *Collector) foresee(x *exchange) *RequestError {
+	limit := smallBody
+	if c.takesEvents(x.req.Path) {
+		limit = c.o.Limits.Body
+		if c.o.Sink.Admit("") != nil {
+			return errSink
+		}
+		if err := c.open(x); err != nil {
+			return err
+		}
+	}
+	switch {
+	case x.announced > limit:
+		return &RequestError{ReasonTooLarge, ""}
+	case x.announced > freeBody && c.memory.used.Load()+int64(x.announced) > c.memory.limit:
+		return errMemory
+	}
+	return nil
+}
+
+// readBody takes the body from the connection. Once it returns nil, the next
+// request may be read from there.
+func (c *Collector) readBody(x *exchange, limit int) *RequestError {
+	switch {
+	case x.wire == nil:
+		return nil
+	case x.announced > limit:
+		return &RequestError{ReasonTooLarge, ""}
+	}
+	room := x.announced
+	if room < 0 {
+		room = 4 << 10
+	}
+	b := x.raw[:0]
+	for {
+		var ok bool
+		if b, ok = x.grow(b, room); !ok {
+			return errMemory
+		}
+		n, err := x.wire.Read(b[len(b):min(cap(b), limit+1)])
+		b = b[:len(b)+n]
+		x.raw = b
+		switch {
+		case len(b) > limit:
+			return &RequestError{ReasonTooLarge, ""}
+		case errors.Is(err, io.EOF) && len(b) >= x.announced && (x.announced >= 0 || !x.conn.ended()):
+			x.wire, x.req.Body = nil, b
+			return nil
+		case err != nil:
+			return wireError(err)
+		case len(b) == cap(b):
+			room = min(2*cap(b), limit+1)
+		}
+	}
+}
+
+// wireError says why the rest of a request cannot be read.
+func wireError(err error) *RequestError {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return &RequestError{ReasonTimeout, ""}
+	}
+	return &RequestError{ReasonUnreadable, "this is not an HTTP request that can be read"}
+}

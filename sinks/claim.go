@@ -1,0 +1,29 @@
+package sinks
+
+// Deduper tells an event that is new from one that is stored, or about to be:
+// senders repeat what they got no answer to. Safe for concurrent use. Package
+// dedup has one.
+type Deduper interface {
+	// Claim says what is known of an ID. First gives it to the caller, who
+	// settles it whatever happens.
+	Claim(id ID) Claim
+
+	// Settle ends the caller's claims: stored says whether the events are
+	// durable. Of those that are not, the next one to come is First.
+	Settle(ids []ID, stored bool)
+
+	// Wait blocks while another has a claim on the ID and reports whether the
+	// event is stored. Whoever waits has settled all claims of its own, so that
+	// two requests never wait for each other.
+	Wait(id ID) bool
+}
+
+// Claim is what is known of an event's ID.
+type Claim uint8
+
+// The claims.
+const (
+	First   Claim = iota // not seen: it is the caller's now
+	Known                // stored before
+	Pending              // claimed, not settled yet: see Wait
+)

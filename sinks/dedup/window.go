@@ -1,0 +1,179 @@
+package dedup
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+
+	"assent/disk"
+	"assent/sinks"
+)
+
+// Options configures a Window. The zero value of every field but Dir stands for
+// its default.
+type Options struct {
+	// Dir holds the window's files. It is created when missing.
+	Dir string
+
+	// Count is how many IDs are remembered. Default 1<<20, which takes 32 MiB.
+	Count int
+
+	// FS is the file system. Default disk.OS.
+	FS disk.FS
+}
+
+// EnsureDefaults sets every unset field but Dir to its default.
+func (o *Options) EnsureDefaults() {
+	if o.Count == 0 {
+		o.Count = 1 << 20
+	}
+	if o.FS == nil {
+		o.FS = disk.OS{}
+	}
+}
+
+// Validate reports every field that cannot be used, all at once.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.Dir == "" {
+		errs = append(errs, errors.New("dir: must not be empty"))
+	}
+	if o.Count < 2 || o.Count > 1<<28 {
+		errs = append(errs, fmt.Errorf("count: %d is not within 2 to 2^28", o.Count))
+	}
+	return errors.Join(errs...)
+}
+
+// A Window is the IDs of the last events that were stored and the claims on
+// those that are about to be. Safe for concurrent use.
+type Window struct {
+	mu      sync.Mutex
+	known   *set
+	claimed map[sinks.ID]*outcome // nil until somebody waits for it
+
+	files *files
+	lock  io.Closer
+}
+
+var _ sinks.Deduper = (*Window)(nil)
+
+// outcome is what a claim comes to, for those that wait for it.
+type outcome struct {
+	settled chan struct{}
+	stored  bool // written before settled is closed
+}
+
+// Open locks o.Dir and reads back what was kept there. Damage is counted and
+// passed over; a directory that another process has open is an error.
+func Open(o Options) (*Window, error) {
+	o.EnsureDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("reading dedup options: %w", err)
+	}
+	if err := disk.MakeDir(o.FS, o.Dir); err != nil {
+		return nil, fmt.Errorf("creating dedup directory: %w", err)
+	}
+	lock, err := o.FS.Lock(filepath.Join(o.Dir, ".lock"))
+	if err != nil {
+		return nil, fmt.Errorf("locking dedup directory %q (is another process using it?): %w", o.Dir, err)
+	}
+	w := &Window{known: newSet(o.Count), claimed: map[sinks.ID]*outcome{}, lock: lock}
+	w.files, err = openFiles(o, w.known)
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// Claim implements sinks.Deduper.
+func (w *Window) Claim(id sinks.ID) sinks.Claim {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.known.has(id) {
+		return sinks.Known
+	}
+	if _, taken := w.claimed[id]; taken {
+		return sinks.Pending
+	}
+	w.claimed[id] = nil
+	return sinks.First
+}
+
+// Settle implements sinks.Deduper.
+func (w *Window) Settle(ids []sinks.ID, stored bool) {
+	if len(ids) == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range ids {
+		o := w.claimed[id]
+		delete(w.claimed, id)
+		if stored {
+			w.put(id)
+		}
+		if o != nil {
+			o.stored = stored
+			close(o.settled)
+		}
+	}
+}
+
+// Wait implements sinks.Deduper.
+func (w *Window) Wait(id sinks.ID) bool {
+	w.mu.Lock()
+	o, taken := w.claimed[id]
+	if !taken {
+		defer w.mu.Unlock()
+		return w.known.has(id)
+	}
+	if o == nil {
+		o = &outcome{settled: make(chan struct{})}
+		w.claimed[id] = o
+	}
+	w.mu.Unlock()
+	<-o.settled
+	return o.stored
+}
+
+// Add remembers an event that is stored already: one that a journal found on
+// opening.
+func (w *Window) Add(id sinks.ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.put(id)
+}
+
+func (w *Window) put(id sinks.ID) {
+	if w.known.put(id) {
+		evictions.Inc()
+	}
+}
+
+// Keep makes IDs durable: they survive kill -9 and power loss when it returns
+// nil. A journal calls it before it lets go of the entries that hold them.
+func (w *Window) Keep(ids []sinks.ID) error {
+	return w.files.append(ids, true)
+}
+
+// Note writes down the IDs of a batch that a sink has made durable, so that they
+// survive kill -9. Power loss may take the last of them: to sync them too would
+// double what a commit costs. A failure is counted.
+func (w *Window) Note(b *sinks.Batch) {
+	var few [64]sinks.ID
+	ids := few[:0]
+	for i := range b.Events {
+		if id := b.Events[i].ID; id != (sinks.ID{}) {
+			ids = append(ids, id)
+		}
+	}
+	_ = w.files.append(ids, false)
+}
+
+// Close makes everything noted durable and releases the directory.
+func (w *Window) Close() error {
+	return errors.Join(w.files.close(), w.lock.Close())
+}

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package file
-
-// Sync is fsync, in the strongest form the system has.
-func (f osFile) Sync() error { return f.File.Sync() }

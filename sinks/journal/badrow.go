@@ -1,0 +1,81 @@
+package journal
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"time"
+
+	"assent/redact"
+	"assent/sinks"
+)
+
+// poison ends the journey of the record at the head of hand, which the log
+// downstream refuses for good: a payload-free bad row takes its place. Both are
+// noted in one group, so that there is one row for each such record.
+func (w *worker) poison(r sinks.Reason) sinks.Reason {
+	j, it := w.lane.j, &w.hand[0]
+	w.batch = append(w.batch[:0], w.owed...)
+	var row []byte
+	var bodies int64
+	if !w.lane.topic.bad && j.bad.Load() < j.room/badShare {
+		record := badRow(j.opt.BadTopic, it, r, j.opt.Now())
+		row, bodies = appendEvent(nil, &sinks.Event{Judged: sinks.Judged{Source: it.src.name}}, []sinks.Record{record}, it.at, 0, false)
+		w.batch = append(w.batch, row)
+	}
+	w.entry = w.settled(w.entry[:0], causePoison, 0, w.hand[:1])
+	w.batch = append(w.batch, w.entry)
+	if err := j.log.Note(w.batch...); err != nil {
+		return reason(err)
+	}
+	w.owed = nil
+	j.used.Add(int64(len(w.entry) + len(row)))
+	if row != nil {
+		it.src.bytes.Add(bodies)
+		j.bad.Add(bodies)
+		j.records.Add(1)
+	} else {
+		j.m.dropped.Inc()
+	}
+	j.m.poison.Inc()
+	w.suspects, w.maxBytes, w.voids = 0, 0, 0
+	w.ramp = 1 // in a flood of such records each one costs one plan
+	w.done(1)
+	return progress
+}
+
+// badRow says what became of a record, and nothing of what it held.
+func badRow(topic string, it *item, r sinks.Reason, now time.Time) sinks.Record {
+	value := append([]byte(nil), `{"stage":"forward","reason":"`...)
+	value = append(value, r.String()...)
+	value = append(value, `","size":`...)
+	value = strconv.AppendInt(value, int64(len(it.body)), 10)
+	value = append(value, `,"source":`...)
+	value = redact.AppendQuoted(value, []byte(it.src.name))
+	value = append(value, `,"receivedAt":"`...)
+	value = time.UnixMilli(it.at).UTC().AppendFormat(value, timeFormat)
+	value = append(value, `"}`...)
+	return sinks.Record{Topic: topic, Value: value, Headers: []sinks.Header{
+		{Key: "ce_specversion", Value: []byte("1.0")},
+		{Key: "ce_id", Value: newID(now)},
+		{Key: "ce_source", Value: []byte("urn:assent:source:" + it.src.name)},
+		{Key: "ce_type", Value: []byte("assent.bad_row")},
+		{Key: "ce_time", Value: now.UTC().AppendFormat(nil, timeFormat)},
+		{Key: "content-type", Value: []byte("application/json")},
+	}}
+}
+
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// newID returns a UUIDv7 (RFC 9562, 5.7).
+func newID(now time.Time) []byte {
+	var u [16]byte
+	rand.Read(u[:])
+	ms := uint64(now.UnixMilli())
+	for i := range 6 {
+		u[i] = byte(ms >> (40 - 8*i))
+	}
+	u[6] = u[6]&0x0f | 0x70
+	u[8] = u[8]&0x3f | 0x80
+	return fmt.Appendf(nil, "%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}

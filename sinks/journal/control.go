@@ -1,0 +1,190 @@
+package journal
+
+import (
+	"encoding/binary"
+
+	"assent/sinks"
+)
+
+// A ref names a record by where it stands. It is never a count of what a scan
+// found: damage may come between two scans.
+type ref struct {
+	position
+	rec uint8 // its number in the entry
+}
+
+// A position is an entry's place in the log.
+type position struct {
+	seg uint64
+	idx uint32
+}
+
+func (p position) before(q position) bool {
+	return p.seg < q.seg || p.seg == q.seg && p.idx < q.idx
+}
+
+// Cause says why a record is settled.
+type cause uint8
+
+const (
+	causeAcked    cause = iota // stored downstream
+	causeWithheld              // left out: its subject forbids it
+	causePoison                // refused for good
+)
+
+// A share is what one source has among some records, within one segment.
+type share struct {
+	seg     uint64
+	source  string
+	records int
+	bytes   int64 // of bodies
+}
+
+// load describes records: their refs, in order, and the shares of the sources,
+// by segment, because one that is released takes its events' part with it.
+//
+//	shares, (segment, source, records, bytes)…, refs, (ref)…
+//
+// A ref is a uvarint: bit 0 tells whether the entry's number counts from the
+// entry of the ref before (0) or from the segment's start (1), bits 1 to 6 are
+// the number in the entry, the rest is the entry's. In the second case the
+// difference of the segments follows as a varint.
+type load struct {
+	shares []share
+	refs   []ref
+}
+
+func (l *load) reset() { l.shares, l.refs = l.shares[:0], l.refs[:0] }
+
+// list describes items.
+func (l *load) list(items []item) {
+	l.reset()
+	for i := range items {
+		l.add(items[i].ref(), items[i].src.name, len(items[i].body))
+	}
+}
+
+func (l *load) add(r ref, source string, bytes int) {
+	l.refs = append(l.refs, r)
+	for i := range l.shares {
+		if l.shares[i].seg == r.seg && l.shares[i].source == source {
+			l.shares[i].records++
+			l.shares[i].bytes += int64(bytes)
+			return
+		}
+	}
+	l.shares = append(l.shares, share{r.seg, source, 1, int64(bytes)})
+}
+
+func (l *load) append(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(l.shares)))
+	for _, s := range l.shares {
+		dst = binary.AppendUvarint(dst, s.seg)
+		dst = appendText(dst, s.source)
+		dst = binary.AppendUvarint(dst, uint64(s.records))
+		dst = binary.AppendUvarint(dst, uint64(s.bytes))
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(l.refs)))
+	var last position
+	for _, r := range l.refs {
+		rec := uint64(r.rec) << 1
+		if r.seg == last.seg && r.idx >= last.idx {
+			dst = binary.AppendUvarint(dst, uint64(r.idx-last.idx)<<7|rec)
+		} else {
+			dst = binary.AppendUvarint(dst, uint64(r.idx)<<7|rec|1)
+			dst = binary.AppendVarint(dst, int64(r.seg-last.seg))
+		}
+		last = r.position
+	}
+	return dst
+}
+
+func (l *load) parse(f *fields) {
+	l.reset()
+	for n := f.uvarint(); n > 0 && !f.bad; n-- {
+		l.shares = append(l.shares, share{f.uvarint(), string(f.bytes()), int(f.uvarint()), int64(f.uvarint())})
+	}
+	var last position
+	for n := f.uvarint(); n > 0 && !f.bad; n-- {
+		v := f.uvarint()
+		r := ref{position{last.seg, uint32(v >> 7)}, uint8(v >> 1 & (maxRecords - 1))}
+		if v&1 == 0 {
+			r.idx += last.idx
+		} else {
+			r.seg += uint64(f.varint())
+		}
+		l.refs = append(l.refs, r)
+		last = r.position
+	}
+}
+
+// A plan is a plan entry: what is about to be sent, and as what.
+type plan struct {
+	id    uint64 // unique over all processes that wrote the journal
+	at    int64
+	lane  sinks.Lane
+	bytes []byte // the forwarder's
+	load  load
+}
+
+func (p *plan) append(dst []byte) []byte {
+	dst = append(dst, byte(kindPlan))
+	dst = binary.LittleEndian.AppendUint64(dst, p.id)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(p.at))
+	dst = appendText(dst, p.lane.Topic)
+	dst = binary.AppendVarint(dst, int64(p.lane.Partition))
+	dst = binary.AppendUvarint(dst, uint64(len(p.bytes)))
+	dst = append(dst, p.bytes...)
+	return p.load.append(dst)
+}
+
+func (p *plan) parse(payload []byte) error {
+	f := fields{rest: payload[1:]}
+	p.id, p.at = f.word(), int64(f.word())
+	p.lane = sinks.Lane{Topic: string(f.bytes()), Partition: int32(f.varint())}
+	p.bytes = append([]byte(nil), f.bytes()...)
+	p.load.parse(&f)
+	return f.end()
+}
+
+// A settled entry says what became of records.
+type settled struct {
+	cause cause
+	plan  uint64 // that carried them; 0: none
+	topic string
+	load  load
+}
+
+func (s *settled) append(dst []byte) []byte {
+	dst = append(dst, byte(kindSettled), byte(s.cause))
+	dst = binary.LittleEndian.AppendUint64(dst, s.plan)
+	dst = appendText(dst, s.topic)
+	return s.load.append(dst)
+}
+
+func (s *settled) parse(payload []byte) error {
+	f := fields{rest: payload[1:]}
+	s.cause, s.plan = cause(f.byte()), f.word()
+	s.topic = same(s.topic, f.bytes())
+	s.load.parse(&f)
+	return f.end()
+}
+
+// appendVoid appends an entry that takes a plan back: nothing of it is stored,
+// or nobody can tell.
+func appendVoid(dst []byte, id uint64) []byte {
+	return binary.LittleEndian.AppendUint64(append(dst, byte(kindVoid)), id)
+}
+
+func parseVoid(payload []byte) (uint64, error) {
+	f := fields{rest: payload[1:]}
+	id := f.word()
+	return id, f.end()
+}
+
+func (f *fields) end() error {
+	if f.bad || len(f.rest) != 0 {
+		return errEntry
+	}
+	return nil
+}

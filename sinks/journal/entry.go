@@ -1,0 +1,233 @@
+package journal
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"assent/sinks"
+)
+
+// kind is the first byte of an entry.
+type kind uint8
+
+const (
+	kindEvent   kind = 1
+	kindPlan    kind = 2
+	kindSettled kind = 3
+	kindVoid    kind = 4
+)
+
+// Flags of an event entry.
+const (
+	flagID      = 1 << iota // the event's ID follows
+	flagTicket              // somebody in the process that wrote it waits for delivery
+	flagJudged              // by what it was judged follows
+	flagSubject             // and it has a subject
+	flagMore                // more records of the event before
+)
+
+const (
+	// maxRecords is how many records one entry holds: a record's number in it
+	// is six bits.
+	maxRecords = 64
+
+	eventHead = 2 + 8 // kind, flags, instant
+)
+
+var errEntry = errors.New("not an entry of a journal")
+
+// appendEvent appends an entry for at most maxRecords records of an event. It
+// returns the bytes of their bodies too.
+func appendEvent(dst []byte, ev *sinks.Event, records []sinks.Record, at int64, ticket uint64, more bool) (_ []byte, bodies int64) {
+	flags := byte(0)
+	j := &ev.Judged
+	if ev.ID != (sinks.ID{}) && !more {
+		flags |= flagID
+	}
+	if ticket != 0 {
+		flags |= flagTicket
+	}
+	if j.Subject != nil || j.Place != "" || j.Policy != "" {
+		flags |= flagJudged
+	}
+	if j.Subject != nil {
+		flags |= flagSubject
+	}
+	if more {
+		flags |= flagMore
+	}
+	dst = append(dst, byte(kindEvent), flags)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(at))
+	if flags&flagID != 0 {
+		dst = append(dst, ev.ID[:]...)
+	}
+	if flags&flagTicket != 0 {
+		dst = binary.LittleEndian.AppendUint64(dst, ticket)
+	}
+	dst = appendText(dst, j.Source)
+	if flags&flagJudged != 0 {
+		dst = binary.LittleEndian.AppendUint64(dst, j.Mark)
+		dst = binary.LittleEndian.AppendUint64(dst, j.Purposes)
+		dst = binary.LittleEndian.AppendUint64(dst, j.Allowed)
+		dst = binary.LittleEndian.AppendUint64(dst, j.Shared)
+		dst = appendText(dst, j.Place)
+		dst = appendText(dst, j.Policy)
+		dst = binary.AppendUvarint(dst, uint64(len(j.Subject)))
+		dst = append(dst, j.Subject...)
+	}
+	dst = append(dst, byte(len(records)))
+	for i := range records {
+		dst = append(dst, byte(len(records[i].Topic)))
+		dst = append(dst, records[i].Topic...)
+		mark := len(dst)
+		dst = append(dst, 0, 0, 0, 0)
+		dst = sinks.AppendBody(dst, &records[i])
+		size := len(dst) - mark - 4
+		binary.LittleEndian.PutUint32(dst[mark:], uint32(size))
+		bodies += int64(size)
+	}
+	return dst, bodies
+}
+
+func appendText(dst []byte, s string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
+
+// An event is an event entry being read; it points into the payload.
+type event struct {
+	flags   byte
+	at      int64
+	id      sinks.ID
+	ticket  uint64
+	source  []byte
+	mark    uint64
+	judged  []byte // from the mark to the subject
+	records int
+	rest    fields
+}
+
+// parse reads all but the records.
+func (e *event) parse(payload []byte) error {
+	if len(payload) < eventHead || kind(payload[0]) != kindEvent {
+		return errEntry
+	}
+	e.flags = payload[1]
+	e.at = int64(binary.LittleEndian.Uint64(payload[2:]))
+	e.id, e.ticket, e.mark, e.judged = sinks.ID{}, 0, 0, nil
+	f := fields{rest: payload[eventHead:]}
+	if e.flags&flagID != 0 {
+		copy(e.id[:], f.take(len(e.id)))
+	}
+	if e.flags&flagTicket != 0 {
+		e.ticket = f.word()
+	}
+	e.source = f.bytes()
+	if e.flags&flagJudged != 0 {
+		from := f.rest
+		e.mark = f.word()
+		f.take(3 * 8)
+		f.bytes()
+		f.bytes()
+		f.bytes()
+		e.judged = from[:len(from)-len(f.rest)]
+	}
+	e.records = int(f.byte())
+	if f.bad || e.records > maxRecords {
+		return errEntry
+	}
+	e.rest = f
+	return nil
+}
+
+// next reads the next record; it is asked e.records times.
+func (e *event) next() (topic, body []byte, err error) {
+	topic = e.rest.take(int(e.rest.byte()))
+	if n := e.rest.take(4); n != nil {
+		body = e.rest.take(int(binary.LittleEndian.Uint32(n)))
+	}
+	if e.rest.bad {
+		return nil, nil, errEntry
+	}
+	return topic, body, nil
+}
+
+// whose reads by what an event was judged into j, keeping the strings j has
+// where they are the same.
+func whose(env []byte, flags byte, source string, at int64, j *sinks.Judged) {
+	f := fields{rest: env}
+	j.Mark, j.Purposes, j.Allowed, j.Shared = f.word(), f.word(), f.word(), f.word()
+	j.Place = same(j.Place, f.bytes())
+	j.Policy = same(j.Policy, f.bytes())
+	j.Subject = f.bytes()
+	if flags&flagSubject == 0 {
+		j.Subject = nil
+	}
+	j.Source, j.At = source, at
+}
+
+func same(s string, b []byte) string {
+	if s == string(b) {
+		return s
+	}
+	return string(b)
+}
+
+// fields reads fields one after the other; once one does not fit, none does.
+type fields struct {
+	rest []byte
+	bad  bool
+}
+
+func (f *fields) take(n int) []byte {
+	if n < 0 || n > len(f.rest) {
+		f.bad, f.rest = true, nil
+		return nil
+	}
+	out := f.rest[:n:n]
+	f.rest = f.rest[n:]
+	return out
+}
+
+func (f *fields) byte() byte {
+	if b := f.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (f *fields) word() uint64 {
+	if b := f.take(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (f *fields) uvarint() uint64 {
+	v, n := binary.Uvarint(f.rest)
+	if n <= 0 {
+		f.bad, f.rest = true, nil
+		return 0
+	}
+	f.rest = f.rest[n:]
+	return v
+}
+
+func (f *fields) varint() int64 {
+	v, n := binary.Varint(f.rest)
+	if n <= 0 {
+		f.bad, f.rest = true, nil
+		return 0
+	}
+	f.rest = f.rest[n:]
+	return v
+}
+
+func (f *fields) bytes() []byte {
+	n := f.uvarint()
+	if n > uint64(len(f.rest)) {
+		f.bad, f.rest = true, nil
+		return nil
+	}
+	return f.take(int(n))
+}

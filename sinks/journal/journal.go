@@ -1,0 +1,245 @@
+// Package journal keeps what was accepted until it is downstream: a Committer
+// over a log on disk (package wal), a Forwarder's client on the other side.
+//
+// An entry of the log is one of four; integers are little endian, `text` is a
+// uvarint length and bytes, `varint` is zigzag.
+//
+//	event    1, flags, instant ms (8), [id (16)], [ticket (8)], source text, [judged], records (1), (record)…
+//	  flags    1 id, 2 ticket, 4 judged, 8 it has a subject, 16 more records of the entry before
+//	  judged   mark (8), purposes (8), allowed (8), shared (8), place text, policy text, subject text
+//	  record   topic length (1), topic, body length (4), body as sinks.AppendBody writes it
+//	plan     2, id (8), instant ms (8), topic text, partition varint, forwarder's bytes text, load
+//	settled  3, cause (1), plan id (8) or 0, topic text, load
+//	  cause    0 stored downstream, 1 left out as withheld, 2 refused for good
+//	void     4, plan id (8)
+//	  load     shares uvarint, (segment uvarint, source text, records uvarint, bytes uvarint)…, refs uvarint, (ref)…
+//	  ref      uvarint: bit 0 absolute, bits 1-6 record in its entry, above entry; if absolute, segment varint
+//
+// A record is open until a settled entry names it. Its life: the main scan reads
+// it from the log into the queue of its lane; the lane's goroutine gathers a
+// batch, leaves out what may no longer go, makes a plan durable, sends, and notes
+// it settled. A plan that is neither settled nor void when a process starts is
+// uncertain: it is repeated as it was, before anything else of its lane. A
+// segment whose records are all settled is released, oldest first.
+//
+// A lane that fails while others succeed must not fill the window that all
+// share. It is left: its queue is dropped, the main scan passes over its records,
+// and what it has in hand it goes on trying. Once that succeeds it returns: the
+// back scan reads again from the first record left, until it meets the main scan.
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"assent/sinks"
+	"assent/wal"
+)
+
+const (
+	// headroom is the part of the journal that commits leave to plans and
+	// settlements.
+	headroom = 16
+	// maxPending is what may wait for the disk: large batches on a few hundred
+	// connections.
+	maxPending = 64 << 20
+)
+
+var meter = sinks.NewMeter("journal")
+
+// A Journal commits batches to disk and forwards them. Safe for concurrent use.
+type Journal struct {
+	opt Options
+	log *wal.Log
+	fwd sinks.Forwarder
+	m   *instruments
+
+	room      int64 // bytes of log past which nothing is committed
+	highWater int64
+	used      atomic.Int64 // bytes of log, about
+	free      atomic.Int64 // bytes of file system, about
+	bad       atomic.Int64 // bytes of bad rows that are not settled
+	records   atomic.Int64 // that are not settled
+	sources   atomic.Pointer[map[string]*source]
+	opening   sync.Mutex // held to add a source
+	tickets   tickets
+	plans     atomic.Uint64 // the last plan's id
+
+	mu        sync.Mutex // guards what follows, and what lanes and segments say of themselves
+	segments  segments
+	topics    map[string]*topic
+	lanes     []*lane
+	main      position  // of the entry the main scan dealt with last
+	lastEvent uint64    // the segment in which that scan saw an event last
+	caughtUp  bool      // the main scan waits at the log's end
+	window    int64     // bytes held in memory
+	succeeded time.Time // when any lane settled something last
+
+	mainRoom, backRoom chan struct{} // tell the scans that the window has changed
+	back               chan struct{} // tells the back scan that a lane may return
+	keep               chan struct{} // tells the keeper that a segment may be released
+
+	stop    chan struct{} // closed: no new commits, scans or sends
+	halted  chan struct{} // closed: no lane is at work any more
+	drained chan struct{} // closed: everything is let go
+	failed  error         // of letting go
+	once    sync.Once
+	reading context.Context // of the scans
+	sending context.Context // of the sends
+	cut     context.CancelFunc
+	running sync.WaitGroup
+}
+
+var _ sinks.Committer = (*Journal)(nil)
+
+// Open opens the journal in opt.Dir. Batches can be committed at once; what an
+// earlier process left is read in the background, and forwarding begins after
+// that.
+func Open(opt Options) (*Journal, error) {
+	opt.EnsureDefaults()
+	if err := opt.Validate(); err != nil {
+		return nil, fmt.Errorf("reading journal options: %w", err)
+	}
+	j := &Journal{
+		opt: opt, fwd: opt.Forwarder, m: newInstruments(),
+		room:    opt.MaxBytes - opt.MaxBytes/headroom,
+		tickets: tickets{by: map[uint64]*waiter{}},
+		topics:  map[string]*topic{},
+
+		mainRoom: make(chan struct{}, 1), backRoom: make(chan struct{}, 1),
+		back: make(chan struct{}, 1), keep: make(chan struct{}, 1),
+		stop: make(chan struct{}), halted: make(chan struct{}), drained: make(chan struct{}),
+	}
+	j.highWater = int64(opt.HighWater * float64(j.room))
+	j.sources.Store(&map[string]*source{})
+	log, err := wal.Open(wal.Options{
+		Dir: opt.Dir, FS: opt.FS, SegmentBytes: opt.segmentBytes,
+		// What forwarding writes down must never be what stops it.
+		MaxBytes: 2 * opt.MaxBytes, ReserveBytes: max(1, opt.ReserveBytes/4),
+		MaxPendingBytes: maxPending, Now: opt.Now,
+		Damaged: func(d wal.Damage) {
+			j.m.damaged.Inc()
+			opt.Damaged(d)
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening journal: %w", err)
+	}
+	j.log = log
+	j.segments.boot = log.Boot()
+	j.plans.Store(log.Boot() << 32)
+	j.measure()
+	j.observe()
+
+	var stopReading context.CancelFunc
+	j.reading, stopReading = context.WithCancel(context.Background())
+	j.sending, j.cut = context.WithCancel(context.Background())
+	go func() {
+		<-j.stop
+		stopReading()
+	}()
+	j.running.Go(j.start)
+	return j, nil
+}
+
+// start recovers, and then forwards.
+func (j *Journal) start() {
+	if !j.recover() {
+		return
+	}
+	j.running.Go(j.scanBack)
+	j.running.Go(j.keeper)
+	j.scanMain()
+}
+
+// Ready implements sinks.Committer. A log downstream that cannot be reached is
+// what a journal is for, so it does not count; one that refuses this client for
+// a reason that only its owner can mend does.
+func (j *Journal) Ready() error {
+	if j.closing() {
+		return &sinks.Error{Reason: sinks.ReasonClosed}
+	}
+	if err := j.log.Ready(); err != nil {
+		return &sinks.Error{Reason: reason(err), Err: err}
+	}
+	if j.free.Load() < j.opt.ReserveBytes {
+		return &sinks.Error{Reason: sinks.ReasonDiskFull}
+	}
+	if j.used.Load() >= j.room {
+		return &sinks.Error{Reason: sinks.ReasonOverloaded}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range j.lanes {
+		if !l.failing.IsZero() && l.reason.Class() == sinks.Fatal {
+			return &sinks.Error{Reason: l.reason}
+		}
+	}
+	return nil
+}
+
+// Close implements sinks.Committer: what is being sent may finish within ctx;
+// what else waits is there for the next process. It closes the forwarder.
+func (j *Journal) Close(ctx context.Context) error {
+	j.once.Do(func() {
+		j.mu.Lock() // no lane is started from here on
+		close(j.stop)
+		j.mu.Unlock()
+		go func() {
+			j.running.Wait()
+			close(j.halted)
+			j.failed = errors.Join(j.log.Close(context.Background()), j.fwd.Close())
+			j.cut()
+			metrics.UnregisterSet(j.m.set, true)
+			close(j.drained)
+		}()
+	})
+	select {
+	case <-j.drained:
+		if j.failed != nil {
+			return fmt.Errorf("closing journal: %w", j.failed)
+		}
+		return nil
+	case <-ctx.Done():
+		j.cut()
+		return fmt.Errorf("closing journal: %w", ctx.Err())
+	}
+}
+
+func (j *Journal) closing() bool {
+	select {
+	case <-j.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// now is the clock in milliseconds.
+func (j *Journal) now() int64 { return j.opt.Now().UnixMilli() }
+
+// sleep returns false when the journal closes meanwhile.
+func (j *Journal) sleep(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-j.stop:
+		return false
+	}
+}
+
+// poke leaves a token for whoever reads a channel of capacity one.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,315 @@
+package journal
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"assent/sinks"
+	"assent/wal"
+)
+
+// scanMain reads the whole log, from the oldest segment to its end and on, and
+// hands each open record to its lane.
+func (j *Journal) scanMain() {
+	cursor := j.log.Cursor(j.log.First())
+	defer cursor.Close()
+	for {
+		e, ok, err := cursor.TryNext()
+		if err == nil && !ok {
+			j.mu.Lock()
+			j.caughtUp = true
+			j.mu.Unlock()
+			e, err = cursor.Next(j.reading)
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF) || j.closing():
+			return
+		default:
+			j.m.readErrors.Inc()
+			if !j.sleep(j.opt.minBackoff) {
+				return
+			}
+			continue
+		}
+		if !j.hasRoom(j.mainRoom) {
+			e.Block.Release()
+			return
+		}
+		j.mu.Lock()
+		j.caughtUp = false
+		at := position{e.Segment, e.Index}
+		if at.seg != j.main.seg {
+			poke(j.keep)
+		}
+		j.distribute(&e, at, true)
+		j.main = at
+		j.mu.Unlock()
+		e.Block.Release()
+	}
+}
+
+// hasRoom waits until the window has room; it returns false when the journal
+// closes.
+func (j *Journal) hasRoom(room chan struct{}) bool {
+	j.mu.Lock()
+	free := j.window < j.opt.WindowBytes
+	j.mu.Unlock()
+	if free {
+		return true
+	}
+	look := time.NewTicker(max(j.opt.detachAfter/8, time.Millisecond))
+	defer look.Stop()
+	for {
+		select {
+		case <-room:
+		case <-look.C:
+		case <-j.stop:
+			return false
+		}
+		reachable := j.fwd.Ready() == nil
+		j.mu.Lock()
+		if j.window >= j.opt.WindowBytes {
+			j.leaveFailing(reachable)
+		}
+		free = j.window < j.opt.WindowBytes
+		j.mu.Unlock()
+		if free {
+			return true
+		}
+	}
+}
+
+// leaveFailing leaves the lanes that fill the window and have failed for a while
+// although others could succeed. When everything fails, reading stops instead:
+// nobody is kept waiting by it.
+func (j *Journal) leaveFailing(reachable bool) {
+	now := time.Now()
+	for _, l := range j.lanes {
+		if l.failing.IsZero() || now.Sub(l.failing) < j.opt.detachAfter || l.queued() == 0 {
+			continue
+		}
+		if reachable || j.succeeded.After(l.failing) {
+			l.leave()
+		}
+	}
+}
+
+// distribute hands the open records of an entry to their lanes.
+func (j *Journal) distribute(e *wal.Entry, at position, main bool) {
+	if len(e.Payload) == 0 || kind(e.Payload[0]) != kindEvent {
+		return
+	}
+	var ev event
+	if err := ev.parse(e.Payload); err != nil {
+		j.m.unreadable.Inc()
+		return
+	}
+	seg := j.segments.get(at.seg)
+	if main {
+		j.lastEvent = at.seg
+	}
+	it := ev.item(seg, ref{position: at})
+	for rec := range ev.records {
+		name, body, err := ev.next()
+		if err != nil {
+			j.m.unreadable.Inc()
+			return
+		}
+		it.rec, it.body = uint8(rec), body
+		if seg.taken.has(it.idx, it.rec) {
+			continue
+		}
+		if main {
+			seg.waiting++
+		}
+		if it.src == nil {
+			it.src = j.sourceOf(ev.source)
+		}
+		j.hand(j.topicOf(name), &it, main)
+	}
+}
+
+// item returns what all records of an event have in common, as one of them.
+func (e *event) item(seg *segment, r ref) item {
+	it := item{seg: seg, at: e.at, mark: e.mark, idx: r.idx, rec: r.rec, flags: e.flags}
+	if !seg.old {
+		it.ticket = e.ticket
+	}
+	if e.flags&flagSubject != 0 {
+		it.judged = e.judged
+	}
+	return it
+}
+
+// hand gives a record to its lane, or leaves it where the lane is left.
+func (j *Journal) hand(t *topic, it *item, main bool) {
+	key := sinks.BodyKey(it.body)
+	at := it.position()
+	l := j.route(t, key, at, main)
+	if l.state == left && !main && l.failing.IsZero() && !l.from.before(at) {
+		l.state = returning // it has come right, and nothing of it lies behind
+	}
+	switch {
+	case l.state == left:
+		l.passOver(at, it.at)
+		return
+	case l.state == returning && main:
+		return // the back scan will come here
+	case key != nil && l.disordered(at):
+		l.leave() // it takes records of a lane that is no more
+		l.passOver(at, it.at)
+		poke(j.back)
+		return
+	}
+	it.seg.taken.set(it.idx, it.rec)
+	l.enqueue(l.hold(*it))
+}
+
+// route picks the lane of a record. While records of a topic are parked, later
+// ones join them, so that their order holds.
+func (j *Journal) route(t *topic, key []byte, at position, main bool) *lane {
+	if p := t.parked; p != nil {
+		switch {
+		case main && (p.queued() > 0 || p.state != following),
+			p.state == returning && p.queued() > 0,
+			p.state == left && !at.before(p.from):
+			return p
+		}
+	}
+	l, err := j.resolve(t, key)
+	if err != nil {
+		return t.started(j, parkedLane)
+	}
+	return l
+}
+
+// resolve picks the lane of a record; one without a key need not wait for a lane
+// that fails.
+func (j *Journal) resolve(t *topic, key []byte) (*lane, error) {
+	id, err := j.fwd.Lane(t.name, key)
+	if err != nil {
+		return nil, err
+	}
+	l := t.started(j, id.Partition)
+	if key == nil && !l.well() {
+		for _, other := range t.lanes {
+			if other.well() {
+				return other, nil
+			}
+		}
+	}
+	return l, nil
+}
+
+// scanBack reads the log again for the lanes that were left and have come right.
+func (j *Journal) scanBack() {
+	for {
+		select {
+		case <-j.back:
+		case <-j.stop:
+			return
+		}
+		for {
+			from, some := j.recall()
+			if !some {
+				break
+			}
+			if !j.scanBackFrom(from) {
+				return
+			}
+		}
+	}
+}
+
+// recall lets lanes return and tells from where.
+func (j *Journal) recall() (from position, some bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range j.lanes {
+		if l.state == left && l.failing.IsZero() {
+			l.state = returning
+			if !some || l.from.before(from) {
+				from, some = l.from, true
+			}
+		}
+	}
+	return from, some
+}
+
+// scanBackFrom runs until it meets the main scan, or until no lane returns any
+// more. It returns false when the journal closes.
+func (j *Journal) scanBackFrom(from position) bool {
+	cursor := j.log.Cursor(from.seg)
+	defer cursor.Close()
+	for !j.closing() {
+		j.mu.Lock()
+		main := j.main
+		j.mu.Unlock()
+		e, ok, err := cursor.TryNext()
+		switch {
+		case errors.Is(err, io.EOF):
+			return false
+		case err != nil:
+			j.m.readErrors.Inc()
+			j.sleep(j.opt.minBackoff)
+			continue
+		case !ok:
+			j.mu.Lock()
+			met := j.main == main
+			if met {
+				j.meet()
+			}
+			j.mu.Unlock()
+			if met {
+				return true
+			}
+			continue
+		}
+		at := position{e.Segment, e.Index}
+		if at.before(from) {
+			e.Block.Release()
+			continue
+		}
+		done := !j.hasRoom(j.backRoom)
+		if !done {
+			j.mu.Lock()
+			done = j.stepBack(&e, at)
+			j.mu.Unlock()
+		}
+		e.Block.Release()
+		if done {
+			return !j.closing()
+		}
+	}
+	return false
+}
+
+// stepBack deals with one entry and reports whether the scan has ended.
+func (j *Journal) stepBack(e *wal.Entry, at position) bool {
+	if j.main.before(at) {
+		j.meet()
+		return true
+	}
+	j.distribute(e, at, false)
+	if at == j.main {
+		j.meet()
+		return true
+	}
+	for _, l := range j.lanes {
+		if l.state == returning {
+			return false
+		}
+	}
+	return true
+}
+
+// meet makes the lanes that return follow the main scan.
+func (j *Journal) meet() {
+	for _, l := range j.lanes {
+		if l.state == returning {
+			l.state = following
+		}
+	}
+}

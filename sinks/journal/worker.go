@@ -1,0 +1,400 @@
+package journal
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"assent/sinks"
+)
+
+// A worker sends what a lane queues: one plan at a time, in order. Its fields
+// are its goroutine's own.
+type worker struct {
+	lane    *lane
+	hand    []item // in the lane's order, not settled
+	open    plan   // of the first records of hand; id 0: none
+	planned int    // how many
+	tried   bool   // the plan may have reached the log
+	recover []uncertain
+
+	suspects int // among so many records of hand one is refused for good
+	ramp     int // records under one plan, doubled by each success, since one was; 0: the lane's limit
+	maxBytes int // of bodies under one plan, since the log found more too large; 0: the lane's limit
+	voids    int // plans in a row that lost their force
+
+	backoff time.Duration
+	owed    [][]byte // entries that could not be noted yet
+	parcels []sinks.Parcel
+	fates   []sinks.Verdict // of the parcels
+	gone    []item          // left out
+	scratch []byte          // bodies encoded anew
+	entry   []byte
+	batch   [][]byte
+	load    load
+	record  sinks.Record // being judged
+	headers []sinks.Header
+	judged  sinks.Judged
+}
+
+// An uncertain plan was left by an earlier process: nobody knows whether its
+// records are stored.
+type uncertain struct {
+	plan  plan
+	items []item
+}
+
+func (w *worker) run() {
+	for _, u := range w.recover {
+		w.hand, w.open, w.planned, w.tried = u.items, u.plan, len(u.items), true
+		if !w.deliver() {
+			return
+		}
+	}
+	w.recover = nil
+	for w.gather() {
+		if !w.deliver() {
+			return
+		}
+	}
+}
+
+// gather waits for a batch: as much as may travel, or what has come within the
+// linger time. It returns false when the journal closes.
+func (w *worker) gather() bool {
+	l, j := w.lane, w.lane.j
+	for {
+		j.mu.Lock()
+		if j.closing() {
+			j.mu.Unlock()
+			return false
+		}
+		wait := time.Duration(-1)
+		if l.queued() > 0 {
+			wait = max(0, j.opt.Linger-time.Since(l.begun))
+			if l.full() || l.urgent || wait == 0 {
+				w.hand = l.pop(w.hand[:0])
+				j.mu.Unlock()
+				return true
+			}
+		}
+		j.mu.Unlock()
+		if wait < 0 {
+			select {
+			case <-l.wake:
+			case <-j.stop:
+			}
+			continue
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-l.wake:
+		case <-t.C:
+		case <-j.stop:
+		}
+		t.Stop()
+	}
+}
+
+// deliver settles what is in hand, however long that takes. It returns false
+// when the journal closes before.
+func (w *worker) deliver() bool {
+	for len(w.hand) > 0 {
+		if w.lane.j.closing() {
+			return false
+		}
+		if r := w.attempt(); r != progress {
+			w.lane.fail(r)
+			if !w.pause() {
+				return false
+			}
+		} else {
+			w.backoff = 0
+		}
+	}
+	return true
+}
+
+// progress is the outcome of an attempt after which the next one need not wait.
+const progress = sinks.Reason(255)
+
+func (w *worker) attempt() sinks.Reason {
+	if w.open.id == 0 {
+		if r := w.prepare(); r != progress || w.planned == 0 {
+			return r
+		}
+	}
+	return w.send()
+}
+
+// pause waits longer each time, give or take, so that lanes do not march in step.
+func (w *worker) pause() bool {
+	o := &w.lane.j.opt
+	w.backoff = min(max(2*w.backoff, o.minBackoff), o.maxBackoff)
+	return w.lane.j.sleep(w.backoff/2 + rand.N(w.backoff/2+1))
+}
+
+// share is how many records of hand the next plan takes: half of those among
+// which one is refused, so that it is found in a few steps.
+func (w *worker) share() int {
+	n := len(w.hand)
+	if w.suspects > 1 {
+		n = (w.suspects + 1) / 2
+	} else if w.suspects == 1 {
+		n = 1
+	}
+	if w.ramp > 0 {
+		n = min(n, w.ramp)
+	}
+	if w.maxBytes == 0 {
+		return n
+	}
+	size := 0
+	for i := range n {
+		if size += len(w.hand[i].body); size > w.maxBytes && i > 0 {
+			return i
+		}
+	}
+	return n
+}
+
+// prepare leaves out what may not go any more and makes a plan for the next
+// records durable. Nothing is planned when nothing is left of them.
+func (w *worker) prepare() sinks.Reason {
+	l, j := w.lane, w.lane.j
+	n, err := w.leaveOut(w.share())
+	if err != nil {
+		return sinks.ReasonUnavailable
+	}
+	if w.planned = n; n == 0 {
+		return progress
+	}
+	identity, err := j.fwd.Plan(j.sending, l.id, n)
+	if err != nil {
+		return sinks.ReasonOf(err)
+	}
+	w.open.at, w.open.lane, w.open.bytes = j.now(), l.id, identity
+	w.open.load.list(w.hand[:n])
+	id := j.plans.Add(1)
+	w.open.id = id
+	w.entry = w.open.append(w.entry[:0])
+	w.open.id = 0
+	w.batch = append(append(w.batch[:0], w.owed...), w.entry)
+	if err := j.log.Append(w.batch...); err != nil {
+		// A crash may bring it to light nevertheless, when its sequence is another's.
+		w.owed = append(w.owed, appendVoid(nil, id))
+		return reason(err)
+	}
+	w.owed = nil
+	j.used.Add(int64(len(w.entry)))
+	w.open.id, w.tried = id, false
+	return progress
+}
+
+// leaveOut settles those of the first n records of hand of which nothing may go
+// out any more, and returns how many are left of them.
+func (w *worker) leaveOut(n int) (int, error) {
+	if w.lane.j.opt.Judge == nil {
+		return n, nil
+	}
+	w.fates = w.fates[:0]
+	for i := range n {
+		verdict, err := w.judge(&w.hand[i])
+		if err != nil {
+			return 0, err
+		}
+		w.fates = append(w.fates, verdict)
+	}
+	kept := 0
+	w.gone = w.gone[:0]
+	for i := range n {
+		if w.fates[i] == sinks.Withheld {
+			w.gone = append(w.gone, w.hand[i])
+		} else {
+			w.hand[kept] = w.hand[i]
+			kept++
+		}
+	}
+	if len(w.gone) == 0 {
+		return n, nil
+	}
+	w.hand = slices.Delete(w.hand, kept, n)
+	w.suspects = max(0, w.suspects-len(w.gone))
+	w.note(causeWithheld, 0, w.gone)
+	w.lane.j.m.withheld.Add(len(w.gone))
+	w.lane.settle(w.gone, len(w.hand), w.oldest(), false)
+	return kept, nil
+}
+
+func (w *worker) oldest() int64 {
+	if len(w.hand) == 0 {
+		return 0
+	}
+	return w.hand[0].at
+}
+
+// judge looks at a record again. When less of it may go out, w.record is what
+// is left. What cannot be read is withheld.
+func (w *worker) judge(it *item) (sinks.Verdict, error) {
+	judge := w.lane.j.opt.Judge
+	if judge == nil || it.flags&flagSubject == 0 || !it.seg.old && judge.Stands(it.mark) {
+		return sinks.Kept, nil
+	}
+	whose(it.judged, it.flags, it.src.name, it.at, &w.judged)
+	w.record = sinks.Record{Topic: w.lane.id.Topic, Headers: w.headers[:0]}
+	if sinks.ParseBody(it.body, &w.record) != nil {
+		return sinks.Withheld, nil
+	}
+	w.headers = w.record.Headers
+	verdict, err := judge.Rejudge(&w.judged, &w.record)
+	if verdict != sinks.Kept && verdict != sinks.Reduced {
+		verdict = sinks.Withheld
+	}
+	return verdict, err
+}
+
+// nulled is what takes the place of a record that may not go out any more but
+// whose place is fixed.
+var nulled = sinks.AppendBody(nil, &sinks.Record{
+	Headers: []sinks.Header{{Key: "privacy-withheld", Value: []byte("1")}},
+})
+
+// dress makes the parcels of the open plan, each judged anew.
+func (w *worker) dress() error {
+	w.parcels, w.fates, w.scratch = w.parcels[:0], w.fates[:0], w.scratch[:0]
+	for i := range w.planned {
+		it := &w.hand[i]
+		verdict, err := w.judge(it)
+		if err != nil {
+			return err
+		}
+		body := it.body
+		switch verdict {
+		case sinks.Withheld:
+			body = nulled
+		case sinks.Reduced:
+			from := len(w.scratch)
+			w.scratch = sinks.AppendBody(w.scratch, &w.record)
+			body = w.scratch[from:]
+		}
+		w.fates = append(w.fates, verdict)
+		w.parcels = append(w.parcels, sinks.Parcel{Body: body, Time: it.at})
+	}
+	return nil
+}
+
+// send makes one attempt at the open plan.
+func (w *worker) send() sinks.Reason {
+	l, j := w.lane, w.lane.j
+	if err := w.dress(); err != nil {
+		return sinks.ReasonUnavailable
+	}
+	again := w.tried
+	w.tried = true
+	sent, err := j.fwd.Send(j.sending, l.id, w.open.bytes, w.parcels, again)
+	if err == nil {
+		w.stored(sent)
+		return progress
+	}
+	switch r := sinks.ReasonOf(err); r {
+	case sinks.ReasonTooLarge, sinks.ReasonRefused:
+		return w.refused(r)
+	case sinks.ReasonDoubtful, sinks.ReasonUnplaced:
+		if r == sinks.ReasonDoubtful {
+			j.m.doubled.Add(w.planned)
+		}
+		w.void()
+		if w.voids++; w.voids > 1 {
+			return r
+		}
+		return progress
+	default:
+		return r
+	}
+}
+
+// stored settles the records of the open plan.
+func (w *worker) stored(sent sinks.Sent) {
+	m, n := w.lane.j.m, w.planned
+	if sent.Repeated {
+		m.repeated.Add(n)
+	}
+	now := w.lane.j.now()
+	for i, verdict := range w.fates {
+		switch verdict {
+		case sinks.Withheld:
+			m.nulled.Inc()
+		case sinks.Reduced:
+			m.reduced.Inc()
+		}
+		m.delivery.Observe((now - w.hand[i].at) * 1e6)
+	}
+	w.note(causeAcked, w.open.id, w.hand[:n])
+	w.suspects = max(0, w.suspects-n)
+	w.voids = 0
+	if w.ramp *= 2; w.ramp > w.lane.j.opt.MaxBatchRecords {
+		w.ramp = 0
+	}
+	w.done(n)
+}
+
+// done settles the first n records of hand and ends their plan.
+func (w *worker) done(n int) {
+	w.open.id, w.planned = 0, 0
+	next := int64(0)
+	if n < len(w.hand) {
+		next = w.hand[n].at
+	}
+	w.lane.settle(w.hand[:n], len(w.hand)-n, next, true)
+	w.hand = slices.Delete(w.hand, 0, n)
+}
+
+// refused narrows down the record that the log will not have, and ends its
+// journey when it is found.
+func (w *worker) refused(r sinks.Reason) sinks.Reason {
+	w.void()
+	if w.planned > 1 {
+		w.suspects = w.planned
+		if r == sinks.ReasonTooLarge {
+			size := 0
+			for i := range w.planned {
+				size += len(w.hand[i].body)
+			}
+			w.maxBytes = max(1, size/2)
+		}
+		return progress
+	}
+	return w.poison(r)
+}
+
+// void takes the open plan back.
+func (w *worker) void() {
+	w.entry = appendVoid(w.entry[:0], w.open.id)
+	w.open.id = 0
+	w.owe(w.entry)
+}
+
+// note writes down what became of records.
+func (w *worker) note(c cause, plan uint64, items []item) {
+	w.entry = w.settled(w.entry[:0], c, plan, items)
+	w.owe(w.entry)
+}
+
+func (w *worker) settled(dst []byte, c cause, plan uint64, items []item) []byte {
+	s := settled{cause: c, plan: plan, topic: w.lane.id.Topic, load: w.load}
+	s.load.list(items)
+	w.load = s.load // keeps its memory
+	return s.append(dst)
+}
+
+// owe notes an entry. One that cannot be written now goes before the next plan:
+// the log never holds a plan whose forerunner is open.
+func (w *worker) owe(entry []byte) {
+	w.batch = append(append(w.batch[:0], w.owed...), entry)
+	if err := w.lane.j.log.Note(w.batch...); err != nil {
+		w.owed = append(w.owed, slices.Clone(entry))
+		return
+	}
+	w.lane.j.used.Add(int64(len(entry)))
+	w.owed = nil
+}

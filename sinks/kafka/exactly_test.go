@@ -1,0 +1,312 @@
+package kafka
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"assent/sinks"
+	kafkatest "assent/test/kafka"
+)
+
+// The same plan sent twice is stored once, also with values nulled meanwhile;
+// what follows is told from it.
+func TestRepeatIsStoredOnce(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 1)
+	f := open(t, b, nil)
+	l := laneOf(t, f, topic, "k")
+	first := parcels("a", 3)
+	plan := planFor(t, f, l, 3)
+	if sent := mustSend(t, f, l, plan, first, false); sent != (sinks.Sent{Offset: 0}) {
+		t.Errorf("%+v, want offset 0", sent)
+	}
+	if sent := mustSend(t, f, l, plan, first, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+		t.Errorf("%+v, want a repeat of offset 0", sent)
+	}
+	first[1] = nulled("k")
+	if sent := mustSend(t, f, l, plan, first, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+		t.Errorf("%+v, want a repeat of offset 0", sent)
+	}
+	next := planFor(t, f, l, 2)
+	if sent := mustSend(t, f, l, next, parcels("b", 2), true); sent != (sinks.Sent{Offset: 3}) {
+		t.Errorf("a plan that was never sent: %+v, want offset 3", sent)
+	}
+	wantIDs(t, b, topic, "a-0 a-1 a-2 b-0 b-1")
+}
+
+// Plans that were not sent are forgotten.
+func TestPlanAdvancesNothing(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 1)
+	f := open(t, b, nil)
+	l := laneOf(t, f, topic, "k")
+	mustSend(t, f, l, planFor(t, f, l, 1), parcels("a", 1), false)
+	planFor(t, f, l, 7)
+	planFor(t, f, l, 4)
+	mustSend(t, f, l, planFor(t, f, l, 2), parcels("b", 2), false)
+	wantIDs(t, b, topic, "a-0 b-0 b-1")
+}
+
+// A later process repeats the plans of an earlier one, among plans of its own.
+func TestRepeatAfterARestart(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 1)
+	before := open(t, b, nil)
+	l := laneOf(t, before, topic, "k")
+	mustSend(t, before, l, planFor(t, before, l, 2), parcels("a", 2), false)
+	sentPlan := planFor(t, before, l, 3)
+	mustSend(t, before, l, sentPlan, parcels("b", 3), false)
+	unsentPlan := planFor(t, before, l, 2)
+	before.Close()
+
+	after := open(t, b, nil)
+	if sent := mustSend(t, after, l, sentPlan, parcels("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
+		t.Errorf("%+v, want a repeat of offset 2", sent)
+	}
+	mustSend(t, after, l, planFor(t, after, l, 1), parcels("d", 1), false)
+	if sent := mustSend(t, after, l, unsentPlan, parcels("c", 2), true); sent != (sinks.Sent{Offset: 6}) {
+		t.Errorf("%+v, want offset 6, not repeated", sent)
+	}
+	mustSend(t, after, l, planFor(t, after, l, 1), parcels("e", 1), false)
+	wantIDs(t, b, topic, "a-0 a-1 b-0 b-1 b-2 d-0 c-0 c-1 e-0")
+}
+
+// A sequence goes on at 0 after the largest int32, as brokers count.
+func TestSequenceWraps(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 1)
+	f := open(t, b, nil)
+	l := laneOf(t, f, topic, "k")
+	deliver(t, f, l, parcels("first", 1)) // brokers of 4.5 want 0 in a log that was never written (KAFKA-15591)
+	f.lane(l).name.ok, f.lane(l).fresh = false, true
+	planFor(t, f, l, 3)
+	f.lane(l).sequence = 1<<31 - 2
+	plan := planFor(t, f, l, 3)
+	mustSend(t, f, l, plan, parcels("a", 3), false)
+	next := planFor(t, f, l, 2)
+	if p, err := parsePlan(next); err != nil || p.sequence != 1 {
+		t.Errorf("sequence %d, %v, want 1", p.sequence, err)
+	}
+	mustSend(t, f, l, next, parcels("b", 2), false)
+	mustSend(t, f, l, plan, parcels("a", 3), true)
+	wantIDs(t, b, topic, "first-0 a-0 a-1 a-2 b-0 b-1")
+}
+
+// A plan that outlived the broker's memory of its producer is not sent.
+func TestOldPlanIsLookedUp(t *testing.T) {
+	b := kafkatest.Shared(t)
+	for _, name := range []string{"none", "zstd"} {
+		t.Run(name, func(t *testing.T) {
+			topic := topicFor(t, b, 1)
+			now := time.Now()
+			f := open(t, b, func(o *Options) { o.Compression = name; o.Now = func() time.Time { return now } })
+			l := laneOf(t, f, topic, "k")
+			mustSend(t, f, l, planFor(t, f, l, 2), parcels("a", 2), false)
+			stored := planFor(t, f, l, 3)
+			mustSend(t, f, l, stored, parcels("b", 3), false)
+			for range 3 {
+				mustSend(t, f, l, planFor(t, f, l, 50), parcels("c", 50), false)
+			}
+			absent := planFor(t, f, l, 2)
+			now = now.Add(13 * time.Hour)
+			if sent := mustSend(t, f, l, stored, parcels("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
+				t.Errorf("%+v, want a repeat of offset 2", sent)
+			}
+			_, err := f.Send(t.Context(), l, absent, parcels("d", 2), true)
+			wantError(t, err, sinks.ReasonUnplaced)
+			mustSend(t, f, l, absent, parcels("e", 2), false) // never sent: its age does not matter
+			if n := len(b.ReadAll(t, topic)); n != 157 {
+				t.Errorf("%d records, want 157", n)
+			}
+		})
+	}
+}
+
+// The clock was set back: nobody knows how old the plan is.
+func TestPlanOfTheFutureIsLookedUp(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 1)
+	now := time.Now()
+	f := open(t, b, func(o *Options) { o.Now = func() time.Time { return now } })
+	l := laneOf(t, f, topic, "k")
+	plan := planFor(t, f, l, 1)
+	now = now.Add(-time.Hour)
+	_, err := f.Send(t.Context(), l, plan, parcels("a", 1), true)
+	wantError(t, err, sinks.ReasonUnplaced)
+}
+
+// A broker remembers five batches of a producer; what is older it calls out of
+// order, though it is stored. The lane goes on under a new identity.
+func TestOutOfOrderIsLookedUp(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 1)
+	f := open(t, b, nil)
+	l := laneOf(t, f, topic, "k")
+	old := planFor(t, f, l, 2)
+	mustSend(t, f, l, old, parcels("a", 2), false)
+	for range 6 {
+		mustSend(t, f, l, planFor(t, f, l, 1), parcels("b", 1), false)
+	}
+	if sent := mustSend(t, f, l, old, parcels("a", 2), true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+		t.Errorf("%+v, want a repeat of offset 0", sent)
+	}
+	mustSend(t, f, l, planFor(t, f, l, 1), parcels("x", 1), false)
+	p, err := parsePlan(planFor(t, f, l, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.sequence += 10 // as if batches before it had been lost
+	_, err = f.Send(t.Context(), l, p.append(nil), parcels("c", 1), false)
+	wantError(t, err, sinks.ReasonUnplaced)
+	mustSend(t, f, l, planFor(t, f, l, 1), parcels("c", 1), false)
+	again := planFor(t, f, l, 1)
+	mustSend(t, f, l, again, parcels("d", 1), false)
+	mustSend(t, f, l, again, parcels("d", 1), true)
+	wantIDs(t, b, topic, "a-0 a-1 b-0 b-0 b-0 b-0 b-0 b-0 x-0 c-0 d-0")
+}
+
+// Retention removed what would have to be read.
+func TestLookUpOfWhatIsGoneIsDoubtful(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 1)
+	now := time.Now()
+	f := open(t, b, func(o *Options) { o.Now = func() time.Time { return now } })
+	l := laneOf(t, f, topic, "k")
+	var plans [3][]byte
+	for i := range plans {
+		plans[i] = planFor(t, f, l, 2)
+		mustSend(t, f, l, plans[i], parcels("a", 2), false)
+	}
+	deleteBefore(t, b, topic, 3)
+	now = now.Add(13 * time.Hour)
+	_, err := f.Send(t.Context(), l, plans[0], parcels("a", 2), true)
+	wantError(t, err, sinks.ReasonDoubtful)
+	if sent := mustSend(t, f, l, plans[1], parcels("a", 2), true); sent.Offset != 2 {
+		t.Errorf("%+v: the batch of which a part is left is there", sent)
+	}
+	if sent := mustSend(t, f, l, plans[2], parcels("a", 2), true); sent.Offset != 4 {
+		t.Errorf("%+v, want offset 4", sent)
+	}
+}
+
+// Refusals that are a record's own fault leave the sequence to what remains.
+func TestRefusedForGood(t *testing.T) {
+	b := kafkatest.Shared(t)
+	big := parcel("k", "big", `{"x":"`+strings.Repeat("x", 50_000)+`"}`)
+	keyless := parcel("", "keyless", `{}`)
+	for _, c := range []struct {
+		name, setting string
+		bad           sinks.Parcel
+		want          sinks.Reason
+	}{
+		{"too large", "max.message.bytes=20000", big, sinks.ReasonTooLarge},
+		{"no key where compacted", "cleanup.policy=compact", keyless, sinks.ReasonRefused},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			topic := topicFor(t, b, 1, c.setting)
+			f := open(t, b, func(o *Options) { o.Compression = "none" })
+			l := laneOf(t, f, topic, "k")
+			mustSend(t, f, l, planFor(t, f, l, 1), parcels("a", 1), false)
+			all := append(parcels("b", 2), c.bad)
+			plan := planFor(t, f, l, 3)
+			for _, again := range []bool{false, true} {
+				_, err := f.Send(t.Context(), l, plan, all, again)
+				wantError(t, err, c.want)
+				if strings.Contains(err.Error(), "xxx") || strings.Contains(err.Error(), "keyless") {
+					t.Errorf("%v: holds a record's value", err)
+				}
+			}
+			mustSend(t, f, l, planFor(t, f, l, 2), all[:2], false)
+			_, err := f.Send(t.Context(), l, planFor(t, f, l, 1), all[2:], false)
+			wantError(t, err, c.want)
+			mustSend(t, f, l, planFor(t, f, l, 1), parcels("c", 1), false)
+			wantIDs(t, b, topic, "a-0 b-0 b-1 c-0")
+		})
+	}
+}
+
+// A batch that was stored before the topic's limit was lowered is refused when
+// it is repeated, and is stored all the same.
+func TestRefusedRepeatIsLookedUp(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 1)
+	f := open(t, b, func(o *Options) { o.Compression = "none" })
+	l := laneOf(t, f, topic, "k")
+	all := []sinks.Parcel{parcel("k", "big", `{"x":"`+strings.Repeat("x", 50_000)+`"}`)}
+	plan := planFor(t, f, l, 1)
+	mustSend(t, f, l, plan, all, false)
+	b.Tool(t, "", "kafka.admin.ConfigCommand", "--alter", "--topic", topic, "--add-config", "max.message.bytes=20000")
+	if sent := mustSend(t, f, l, plan, all, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+		t.Errorf("%+v, want a repeat of offset 0", sent)
+	}
+	wantIDs(t, b, topic, "big")
+}
+
+// A topic may have its broker compress anew; its batches keep their identity.
+func TestLookUpOfWhatTheBrokerCompressed(t *testing.T) {
+	b := kafkatest.Shared(t)
+	for _, c := range []string{"gzip", "snappy", "lz4", "zstd", "uncompressed"} {
+		t.Run(c, func(t *testing.T) {
+			topic := topicFor(t, b, 1, "compression.type="+c)
+			now := time.Now()
+			f := open(t, b, func(o *Options) {
+				o.Now = func() time.Time { return now }
+				if c == "zstd" {
+					o.Compression = "gzip"
+				}
+			})
+			l := laneOf(t, f, topic, "k")
+			mustSend(t, f, l, planFor(t, f, l, 1), parcels("a", 1), false)
+			plan := planFor(t, f, l, 2000)
+			all := parcels("b", 2000)
+			mustSend(t, f, l, plan, all, false)
+			now = now.Add(13 * time.Hour)
+			if sent := mustSend(t, f, l, plan, all, true); sent != (sinks.Sent{Offset: 1, Repeated: true}) {
+				t.Errorf("%+v, want a repeat of offset 1", sent)
+			}
+		})
+	}
+}
+
+// What cannot be read is nobody's plan.
+func TestUnreadablePlan(t *testing.T) {
+	b := kafkatest.Shared(t)
+	topic := topicFor(t, b, 1)
+	f := open(t, b, nil)
+	l := laneOf(t, f, topic, "k")
+	good := planFor(t, f, l, 2)
+	other, err := parsePlan(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.cluster++
+	for name, plan := range map[string][]byte{
+		"empty": nil, "short": good[:len(good)-1], "of another version": append([]byte{9}, good[1:]...), "of another cluster": other.append(nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := f.Send(t.Context(), l, plan, parcels("a", 2), true)
+			wantError(t, err, sinks.ReasonDoubtful)
+			_, err = f.Send(t.Context(), l, plan, parcels("a", 2), false)
+			wantError(t, err, sinks.ReasonUnplaced)
+		})
+	}
+	_, err = f.Send(t.Context(), l, good, parcels("a", 1), false)
+	wantError(t, err, sinks.ReasonUnplaced)
+	wantIDs(t, b, topic, "")
+}
+
+// deleteBefore removes the records of partition 0 below offset, as retention
+// does.
+func deleteBefore(t *testing.T, b *kafkatest.Broker, topic string, offset int64) {
+	t.Helper()
+	list := filepath.Join(t.TempDir(), "offsets.json")
+	content := fmt.Appendf(nil, `{"version":1,"partitions":[{"topic":%q,"partition":0,"offset":%d}]}`, topic, offset)
+	if err := os.WriteFile(list, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.Tool(t, "", "org.apache.kafka.tools.DeleteRecordsCommand", "--offset-json-file", list)
+}

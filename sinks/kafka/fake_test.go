@@ -1,0 +1,370 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"assent/sinks"
+)
+
+// fake returns a broker that can be told to fail, with topic t of one
+// partition, and a forwarder to it.
+func fake(t *testing.T, opts ...kfake.Opt) (*kfake.Cluster, *Forwarder) {
+	t.Helper()
+	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, "t")}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c, openWith(t, Options{Brokers: c.ListenAddrs(), Topics: []string{"t"}, Timeout: 2 * time.Second})
+}
+
+var laneT = sinks.Lane{Topic: "t"}
+
+// stored returns how many records the fake's partition holds.
+func storedIn(c *kfake.Cluster) int64 { return c.PartitionInfo("t", 0).HighWatermark }
+
+func fault(key kmsg.Key, err *kerr.Error) kfake.Fault {
+	return kfake.Fault{Keys: []kmsg.Key{key}, Err: err}
+}
+
+// What a broker's answer to a batch becomes for the journal: at the first send,
+// and at a repeat of a batch that is stored.
+func TestAnswers(t *testing.T) {
+	const ok = sinks.Reason(255) // no error
+	for _, f := range []struct {
+		err           *kerr.Error
+		first, repeat sinks.Reason
+	}{
+		{kerr.NotLeaderForPartition, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.LeaderNotAvailable, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.UnknownTopicOrPartition, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.FencedLeaderEpoch, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.RequestTimedOut, sinks.ReasonTimeout, sinks.ReasonTimeout},
+		{kerr.NotEnoughReplicas, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.NotEnoughReplicasAfterAppend, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.CoordinatorLoadInProgress, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.KafkaStorageError, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.CorruptMessage, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.UnknownServerError, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.ThrottlingQuotaExceeded, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+
+		// No record's fault: everything waits for whoever runs the cluster.
+		{kerr.TopicAuthorizationFailed, sinks.ReasonUnauthorized, sinks.ReasonUnauthorized},
+		{kerr.ClusterAuthorizationFailed, sinks.ReasonUnauthorized, sinks.ReasonUnauthorized},
+		{kerr.UnsupportedCompressionType, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.UnsupportedVersion, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.InvalidRequiredAcks, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.PolicyViolation, sinks.ReasonUnavailable, sinks.ReasonUnavailable},
+		{kerr.InvalidTopicException, sinks.ReasonBadTopic, sinks.ReasonBadTopic},
+
+		{kerr.MessageTooLarge, sinks.ReasonTooLarge, ok},
+		{kerr.RecordListTooLarge, sinks.ReasonTooLarge, ok},
+		{kerr.InvalidRecord, sinks.ReasonRefused, ok},
+		{kerr.InvalidTimestamp, sinks.ReasonRefused, ok},
+
+		{kerr.DuplicateSequenceNumber, sinks.ReasonUnplaced, ok},
+		{kerr.OutOfOrderSequenceNumber, sinks.ReasonUnplaced, ok},
+		{kerr.UnknownProducerID, sinks.ReasonUnplaced, ok},
+		{kerr.InvalidProducerEpoch, sinks.ReasonUnplaced, ok},
+		{kerr.InvalidTxnState, sinks.ReasonUnplaced, ok},
+		{kerr.InvalidProducerIDMapping, sinks.ReasonUnplaced, ok},
+		{kerr.ProducerFenced, sinks.ReasonUnplaced, ok},
+	} {
+		t.Run(f.err.Message, func(t *testing.T) {
+			c, fw := fake(t)
+			check := func(err error, want sinks.Reason) {
+				t.Helper()
+				switch {
+				case want == ok && err != nil:
+					t.Errorf("%v, want it stored", err)
+				case want != ok && (err == nil || sinks.ReasonOf(err) != want):
+					t.Errorf("%v, want reason %s", err, want)
+				}
+			}
+			handle := c.Fault(fault(kmsg.Produce, f.err))
+			_, err := fw.Send(t.Context(), laneT, planFor(t, fw, laneT, 2), parcels("a", 2), false)
+			check(err, f.first)
+			if handle.Hits() != 1 {
+				t.Fatal("the fault was not met")
+			}
+			if f.first == sinks.ReasonUnavailable || f.first == sinks.ReasonTimeout {
+				return // the plan is open
+			}
+			plan := planFor(t, fw, laneT, 3)
+			mustSend(t, fw, laneT, plan, parcels("b", 3), false)
+			c.Fault(fault(kmsg.Produce, f.err))
+			_, err = fw.Send(t.Context(), laneT, plan, parcels("b", 3), true)
+			check(err, f.repeat)
+			if f.repeat != ok {
+				mustSend(t, fw, laneT, plan, parcels("b", 3), true)
+			}
+			mustSend(t, fw, laneT, planFor(t, fw, laneT, 1), parcels("c", 1), false)
+			if n := storedIn(c); n != 4 {
+				t.Errorf("%d records, want 4", n)
+			}
+		})
+	}
+}
+
+// What was stored though the answer says otherwise, or is lost, is stored once.
+func TestAnswerLost(t *testing.T) {
+	var cut atomic.Bool
+	drop := func(kmsg.Request) (kmsg.Response, error, bool) { return nil, errors.New("cut"), true }
+	for name, break_ := range map[string]func(*kfake.Cluster){
+		"timed out, stored":           func(c *kfake.Cluster) { c.Fault(fault(kmsg.Produce, kerr.RequestTimedOut)) },
+		"not enough replicas, stored": func(c *kfake.Cluster) { c.Fault(fault(kmsg.Produce, kerr.NotEnoughReplicasAfterAppend)) },
+		"cut, not stored":             func(c *kfake.Cluster) { c.ControlKey(int16(kmsg.Produce), drop) },
+		"cut, stored":                 func(*kfake.Cluster) { cut.Store(true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, f := fake(t, kfake.ListenFn(func(network, address string) (net.Listener, error) {
+				l, err := net.Listen(network, address)
+				return &cutter{l, &cut}, err
+			}))
+			plan := planFor(t, f, laneT, 2)
+			break_(c)
+			_, err := f.Send(t.Context(), laneT, plan, parcels("a", 2), false)
+			if sinks.ClassOf(err) != sinks.Retriable || err == nil {
+				t.Fatalf("%v, want a retriable error", err)
+			}
+			before := storedIn(c)
+			sent := mustSend(t, f, laneT, plan, parcels("a", 2), true)
+			if want := (sinks.Sent{Repeated: before == 2}); sent != want || strings.Contains(name, "not stored") == sent.Repeated {
+				t.Errorf("%+v, want %+v", sent, want)
+			}
+			mustSend(t, f, laneT, planFor(t, f, laneT, 1), parcels("b", 1), false)
+			if n := storedIn(c); n != 3 {
+				t.Errorf("%d records, want 3", n)
+			}
+		})
+	}
+}
+
+// cutter is a listener that closes a connection, when told to, in place of
+// answering a produce request on it.
+type cutter struct {
+	net.Listener
+	cut *atomic.Bool
+}
+
+func (l *cutter) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return &cutConn{Conn: c, cut: l.cut}, err
+}
+
+type cutConn struct {
+	net.Conn
+	cut *atomic.Bool
+
+	mu      sync.Mutex
+	request []byte // as far as it was read; one at a time
+}
+
+func (c *cutConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.request = append(c.request, p[:n]...)
+	return n, err
+}
+
+func (c *cutConn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	produce := len(c.request) > 6 && c.request[4] == 0 && c.request[5] == byte(kmsg.Produce)
+	c.request = nil
+	c.mu.Unlock()
+	if produce && c.cut.CompareAndSwap(true, false) {
+		c.Close()
+		return 0, errors.New("cut")
+	}
+	return c.Conn.Write(p)
+}
+
+// A look-up that fails for now is made again; in between the plan stays open.
+func TestLookUpFails(t *testing.T) {
+	c, f := fake(t)
+	plan := planFor(t, f, laneT, 2)
+	mustSend(t, f, laneT, plan, parcels("a", 2), false)
+	for _, key := range []kmsg.Key{kmsg.ListOffsets, kmsg.Fetch} {
+		c.Fault(fault(kmsg.Produce, kerr.OutOfOrderSequenceNumber))
+		c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.NotLeaderForPartition})
+		_, err := f.Send(t.Context(), laneT, plan, parcels("a", 2), true)
+		wantError(t, err, sinks.ReasonUnavailable)
+	}
+	c.DropControl()
+	eventually(t, func() error {
+		sent, err := f.Send(t.Context(), laneT, plan, parcels("a", 2), true)
+		if err == nil && (!sent.Repeated || sent.Offset != 0) {
+			err = fmt.Errorf("%+v, want a repeat of offset 0", sent)
+		}
+		return err
+	})
+}
+
+// A producer id is asked for once, however often the broker is not ready to
+// give one, and again only where it has lost its force.
+func TestProducerIDs(t *testing.T) {
+	c, f := fake(t, kfake.SeedTopics(2, "u"))
+	given := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Observe: true, Count: -1, TopLevel: true})
+	loading := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.CoordinatorLoadInProgress, Count: 3, TopLevel: true})
+	lanes := []sinks.Lane{laneT, {Topic: "u"}, {Topic: "u", Partition: 1}}
+	ids := func() (out []int64) {
+		for _, l := range lanes {
+			raw, err := f.Plan(t.Context(), l, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := parsePlan(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustSend(t, f, l, raw, parcels("a", 1), false)
+			out = append(out, p.id.producer)
+		}
+		return out
+	}
+	first := ids()
+	if loading.Hits() != 3 || first[0] != first[1] || first[1] != first[2] {
+		t.Errorf("producer ids %d after %d refusals, want one after 3", first, loading.Hits())
+	}
+	c.Fault(fault(kmsg.Produce, kerr.UnknownProducerID))
+	_, err := f.Send(t.Context(), lanes[1], planFor(t, f, lanes[1], 1), parcels("b", 1), false)
+	wantError(t, err, sinks.ReasonUnplaced)
+	second := ids()
+	if second[0] != first[0] || second[1] == first[1] || second[2] != first[2] {
+		t.Errorf("producer ids %d, then %d, want the second one alone to change", first, second)
+	}
+	if n := given.Hits(); n != 0 && n != 5 {
+		t.Errorf("%d requests for a producer id, want 5", n)
+	}
+	if third := ids(); third[1] != second[1] {
+		t.Errorf("producer ids %d, then %d, want them to stay", second, third)
+	}
+}
+
+// A new batch under a sequence that was used is answered as if it were stored.
+// It is not believed, and not lost.
+func TestSequenceUsedTwice(t *testing.T) {
+	c, f := fake(t)
+	plan := planFor(t, f, laneT, 2)
+	mustSend(t, f, laneT, plan, parcels("a", 2), false)
+	used, err := parsePlan(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Send(t.Context(), laneT, plan, parcels("b", 2), true)
+	wantError(t, err, sinks.ReasonUnplaced)
+	used.low = 2
+	_, err = f.Send(t.Context(), laneT, used.append(nil), parcels("b", 2), false)
+	wantError(t, err, sinks.ReasonUnplaced)
+	mustSend(t, f, laneT, planFor(t, f, laneT, 2), parcels("b", 2), false)
+	if n := storedIn(c); n != 4 {
+		t.Errorf("%d records, want 4", n)
+	}
+}
+
+// A topic made anew begins at 0 again; what is stored there is not taken for a
+// batch of before.
+func TestTopicMadeAnew(t *testing.T) {
+	c, f := fake(t)
+	for range 3 {
+		deliver(t, f, laneT, parcels("a", 2))
+	}
+	open := planFor(t, f, laneT, 2)
+	if err := errors.Join(c.DeleteTopic("t"), c.CreateTopic("t", 1, nil)); err != nil {
+		t.Fatal(err)
+	}
+	again := false
+	eventually(t, func() error {
+		_, err := f.Send(t.Context(), laneT, open, parcels("b", 2), again)
+		if sinks.ReasonOf(err) == sinks.ReasonDoubtful || sinks.ReasonOf(err) == sinks.ReasonUnplaced {
+			open, again = planFor(t, f, laneT, 2), false
+		} else {
+			again = true
+		}
+		return err
+	})
+	deliver(t, f, laneT, parcels("c", 2))
+	if n := storedIn(c); n != 4 {
+		t.Errorf("%d records, want 4", n)
+	}
+}
+
+// Compaction removed a record between the plan's lower bound and the end: it
+// may have been ours.
+func TestLookUpInACompactedTopicIsDoubtful(t *testing.T) {
+	c, f := fake(t)
+	if err := c.CreateTopic("compacted", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
+		t.Fatal(err)
+	}
+	l := laneOf(t, f, "compacted", "k")
+	plan := planFor(t, f, l, 1)
+	for _, prefix := range []string{"a", "b", "c"} {
+		mustSend(t, f, l, planFor(t, f, l, 1), parcels(prefix, 1), false)
+	}
+	c.Compact()
+	p, err := parsePlan(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.at -= (13 * time.Hour).Milliseconds()
+	p.id.producer += 1000 // never stored
+	_, err = f.Send(t.Context(), l, p.append(nil), parcels("d", 1), true)
+	wantError(t, err, sinks.ReasonDoubtful)
+}
+
+// The leader moves to another node: the next send goes there.
+func TestLeaderMoves(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.SeedTopics(1, "t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	f := openWith(t, Options{Brokers: c.ListenAddrs()[:1], Topics: []string{"t"}})
+	for range 4 {
+		deliver(t, f, laneT, parcels("a", 1))
+		c.MoveTopicPartition("t", 0, (c.LeaderFor("t", 0)+1)%3)
+	}
+	deliver(t, f, laneT, parcels("a", 1))
+	if n := storedIn(c); n != 5 {
+		t.Errorf("%d records, want 5", n)
+	}
+}
+
+// The journal was taken to another cluster, whose producer ids are others'.
+func TestAnotherCluster(t *testing.T) {
+	_, here := fake(t, kfake.ClusterID("one"))
+	c, there := fake(t, kfake.ClusterID("two"))
+	plan := planFor(t, here, laneT, 1)
+	mustSend(t, there, laneT, planFor(t, there, laneT, 1), parcels("other", 1), false)
+	_, err := there.Send(t.Context(), laneT, plan, parcels("a", 1), true)
+	wantError(t, err, sinks.ReasonDoubtful)
+	if n := storedIn(c); n != 1 {
+		t.Errorf("%d records, want 1", n)
+	}
+}
+
+// Every code that kafka-go knows has a fate and a reason; those it adds are
+// unknown, which waits.
+func TestUnknownCodesWait(t *testing.T) {
+	for code := kafkago.Error(200); code < 210; code++ {
+		if fateOf(code) != unknown || reasonOf(code).Class() != sinks.Retriable {
+			t.Errorf("code %d: fate %d, reason %s", code, fateOf(code), reasonOf(code))
+		}
+	}
+	if fateOf(errors.New("cut")) != unknown || fateOf(nil) != stored {
+		t.Error("a lost answer is no answer")
+	}
+}

@@ -1,0 +1,125 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"assent/sinks"
+)
+
+// Forwarder implements sinks.Forwarder.
+type Forwarder struct {
+	opt      Options
+	conns    *conns
+	encoders sync.Pool // *encoder
+	buffers  sync.Pool // *[]byte, for batches on their way
+
+	seen     atomic.Pointer[cluster]     // what the cluster last said of itself; nil: nothing yet
+	notReady atomic.Pointer[sinks.Error] // nil: ready
+	answered atomic.Pointer[string]      // address of the broker that answered last; nil: none did
+
+	mu     sync.Mutex
+	wanted map[string]struct{} // topics to ask for
+	round  chan struct{}       // closed when the next refresh to begin has ended
+	kicks  chan struct{}       // asks for a refresh now
+
+	naming   sync.Mutex // one InitProducerId at a time
+	producer named      // of lanes that have not lost theirs
+
+	lanes sync.Map // sinks.Lane to *lane
+
+	stop    context.CancelFunc
+	stopped chan struct{}
+}
+
+var _ sinks.Forwarder = (*Forwarder)(nil)
+
+// Open starts a forwarder. It does not wait for the brokers: Ready tells when
+// they are there.
+func Open(opt Options) (*Forwarder, error) {
+	opt.EnsureDefaults()
+	if err := opt.Validate(); err != nil {
+		return nil, fmt.Errorf("opening kafka: %w", err)
+	}
+	tls, err := opt.TLS.config()
+	if err != nil {
+		return nil, fmt.Errorf("opening kafka: %w", err)
+	}
+	mechanism, err := opt.SASL.mechanism()
+	if err != nil {
+		return nil, fmt.Errorf("opening kafka: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	f := &Forwarder{
+		opt:     opt,
+		conns:   &conns{timeout: opt.Timeout, tls: tls, sasl: mechanism, idle: make(map[string][]*conn)},
+		wanted:  make(map[string]struct{}),
+		round:   make(chan struct{}),
+		kicks:   make(chan struct{}, 1),
+		stop:    stop,
+		stopped: make(chan struct{}),
+	}
+	f.encoders.New = func() any { return newEncoder(codecs[opt.Compression]) }
+	f.buffers.New = func() any { return new([]byte) }
+	f.notReady.Store(&sinks.Error{Reason: sinks.ReasonUnavailable, Err: errNotAsked})
+	for _, t := range opt.Topics {
+		f.wanted[t] = struct{}{}
+	}
+	go f.watch(ctx)
+	return f, nil
+}
+
+// Lane implements sinks.Forwarder: keys go where the Java client's default
+// partitioner puts them, records without one in runs to each partition in turn.
+func (f *Forwarder) Lane(name string, key []byte) (sinks.Lane, error) {
+	c := f.seen.Load()
+	var t *topic
+	if c != nil {
+		t = c.topics[name]
+	}
+	if t == nil {
+		return sinks.Lane{}, f.want(name)
+	}
+	if t.err != nil {
+		return sinks.Lane{}, t.err
+	}
+	if key != nil {
+		return sinks.Lane{Topic: t.name, Partition: keyPartition(key, len(t.leaders))}, nil
+	}
+	return sinks.Lane{Topic: t.name, Partition: t.led[t.spread.next(len(t.led))]}, nil
+}
+
+// want has a topic asked for from now on and returns why it cannot be had yet.
+func (f *Forwarder) want(name string) error {
+	if err := sinks.ValidTopic(name); err != nil {
+		return &sinks.Error{Reason: sinks.ReasonBadTopic, Err: err}
+	}
+	f.mu.Lock()
+	if _, ok := f.wanted[name]; !ok {
+		f.wanted[strings.Clone(name)] = struct{}{}
+	}
+	f.mu.Unlock()
+	f.refreshSoon()
+	return &sinks.Error{Reason: sinks.ReasonUnavailable, Err: errNotAsked}
+}
+
+// Ready implements sinks.Forwarder: nil while the cluster answers and has the
+// topics that were required.
+func (f *Forwarder) Ready() error {
+	if e := f.notReady.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// Close implements sinks.Forwarder. Calling it again is harmless.
+func (f *Forwarder) Close() error {
+	f.stop()
+	<-f.stopped
+	f.notReady.Store(&sinks.Error{Reason: sinks.ReasonClosed})
+	f.conns.close()
+	return nil
+}

@@ -1,0 +1,133 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"assent/sinks"
+)
+
+// Bounds of one look-up. Past them its answer is doubtful.
+const (
+	lookupTime  = 2 * time.Minute
+	lookupBytes = 1 << 30
+)
+
+var (
+	errGone   = errors.New("part of the range is gone")
+	errBounds = errors.New("the range is too long to be read")
+)
+
+// lookUp tells whether a batch is in its partition: all of it from the plan's
+// lower bound to its present end is read. why is the reason for looking.
+//
+// A batch is known by the identity of its plan, which the log keeps, and by its
+// events' ids.
+func (f *Forwarder) lookUp(ctx context.Context, s *lane, a *attempt, why error) (sinks.Sent, error) {
+	bounded, cancel := context.WithTimeoutCause(ctx, lookupTime, errBounds)
+	defer cancel()
+	offset, err := f.find(bounded, a)
+	if err != nil && errors.Is(context.Cause(bounded), errBounds) {
+		err = errBounds
+	}
+	answer := func(outcome string, reason sinks.Reason, cause error) error {
+		countLookup(outcome)
+		return &sinks.Error{Reason: reason, Err: fmt.Errorf("%w: looking for the batch: %w", why, cause)}
+	}
+	if err != nil {
+		s.lose(&a.plan) // who knows what has become of its sequence
+	}
+	switch {
+	case err == nil:
+		countLookup("stored")
+		s.stored(&a.plan, offset, true)
+		return sinks.Sent{Offset: offset, Repeated: true}, nil
+	case errors.Is(err, errAbsent):
+		return sinks.Sent{}, answer("absent", sinks.ReasonUnplaced, err)
+	case errors.Is(err, errGone), errors.Is(err, errBounds), errors.Is(err, errBatch):
+		return sinks.Sent{}, answer("doubtful", sinks.ReasonDoubtful, err)
+	default:
+		f.refreshSoon()
+		return sinks.Sent{}, answer("failed", failed(err).Reason, err)
+	}
+}
+
+var errAbsent = errors.New("it is not there")
+
+// find returns the offset of a batch. errAbsent is certain; errGone, errBounds
+// and errBatch say that nobody will ever know; anything else may pass.
+func (f *Forwarder) find(ctx context.Context, a *attempt) (int64, error) {
+	first, err := f.offset(ctx, a.addr, a.lane, kafkago.FirstOffset)
+	if err != nil {
+		return 0, err
+	}
+	end, err := f.offset(ctx, a.addr, a.lane, kafkago.LastOffset)
+	if err != nil {
+		return 0, err
+	}
+	scan := scan{attempt: a, next: a.plan.low}
+	if scan.next < first || scan.next > end { // retention, or a topic made anew
+		scan.next, scan.gone = first, true
+	}
+	req := &fetchRequest{topic: a.lane.Topic, partition: a.lane.Partition}
+	for read := 0; scan.next < end; read += len(req.answer.records) {
+		if read > lookupBytes {
+			return 0, errBounds
+		}
+		req.offset = scan.next
+		if err := f.fetch(ctx, a.addr, req); err != nil {
+			return 0, err
+		}
+		found, err := scan.read(req.answer.records)
+		if err != nil {
+			return 0, err
+		}
+		if found >= 0 {
+			return found, nil
+		}
+		if scan.next == req.offset {
+			return 0, errBatch // the end is further on, and nothing can be read
+		}
+	}
+	if scan.gone {
+		return 0, errGone
+	}
+	return 0, errAbsent
+}
+
+// scan looks for a batch in what a partition holds, front to back.
+type scan struct {
+	*attempt
+	next int64 // offset to read on from
+	gone bool  // some record that was there is not any more
+}
+
+// read takes the batches of one answer, of which the last one may be cut short,
+// and returns the offset of the one that is looked for, or -1.
+func (s *scan) read(src []byte) (int64, error) {
+	for {
+		b, rest, err := cutBatch(src)
+		if err != nil {
+			return -1, nil // read gives up when it does not get on
+		}
+		src = rest
+		if b.base > s.next || !b.whole() {
+			s.gone = true // compacted
+		}
+		s.next = max(s.next, b.last+1)
+		if b.id != s.plan.id || b.sequence != s.plan.sequence || b.last-b.base != int64(s.plan.count)-1 {
+			continue
+		}
+		ours, err := b.holds(s.parcels)
+		if err != nil {
+			return -1, errBatch
+		}
+		if ours {
+			return b.base, nil
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package kafka
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/produce"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
+
+	"assent/sinks"
+)
+
+var (
+	errAnswer  = errors.New("the broker's answer does not fit the question")
+	errCluster = errors.New("the plan was made for another cluster")
+	errOld     = errors.New("the plan is older than brokers remember its producer")
+	errBefore  = errors.New("the broker says that the batch was there before")
+	errLost    = errors.New("the broker does not know the plan's producer any more")
+)
+
+// failed returns err as what a caller is told.
+func failed(err error) *sinks.Error {
+	var known *sinks.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return &sinks.Error{Reason: reasonOf(err), Err: err}
+}
+
+// Send implements sinks.Forwarder. It makes one attempt, within Options.Timeout
+// unless the batch has to be looked up.
+func (f *Forwarder) Send(ctx context.Context, l sinks.Lane, raw []byte, parcels []sinks.Parcel, again bool) (sinks.Sent, error) {
+	s := f.lane(l)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out, err := f.send(ctx, s, l, raw, parcels, again)
+	if err != nil {
+		e := failed(err)
+		if again := e.Reason.Class() == sinks.Retriable && e.Reason != sinks.ReasonUnplaced && e.Reason != sinks.ReasonDoubtful; again {
+			countRetry(e.Reason)
+		}
+		return sinks.Sent{}, e
+	}
+	storedRecords.Add(len(parcels))
+	if out.Repeated {
+		repeatsAvoided.Inc()
+	}
+	return out, nil
+}
+
+func (f *Forwarder) send(ctx context.Context, s *lane, l sinks.Lane, raw []byte, parcels []sinks.Parcel, again bool) (sinks.Sent, error) {
+	p, err := parsePlan(raw)
+	if err != nil || int(p.count) != len(parcels) {
+		return sinks.Sent{}, powerless(again, errPlan)
+	}
+	addr, c, err := f.leaderOf(ctx, l)
+	if err != nil {
+		return sinks.Sent{}, err
+	}
+	if p.cluster != c.id {
+		return sinks.Sent{}, powerless(again, errCluster)
+	}
+	a := &attempt{lane: l, addr: addr, plan: p, parcels: parcels}
+	if age := f.opt.Now().UnixMilli() - p.at; again && (age < 0 || age > f.opt.ProducerLife.Milliseconds()) {
+		s.lose(&p)
+		return f.lookUp(ctx, s, a, errOld)
+	}
+	end := int64(0)
+	if again {
+		if end, err = f.offset(ctx, addr, l, kafkago.LastOffset); err != nil {
+			return sinks.Sent{}, err
+		}
+	}
+	offset, err := f.produce(ctx, a)
+	switch fateOf(err) {
+	case stored:
+		if offset < p.low || again && offset < end {
+			// It was there before, or something else was: a sequence is answered
+			// with the offset of what was stored under it, whatever that was.
+			a.plan.low = max(p.low, offset)
+			return f.lookUp(ctx, s, a, errBefore)
+		}
+		s.stored(&p, offset, false)
+		return sinks.Sent{Offset: offset}, nil
+	case lost:
+		s.lose(&p)
+		return f.lookUp(ctx, s, a, fmt.Errorf("%w: %w", errLost, err))
+	case refused:
+		return f.refuse(ctx, s, a, again, &sinks.Error{Reason: sinks.ReasonRefused, Err: err})
+	case tooLarge:
+		return f.refuse(ctx, s, a, again, &sinks.Error{Reason: sinks.ReasonTooLarge, Err: err})
+	default:
+		f.refreshSoon()
+		return sinks.Sent{}, err
+	}
+}
+
+// refuse answers that the broker does not want a batch. An earlier attempt may
+// have stored it all the same, before the topic's limits changed.
+func (f *Forwarder) refuse(ctx context.Context, s *lane, a *attempt, again bool, why *sinks.Error) (sinks.Sent, error) {
+	if !again {
+		return sinks.Sent{}, why
+	}
+	out, err := f.lookUp(ctx, s, a, why)
+	if err != nil && sinks.ReasonOf(err) == sinks.ReasonUnplaced {
+		err = why
+	}
+	return out, err
+}
+
+// powerless answers that a plan cannot be used; only what was sent before may be
+// stored.
+func powerless(again bool, why error) *sinks.Error {
+	if again {
+		return &sinks.Error{Reason: sinks.ReasonDoubtful, Err: why}
+	}
+	return &sinks.Error{Reason: sinks.ReasonUnplaced, Err: why}
+}
+
+// leaderOf is leader within Options.Timeout.
+func (f *Forwarder) leaderOf(ctx context.Context, l sinks.Lane) (string, *cluster, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.opt.Timeout)
+	defer cancel()
+	return f.leader(ctx, l)
+}
+
+// attempt is one batch on its way to the leader of its lane.
+type attempt struct {
+	lane    sinks.Lane
+	addr    string
+	plan    plan
+	parcels []sinks.Parcel
+}
+
+// produce encodes a batch and sends it. It returns the offset of the first
+// record.
+func (f *Forwarder) produce(ctx context.Context, a *attempt) (int64, error) {
+	buf := f.buffers.Get().(*[]byte)
+	defer f.buffers.Put(buf)
+	enc := f.encoders.Get().(*encoder)
+	set, size, err := enc.appendBatch((*buf)[:0], a.plan.id, a.plan.sequence, a.parcels)
+	f.encoders.Put(enc)
+	if err != nil {
+		return 0, err
+	}
+	*buf = set
+	producedRequests.Inc()
+	plainBytes.Add(size)
+	sentBytes.Add(len(set))
+	start := time.Now()
+	answer, err := f.conns.ask(ctx, a.addr, &rawproduce.Request{
+		Acks: -1, Timeout: int32(f.opt.Timeout.Milliseconds() / 2), // the other half is for the way
+		Topics: []rawproduce.RequestTopic{{Topic: a.lane.Topic, Partitions: []rawproduce.RequestPartition{{
+			Partition: a.lane.Partition, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(set)},
+		}}}},
+	})
+	producedSeconds.Observe(int64(time.Since(start)))
+	if err != nil {
+		return 0, err
+	}
+	res := answer.(*produce.Response)
+	if len(res.Topics) != 1 || len(res.Topics[0].Partitions) != 1 {
+		return 0, errAnswer
+	}
+	r := &res.Topics[0].Partitions[0]
+	if r.ErrorCode != 0 {
+		// The broker's own message may quote a record.
+		return 0, fmt.Errorf("producing: %w", kafkago.Error(r.ErrorCode))
+	}
+	return r.BaseOffset, nil
+}

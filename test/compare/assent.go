@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"assent/sinks"
+	"assent/sinks/kafka"
+)
+
+// assent produces through the forwarder as the journal does: a record is encoded
+// once, its lane chosen by its key, and each lane has a goroutine with one batch
+// on its way. Encoding counts, although the journal does it when it commits.
+func assent(j job, records []record) (c cost, err error) {
+	f, err := kafka.Open(kafka.Options{Brokers: []string{j.Addr}, Topics: []string{j.Topic}, Compression: j.Codec})
+	if err != nil {
+		return c, err
+	}
+	defer f.Close()
+	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if _, err = f.Lane(j.Topic, nil); err == nil {
+			break
+		}
+		if time.Now().After(limit) {
+			return c, fmt.Errorf("waiting for the topic: %w", err)
+		}
+	}
+	err = measured(&c, func() error { return forward(f, j, records, &c) })
+	c.Sent = int64(metrics.GetOrCreateCounter(`assent_kafka_bytes_total{form="sent"}`).Get())
+	return c, err
+}
+
+// pack is a batch in the making; its bodies lie in one buffer.
+type pack struct {
+	bytes   []byte
+	parcels []sinks.Parcel
+}
+
+func forward(f sinks.Forwarder, j job, records []record, c *cost) error {
+	var (
+		packs = sync.Pool{New: func() any { return &pack{bytes: make([]byte, 0, j.Batch*2048)} }}
+		lanes = map[sinks.Lane]chan *pack{}
+		open  = map[sinks.Lane]*pack{}
+		wait  sync.WaitGroup
+		mu    sync.Mutex
+		fault error
+	)
+	hand := func(l sinks.Lane) {
+		if lanes[l] == nil {
+			lanes[l] = make(chan *pack, 1)
+			wait.Go(func() {
+				for p := range lanes[l] {
+					if err := send(f, l, p.parcels); err != nil {
+						mu.Lock()
+						fault = errors.Join(fault, err)
+						mu.Unlock()
+					}
+					p.bytes, p.parcels = p.bytes[:0], p.parcels[:0]
+					packs.Put(p)
+				}
+			})
+		}
+		c.Batches++
+		lanes[l] <- open[l]
+		delete(open, l)
+	}
+	now := time.Now().UnixMilli()
+	for i := range j.Records {
+		r := &records[i%len(records)]
+		l, err := f.Lane(j.Topic, r.key)
+		if err != nil {
+			return err
+		}
+		p := open[l]
+		if p == nil {
+			p = packs.Get().(*pack)
+			open[l] = p
+		}
+		start := len(p.bytes)
+		p.bytes = sinks.AppendBody(p.bytes, &sinks.Record{Key: r.key, Value: r.value, Headers: r.headers})
+		p.parcels = append(p.parcels, sinks.Parcel{Body: p.bytes[start:len(p.bytes):len(p.bytes)], Time: now})
+		if len(p.parcels) == j.Batch {
+			hand(l)
+		}
+	}
+	for l := range open {
+		hand(l)
+	}
+	for _, lane := range lanes {
+		close(lane)
+	}
+	wait.Wait()
+	return fault
+}
+
+func send(f sinks.Forwarder, l sinks.Lane, parcels []sinks.Parcel) error {
+	ctx := context.Background()
+	plan, err := f.Plan(ctx, l, len(parcels))
+	if err != nil {
+		return err
+	}
+	_, err = f.Send(ctx, l, plan, parcels, false)
+	return err
+}

@@ -1,0 +1,55 @@
+package wal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// BenchmarkAppend is a closed loop: each caller appends its next entry of 1.7 kB
+// when the last one is durable, as connections do. What is written is released at
+// once, so that files are used again.
+func BenchmarkAppend(b *testing.B) {
+	for _, callers := range []int{1, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			l, err := Open(Options{Dir: b.TempDir(), MaxBytes: 1 << 30})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer l.Close(context.Background())
+			for !l.keeper.ready() {
+				time.Sleep(time.Millisecond)
+			}
+			entry := bytes.Repeat([]byte("0123456789abcdef 0123456789abcdef "), 50)
+			groups := groupsTotal.Get()
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			var running sync.WaitGroup
+			b.SetBytes(int64(len(entry)))
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range callers {
+				running.Go(func() {
+					for n := left.Add(-1); n >= 0; n = left.Add(-1) {
+						if n%1000 == 0 {
+							l.Release(1 << 60)
+						}
+						if err := l.Append(entry); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			running.Wait()
+			b.StopTimer()
+			seconds := b.Elapsed().Seconds()
+			b.ReportMetric(float64(b.N)/seconds, "appends/s")
+			b.ReportMetric(float64(groupsTotal.Get()-groups)/seconds, "syncs/s")
+		})
+	}
+}

@@ -1,0 +1,298 @@
+package wal
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"assent/disk"
+)
+
+const (
+	// maxSpares bounds the files that are kept for reuse.
+	maxSpares = 2
+	// wipeBytes is how much is overwritten and synced at once.
+	wipeBytes = 1 << 20
+)
+
+// A keeper has the files that hold no live entries: it overwrites or removes
+// those of released segments and keeps some ready to become segments. None of
+// that makes the writer wait.
+type keeper struct {
+	log  *Log
+	wake chan struct{} // capacity 1
+	nrdy atomic.Int32  // len(clean)
+
+	mu      sync.Mutex
+	retired []*segment // oldest first
+	dirty   []spare
+	clean   []string // paths
+	dropped []string // paths of files that are to go
+}
+
+// A spare is a file to be overwritten.
+type spare struct {
+	path string
+	size int64 // behind that it is zeros already
+}
+
+func (k *keeper) open(l *Log) {
+	k.log, k.wake = l, make(chan struct{}, 1)
+}
+
+// adopt takes over what an earlier process left.
+func (k *keeper) adopt(path, state string) {
+	switch {
+	case len(k.clean)+len(k.dirty) >= maxSpares:
+		k.dropped = append(k.dropped, path)
+	case state == clean:
+		k.clean = append(k.clean, path)
+		k.nrdy.Add(1)
+	default:
+		k.dirty = append(k.dirty, spare{path, k.log.opt.SegmentBytes})
+	}
+}
+
+// ready reports whether a file waits to become a segment.
+func (k *keeper) ready() bool { return k.nrdy.Load() > 0 }
+
+// claim opens the file of a new segment.
+func (k *keeper) claim(s *segment) (disk.File, error) {
+	system := k.log.opt.FS
+	k.mu.Lock()
+	var from string
+	if n := len(k.clean); n > 0 {
+		from, k.clean = k.clean[n-1], k.clean[:n-1]
+		k.nrdy.Add(-1)
+	}
+	k.mu.Unlock()
+	k.poke()
+	if from == "" {
+		s.grows = true
+		return system.Create(s.path)
+	}
+	err := system.Rename(from, s.path)
+	if err == nil {
+		var f disk.File
+		if f, err = system.Open(s.path); err == nil {
+			return f, nil
+		}
+	}
+	k.drop(from)
+	k.drop(s.path)
+	return nil, err
+}
+
+// drop has a file removed that holds nothing.
+func (k *keeper) drop(path string) {
+	k.mu.Lock()
+	k.dropped = append(k.dropped, path)
+	k.mu.Unlock()
+	k.poke()
+}
+
+// retire takes over a segment that nobody needs. They come in order.
+func (k *keeper) retire(s *segment) {
+	k.mu.Lock()
+	k.retired = append(k.retired, s)
+	k.mu.Unlock()
+}
+
+func (k *keeper) poke() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run works until the log is closed. What fails is tried again after a tick.
+func (k *keeper) run() {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	k.poke()
+	for {
+		select {
+		case <-k.log.done:
+			return
+		case <-k.wake:
+		case <-ticker.C:
+		}
+		if err := errors.Join(k.sweep(), k.bury(true), k.prepare()); err != nil {
+			errorsTotal.Inc()
+			select {
+			case <-k.log.done:
+				return
+			case <-ticker.C:
+			}
+		}
+	}
+}
+
+// close removes what must not stay, as far as the disk lets it: nobody overwrites
+// it until the next start.
+func (k *keeper) close() {
+	for _, s := range k.dirty {
+		k.dropped = append(k.dropped, s.path)
+	}
+	k.sweep()
+	k.bury(false)
+}
+
+// sweep removes the files that hold nothing.
+func (k *keeper) sweep() error {
+	k.mu.Lock()
+	paths := k.dropped
+	k.dropped = nil
+	k.mu.Unlock()
+	var failed error
+	for _, path := range paths {
+		if err := k.log.opt.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = err
+			k.mu.Lock()
+			k.dropped = append(k.dropped, path)
+			k.mu.Unlock()
+		}
+	}
+	return failed
+}
+
+// bury takes away the names of released segments, oldest first and each durably
+// before the next: a later one may say what became of an earlier one's entries.
+func (k *keeper) bury(reuse bool) error {
+	opt := &k.log.opt
+	for {
+		k.mu.Lock()
+		if len(k.retired) == 0 {
+			k.mu.Unlock()
+			return nil
+		}
+		s := k.retired[0]
+		reuse := reuse && k.roomLocked() && max(s.size, s.end.Load()) <= opt.SegmentBytes
+		k.mu.Unlock()
+		var err error
+		name := s.path[:len(s.path)-len(live)] + dirty
+		if reuse {
+			err = opt.FS.Rename(s.path, name)
+		} else {
+			err = opt.FS.Remove(s.path)
+		}
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = opt.FS.SyncDir(opt.Dir)
+		}
+		if err != nil {
+			return err
+		}
+		k.mu.Lock()
+		k.retired = k.retired[1:]
+		if reuse {
+			k.dirty = append(k.dirty, spare{name, s.stained(opt.SegmentBytes)})
+		}
+		k.mu.Unlock()
+	}
+}
+
+// stained returns how much of a released segment's file is to be overwritten.
+func (s *segment) stained(whole int64) int64 {
+	if s.grows || s.failed || s.size > 0 {
+		return whole
+	}
+	return pageUp(s.end.Load())
+}
+
+// roomLocked reports whether one more spare may be kept.
+func (k *keeper) roomLocked() bool {
+	l, spares := k.log, int64(len(k.clean)+len(k.dirty))
+	return spares < maxSpares && l.free.Load() > l.opt.ReserveBytes+l.opt.SegmentBytes &&
+		l.used.Load()+(spares+1)*l.opt.SegmentBytes <= l.opt.MaxBytes
+}
+
+// prepare overwrites spares, and makes one when there is none.
+func (k *keeper) prepare() error {
+	opt := &k.log.opt
+	k.mu.Lock()
+	fresh := len(k.clean)+len(k.dirty) == 0 && k.roomLocked()
+	k.mu.Unlock()
+	if fresh {
+		path, err := k.create()
+		if err != nil {
+			return err
+		}
+		k.mu.Lock()
+		k.dirty = append(k.dirty, spare{path, opt.SegmentBytes})
+		k.mu.Unlock()
+	}
+	for {
+		k.mu.Lock()
+		if len(k.dirty) == 0 {
+			k.mu.Unlock()
+			return nil
+		}
+		s := k.dirty[0]
+		k.mu.Unlock()
+		name := s.path[:len(s.path)-len(dirty)] + clean
+		err := k.wipe(s)
+		if err == errClosing {
+			return nil
+		}
+		if err == nil {
+			err = opt.FS.Rename(s.path, name)
+		}
+		k.mu.Lock()
+		k.dirty = k.dirty[1:]
+		if err == nil {
+			k.clean = append(k.clean, name)
+			k.nrdy.Add(1)
+		}
+		k.mu.Unlock()
+		if err != nil {
+			k.drop(s.path)
+			return err
+		}
+	}
+}
+
+var errClosing = errors.New("log is closing")
+
+// create makes an empty spare.
+func (k *keeper) create() (path string, err error) {
+	path = filepath.Join(k.log.opt.Dir, fileName(0, rand.Uint64(), dirty))
+	f, err := k.log.opt.FS.Create(path)
+	if err != nil {
+		return "", err
+	}
+	return path, f.Close()
+}
+
+var zeros [wipeBytes]byte
+
+// wipe overwrites a spare with zeros, durably. It takes a quarter of the disk's
+// time.
+func (k *keeper) wipe(s spare) error {
+	f, err := k.log.opt.FS.Open(s.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for off := int64(0); off < s.size; off += wipeBytes {
+		start := time.Now()
+		part := zeros[:min(wipeBytes, s.size-off)]
+		if n, err := f.WriteAt(part, off); err != nil || n < len(part) {
+			return cmp.Or(err, io.ErrShortWrite)
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+		select {
+		case <-k.log.done:
+			return errClosing
+		case <-time.After(3 * time.Since(start)):
+		}
+	}
+	return nil
+}
