@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check test lint install unit race fuzz golden e2e bench generate build clean
+.PHONY: help check test lint install unit race fuzz golden e2e crash storm outage bench generate build clean
 
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := go run mvdan.cc/gofumpt@v0.12.0
@@ -15,7 +15,7 @@ export CGO_ENABLED := 0
 
 help:
 	@echo "usage: make TARGET"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: lint unit ## the inner loop: linters and unit tests, without Kafka or Chromium
 
@@ -47,6 +47,16 @@ golden: ## rewrite the golden files; read the difference before you commit it
 e2e: ## the real binary, a real Kafka, a real browser
 	@echo "==> end to end"
 	@go test -count=1 -p 1 -timeout 8m $$(scripts/packages.sh e2e)
+
+crash: ROUNDS ?= 300
+crash: ## SIGKILL at random instants, ROUNDS times (300); SEED=… repeats the choices
+	@ROUNDS=$(ROUNDS) go test -v -count=1 -timeout 90m -run 'TestCrashes$$' ./test/crash
+
+storm: ## connections cut, delayed and answers lost for STORM seconds (600)
+	@STORM=$(or $(STORM),600) go test -v -count=1 -timeout 60m -run 'TestNetwork$$' ./test/crash
+
+outage: ## MINUTES (20) without Kafka at 5,000 events/s, and the drain
+	@go run ./test/load/outage -minutes $(or $(MINUTES),20) -rate 5000 -svg docs/img/outage.svg
 
 bench: ## the numbers of docs/measure.md
 	@scripts/bench.sh

@@ -1,8 +1,11 @@
 package collector
 
 import (
+	"context"
 	"sync"
 	"time"
+
+	"assent/sinks"
 )
 
 // flushEvery is how long bad rows that were added up wait to be written.
@@ -56,26 +59,33 @@ func (s *badSum) drain() (count, size int) {
 	return count, size
 }
 
-// flushBadRows writes every sum as one row. Those the sink does not take stay.
-func (c *Collector) flushBadRows() {
+// flushBadRows writes every sum as one row, all of them together. Those the sink
+// does not take stay.
+func (c *Collector) flushBadRows(ctx context.Context) {
 	x := c.pool.Get().(*exchange)
 	x.reset(c.policy.Load(), c.o.Now())
+	defer c.giveBack(x)
+	type drained struct {
+		sum         *badSum
+		count, size int
+	}
+	var all []drained
 	c.bad.kinds.Range(func(k, v any) bool {
 		kind, sum := k.(badKind), v.(*badSum)
-		count, size := sum.drain()
-		if count == 0 {
-			return true
-		}
-		x.batch.Events, x.batch.Records = x.batch.Events[:0], x.batch.Records[:0]
-		x.source = kind.source
-		c.sealBadRow(x, kind.stage, kind.reason, size, nil, count)
-		c.enclose(x, 0, false)
-		if c.commit(x) != nil {
-			sum.add(count, size)
+		if count, size := sum.drain(); count > 0 {
+			all = append(all, drained{sum, count, size})
+			first := len(x.batch.Records)
+			x.source = kind.source
+			c.sealBadRow(x, kind.stage, kind.reason, size, nil, count)
+			c.enclose(x, 0, first, false)
 		}
 		return true
 	})
-	c.giveBack(x)
+	if c.commit(ctx, x, sinks.Durable) != nil {
+		for _, d := range all {
+			d.sum.add(d.count, d.size)
+		}
+	}
 }
 
 // flush writes the sums from time to time until the collector is shut down.
@@ -85,7 +95,7 @@ func (c *Collector) flush() {
 	for {
 		select {
 		case <-tick.C:
-			c.flushBadRows()
+			c.flushBadRows(context.Background())
 		case <-c.stopped:
 			return
 		}

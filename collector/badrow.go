@@ -33,6 +33,7 @@ func (c *Collector) appendBadRow(x *exchange, stage Stage, reason Reason, raw []
 // sealBadRow makes the record of a bad row or, without a hash, of as many as count
 // that were added up: size is then that of all of them.
 func (c *Collector) sealBadRow(x *exchange, stage Stage, reason Reason, size int, hash []byte, count int) {
+	x.room(1, 0)
 	mark := len(x.arena)
 	b := append(x.arena, `{"stage":"`...)
 	b = append(b, stage...)

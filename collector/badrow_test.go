@@ -1,12 +1,14 @@
 package collector_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
 	"assent/collector"
+	"assent/sinks"
 )
 
 // TestFloodOfBadRows: beyond the rate bad rows are added up by source, stage and
@@ -84,4 +86,53 @@ func TestFloodOfBadRows(t *testing.T) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
+}
+
+// TestBadRowsPromiseNothing: no bad row waits for delivery, alone, of a whole body
+// or added up, and all sums are one commit.
+func TestBadRowsPromiseNothing(t *testing.T) {
+	sink := &fakeSink{}
+	s := serve(t, sink, func(o *collector.Options) {
+		o.Sources = []*collector.Source{{ID: "a", Key: "a", Promise: sinks.Delivered}}
+		o.Limits.BadRows, o.Limits.BadRowBurst = 1, 1
+	})
+	f := func(what string, promise sinks.Promise, commits, rows int) {
+		t.Helper()
+		sink.set(func(s *fakeSink) {
+			if s.promise != promise || s.commits != commits || len(s.values) != rows {
+				t.Errorf("%s: promise %d, %d commits, %d rows; want %d, %d, %d", what, s.promise, s.commits, len(s.values), promise, commits, rows)
+			}
+			s.promise, s.commits, s.values = sinks.Delivered, 0, nil
+		})
+	}
+	send := func(body string) { s.send(post("/v1/events?k=a", body)) }
+	send(`{"type":7}`)
+	f("an event", sinks.Durable, 1, 1)
+	send(`{"`)
+	f("a body", sinks.Durable, 1, 1)
+	send(`[{"type":7},` + order("m") + `]`)
+	f("one beside an event that is stored", sinks.Delivered, 1, 1)
+	send(`{"`)
+	f("one more body", sinks.Delivered, 0, 0)
+	s.c.FlushBadRows()
+	f("the sums", sinks.Durable, 1, 2)
+	s.c.FlushBadRows()
+	f("no sums", sinks.Delivered, 0, 0)
+}
+
+// TestShutdownWithBadRows: a sink that does not answer holds nobody up for longer
+// than the shutdown may take.
+func TestShutdownWithBadRows(t *testing.T) {
+	sink := &fakeSink{}
+	s := serve(t, sink, func(o *collector.Options) { o.Limits.BadRows, o.Limits.BadRowBurst = 1, 1 })
+	s.send(post("/v1/events", `[{"type":7},{"type":7}]`))
+	sink.set(func(s *fakeSink) { s.hold = make(chan struct{}) })
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_ = s.c.Shutdown(ctx)
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	sink.set(func(s *fakeSink) { s.hold = nil })
 }

@@ -98,7 +98,7 @@ func (x *exchange) readAll(r io.Reader, limit int) error {
 	for room := 4 << 10; ; room = min(2*cap(b), limit+1) {
 		var ok bool
 		if b, ok = x.grow(b, room); !ok {
-			return errMemory
+			return errOverloaded
 		}
 		for len(b) < cap(b) {
 			n, err := r.Read(b[len(b):cap(b)])

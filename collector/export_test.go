@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"net"
 	"net/netip"
 
@@ -14,7 +15,7 @@ func (c *Collector) Handle(ctx *fasthttp.RequestCtx) { c.handle(ctx) }
 func Addr(a netip.AddrPort) net.Addr { return net.TCPAddrFromAddrPort(a) }
 
 // FlushBadRows writes what was added up, as the collector does from time to time.
-func (c *Collector) FlushBadRows() { c.flushBadRows() }
+func (c *Collector) FlushBadRows() { c.flushBadRows(context.Background()) }
 
 // MemoryUsed is what the bodies of requests under way have taken of Limits.Memory.
 func (c *Collector) MemoryUsed() int64 { return c.memory.used.Load() }

@@ -28,7 +28,7 @@ type fakeSink struct {
 	breaks  bool // commits panic
 }
 
-func (s *fakeSink) Commit(_ context.Context, b *sinks.Batch) error {
+func (s *fakeSink) Commit(ctx context.Context, b *sinks.Batch) error {
 	s.mu.Lock()
 	hold, entered := s.hold, s.entered
 	s.mu.Unlock()
@@ -36,7 +36,11 @@ func (s *fakeSink) Commit(_ context.Context, b *sinks.Batch) error {
 		entered <- struct{}{}
 	}
 	if hold != nil {
-		<-hold
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return &sinks.Error{Reason: sinks.ReasonCanceled, Err: ctx.Err()}
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

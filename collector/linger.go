@@ -18,7 +18,8 @@ const (
 )
 
 // listener bounds the open connections and makes them such that can be told to
-// linger.
+// linger. A tenth of them is spare: while the others are in use, they take no
+// events, so that a choice gets through.
 type listener struct {
 	net.Listener
 	max     int64
@@ -33,8 +34,8 @@ func (l *listener) Accept() (net.Conn, error) {
 		if !ok {
 			return conn, err
 		}
-		if l.open.Add(1) <= l.max {
-			return &lingerConn{TCPConn: tcp, open: &l.open}, nil
+		if n := l.open.Add(1); n <= l.max {
+			return &lingerConn{TCPConn: tcp, of: l, spare: n > l.shared()}, nil
 		}
 		l.open.Add(-1)
 		l.refused(tcp)
@@ -42,10 +43,14 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
+// shared is how many connections may be open for events to be taken on any.
+func (l *listener) shared() int64 { return l.max - l.max/10 }
+
 // lingerConn is read and told to linger by one goroutine, that of its server.
 type lingerConn struct {
 	*net.TCPConn
-	open   *atomic.Int64
+	of     *listener
+	spare  bool
 	closed atomic.Bool
 	linger bool
 	eof    bool
@@ -64,12 +69,18 @@ func (c *lingerConn) Read(p []byte) (int, error) {
 // is not over by then is cut short (RFC 9112, 8).
 func (c *lingerConn) ended() bool { return c != nil && c.eof }
 
+// crowded reports whether the connection is a spare one, and needed as such. It
+// then serves one request, so that there soon is one for the next choice.
+func (c *lingerConn) crowded() bool {
+	return c != nil && c.spare && c.of.open.Load() > c.of.shared()
+}
+
 // Close ends the connection; one that was told to linger ends in order first.
 func (c *lingerConn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
-	defer c.open.Add(-1)
+	defer c.of.open.Add(-1)
 	if c.linger && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
 		_, _ = io.CopyN(io.Discard, c.TCPConn, lingerBytes)
 	}

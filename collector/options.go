@@ -24,9 +24,9 @@ type Options struct {
 	Dialects []Route            // tracker protocols
 	Pages    map[string]Handler // exact path → page, for GET and POST
 	Now      func() time.Time
-	BadKeys  []keys.Key // keyed hashes of bad rows, rotated by day
-	Dedup    sinks.Deduper
-	DedupKey keys.Key // of the events' IDs; all processes on one data directory share it
+	BadKeys  []keys.Key    // keyed hashes of bad rows, rotated by day
+	Dedup    sinks.Deduper // nil: every event is new
+	DedupKey keys.Key      // of the events' IDs; a new one ends what Dedup knows
 
 	BadTopic  string // default events.bad
 	CDNHeader string // a header holding the client address, believed from trusted peers only
@@ -59,12 +59,14 @@ type Limits struct {
 	Decompressed int           // bytes after decompression, default 8 MiB
 	Event        int           // bytes of one event, default 256 KiB
 	Events       int           // events in a request, default 2000
-	Connections  int           // open connections, default 4096
+	Connections  int           // open connections, default 4096; the last tenth takes no events, and a quarter may wait for delivery
 	ReadTimeout  time.Duration // whole request, default 15 s
 	WriteTimeout time.Duration // whole answer, default 15 s
 	IdleTimeout  time.Duration // between requests, default 60 s
 
-	Memory       int // bytes of bodies above 64 KiB, on the wire and decompressed, of all requests together, default 256 MiB
+	// Bytes of bodies, on the wire and decompressed, and of what becomes of their
+	// events, of all requests together; each up to 64 KiB is free. Default 256 MiB.
+	Memory       int
 	SourceRate   int // requests a second of one source, default 0: any
 	SourceBurst  int // at once, default one second's
 	AddressRate  int // requests a second of one client address, default 0: any

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"assent/collector"
+	"assent/sinks"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -276,7 +277,7 @@ func TestMemory(t *testing.T) {
 // it take no more than the budget and what connections cost.
 func TestManyLargeBodies(t *testing.T) {
 	const connections = 4000
-	s := serve(t, &fakeSink{}, func(o *collector.Options) { o.Limits.Connections = connections + 10 })
+	s := serve(t, &fakeSink{}, func(o *collector.Options) { o.Limits.Connections = connections + connections/8 })
 	before := heap()
 	head := "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n" + strings.Repeat(" ", 40<<10)
 	var refusals int
@@ -312,6 +313,52 @@ func TestManyLargeBodies(t *testing.T) {
 	}
 }
 
+// TestEventCost: what requests of very many very small events take is what they
+// took of the budget; one for which there is none left is refused, and one of a few
+// events is not.
+func TestEventCost(t *testing.T) {
+	const requests, events = 40, 1480
+	body := "[" + strings.TrimSuffix(strings.Repeat(`{"type":"track","event":"Order Completed"},`, events), ",") + "]"
+	for _, from := range []string{"80.10.0.1", "12.0.0.1"} { // one record an event, and two
+		sink := &fakeSink{hold: make(chan struct{}), entered: make(chan struct{}, requests)}
+		s := serve(t, sink, withWindow(t, 10), func(o *collector.Options) { o.Limits.Memory = 5 << 20 * requests })
+		raw := strings.Replace(post("/v1/events", body), "80.10.0.1", from, 1)
+		before := heap()
+		conns := make([]net.Conn, requests)
+		for i := range conns {
+			conns[i] = s.dial()
+			_, _ = io.WriteString(conns[i], raw)
+			<-sink.entered
+		}
+		grown, used := heap()-before, s.c.MemoryUsed()
+		t.Logf("from %s: an event takes %d bytes, and %d of the budget", from, grown/requests/events, used/requests/events)
+		if connections := int64(requests * 128 << 10); grown > used+connections {
+			t.Error("that is too little")
+		}
+		for range (5<<20*requests - used) / (used / requests) {
+			conn := s.dial()
+			_, _ = io.WriteString(conn, raw)
+			conns = append(conns, conn)
+			<-sink.entered
+		}
+		r, got := s.send(raw)
+		refused(t, r, got, 503, "overloaded")
+		few := s.dial()
+		_, _ = io.WriteString(few, post("/v1/events", "["+strings.Repeat(order("a")+",", 9)+order("b")+"]"))
+		<-sink.entered
+		if r, _ := s.send(post("/v1/consent", choice)); r.StatusCode != 201 {
+			t.Errorf("a choice: %d", r.StatusCode)
+		}
+		close(sink.hold)
+		for _, conn := range append(conns, few) {
+			if r, got := answer(t, bufio.NewReader(conn)); r.StatusCode != 200 {
+				t.Errorf("got %d %s", r.StatusCode, got)
+			}
+		}
+		waitFor(t, func() bool { return s.c.MemoryUsed() == 0 })
+	}
+}
+
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -342,6 +389,106 @@ func TestConnections(t *testing.T) {
 		r, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		return err == nil && r.StatusCode == 200
 	})
+}
+
+// TestSpareConnections: while nine tenths of the connections are open, the others
+// take choices and pages and refuse events; once there is room they take all.
+func TestSpareConnections(t *testing.T) {
+	s := serve(t, &fakeSink{}, func(o *collector.Options) { o.Limits.Connections = 30 })
+	var open []net.Conn
+	for i := range 27 {
+		conn := s.dial()
+		_, _ = io.WriteString(conn, post("/v1/events", order(itoa(i))))
+		if r, _ := answer(t, bufio.NewReader(conn)); r.StatusCode != 200 || r.Close {
+			t.Fatalf("got %d", r.StatusCode)
+		}
+		open = append(open, conn)
+	}
+	late := s.dial() // the first spare one
+	time.Sleep(20 * time.Millisecond)
+	for range 10 {
+		for _, raw := range []string{
+			post("/v1/events", order("a")),
+			post("/v1/events", order("a")+strings.Repeat(" ", 40000)),
+			"POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\nExpect: 100-continue\r\n\r\n",
+			"GET /v1/pixel.gif?e=x HTTP/1.1\r\nHost: a\r\n\r\n",
+		} {
+			conn := s.dial()
+			_, _ = io.WriteString(conn, raw)
+			r, body := answer(t, bufio.NewReader(conn))
+			refused(t, r, body, 503, "overloaded")
+			if !r.Close {
+				t.Errorf("%.40q: the connection is kept", raw)
+			}
+			_ = conn.Close()
+		}
+		if r, body := s.send(post("/v1/consent", choice)); r.StatusCode != 201 || !r.Close {
+			t.Errorf("a choice is answered %d %s", r.StatusCode, body)
+		}
+	}
+	// A connection that took events before goes on taking them.
+	_, _ = io.WriteString(open[0], post("/v1/events", order("b")))
+	if r, _ := answer(t, bufio.NewReader(open[0])); r.StatusCode != 200 {
+		t.Errorf("got %d", r.StatusCode)
+	}
+	for _, conn := range open[1:4] {
+		_ = conn.Close()
+	}
+	time.Sleep(50 * time.Millisecond)
+	_, _ = io.WriteString(late, post("/v1/events", order("c")))
+	if r, body := answer(t, bufio.NewReader(late)); r.StatusCode != 200 || r.Close {
+		t.Errorf("with room again: %d %s", r.StatusCode, body)
+	}
+}
+
+// TestWaitingForDelivery: a quarter of the connections may wait for Kafka, those
+// that wait for a twin's delivery included; the rest is refused before it is stored
+// and is not taken for a repeat later.
+func TestWaitingForDelivery(t *testing.T) {
+	sink := &fakeSink{hold: make(chan struct{}), entered: make(chan struct{}, 10)}
+	s := serve(t, sink, withWindow(t, 10), func(o *collector.Options) {
+		o.Limits.Connections = 12
+		o.Sources = []*collector.Source{{ID: "a", Key: "a", Promise: sinks.Delivered}, {ID: "b", Key: "b"}}
+	})
+	var waiting []net.Conn
+	wait := func(raw string) {
+		conn := s.dial()
+		_, _ = io.WriteString(conn, raw)
+		waiting = append(waiting, conn)
+	}
+	wait(post("/v1/events?k=a", order("1")))
+	<-sink.entered
+	wait(post("/v1/events?k=a", order("1")))
+	waitFor(t, func() bool {
+		var m strings.Builder
+		s.c.WriteMetrics(&m)
+		return strings.Contains(m.String(), "assent_collector_twins_waited_total 1\n")
+	})
+	wait(post("/v1/events?k=a", order("2")))
+	<-sink.entered
+	for _, id := range []string{"1", "3"} {
+		r, body := s.send(post("/v1/events?k=a", order(id)))
+		refused(t, r, body, 503, "overloaded")
+	}
+	// Who was promised less waits for the disk alone, and a choice for nobody.
+	wait(post("/v1/events?k=b", order("1")))
+	<-sink.entered
+	wait(post("/v1/events?k=a", `{"type":7}`))
+	<-sink.entered
+	if r, body := s.send(post("/v1/consent?k=a", choice)); r.StatusCode != 201 {
+		t.Errorf("a choice: %d %s", r.StatusCode, body)
+	}
+	close(sink.hold)
+	for _, conn := range waiting {
+		if r, body := answer(t, bufio.NewReader(conn)); r.StatusCode != 200 {
+			t.Errorf("got %d %s", r.StatusCode, body)
+		}
+	}
+	sink.take()
+	r, body := s.send(post("/v1/events?k=a", order("3")))
+	if n := len(sink.take()); r.StatusCode != 200 || n != 1 {
+		t.Errorf("what was refused and comes again: %d %s, stored %d times", r.StatusCode, body, n)
+	}
 }
 
 // TestSlowSenders: a head, a body or a reader that takes its time is cut off

@@ -49,9 +49,13 @@ type exchange struct {
 	fresh   string // a visitor id given out with this answer
 	ids     ids
 
-	claims  []sinks.ID // of events that this request is about to store
-	twins   []sinks.ID // of events that others are about to store
-	doubles int        // events that are stored already, twins among them
+	names   []sinks.ID    // of the events; zero: not to be told from others
+	claims  []sinks.Claim // what was known of them; none without deduplication
+	twins   []sinks.ID    // of events that others are about to store
+	kept    []sinks.ID    // claims that came to something, while they are settled
+	freed   []sinks.ID    // and those that did not
+	late    bool          // the batch is durable, and was to be delivered as well by now
+	doubles int           // events that are stored already, twins among them
 }
 
 // place is where a person is, as far as known, and the law that follows.
@@ -68,8 +72,8 @@ type judged struct {
 	res      consent.Resolution
 	signal   consent.Signals
 	receipt  string
-	id       sinks.ID        // zero: not to be told from others
 	subject  consent.Subject // whose choices bear on it; its bytes are the request's
+	also     consent.Subject // a second person's, where the request proved two
 	mark     uint64          // of what was known of the subject
 	decision policy.Decision
 	supply   redact.Supply
@@ -84,6 +88,7 @@ func (c *Collector) collect(x *exchange, d Dialect) {
 	}
 	c.locate(x)
 	c.consent(x)
+	c.claim(x)
 	for i := range x.events {
 		res, first := &x.results[i], len(x.batch.Records)
 		switch e := &x.events[i]; {
@@ -91,23 +96,37 @@ func (c *Collector) collect(x *exchange, d Dialect) {
 			c.badRow(x, StageReceive, e, res.refuse(e.Reason))
 		case !c.decide(x, e, res):
 			c.badRow(x, StageDecide, e, res)
-		case !c.isNew(x, e, res):
+		case !c.isNew(x, i, res):
 		case !c.redact(x, e, res):
-			c.unclaim(x)
 			c.badRow(x, StageRedact, e, res)
 		}
-		c.enclose(x, first, res.Outcome != Refused)
+		c.enclose(x, i, first, res.Outcome != Refused)
 	}
-	err := c.commit(x)
-	c.settle(x, err == nil)
-	if err == nil {
-		err = c.await(x)
-	}
-	if err != nil {
+	if err := c.store(x); err != nil {
 		c.refuseRequest(x, err)
 		return
 	}
 	c.answer(x, d)
+}
+
+// store makes good the promise for the request's events, and waits for those that
+// others store. Requests that wait for Kafka hold their connections for as long as
+// it is away: they may not have them all.
+func (c *Collector) store(x *exchange) *RequestError {
+	promise := x.promise()
+	if promise == sinks.Delivered || len(x.twins) > 0 && x.source.Promise == sinks.Delivered {
+		defer c.waiting.Add(-1)
+		if c.waiting.Add(1) > int64(max(1, c.o.Limits.Connections/4)) {
+			c.settle(x, false)
+			return errOverloaded
+		}
+	}
+	err := c.commit(context.Background(), x, promise)
+	c.settle(x, err == nil || x.late)
+	if err == nil {
+		err = c.await(x)
+	}
+	return err
 }
 
 // receive lets the request in, takes its body and splits it into events.
@@ -134,6 +153,9 @@ func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
 	}
 	if len(x.events) == 0 {
 		return &RequestError{ReasonEmpty, "the body holds no event"}
+	}
+	if err := x.reserve(); err != nil {
+		return err
 	}
 	for i := range x.events {
 		x.events[i].read(c.o.Limits.Event)
@@ -234,20 +256,22 @@ func (c *Collector) decide(x *exchange, e *Event, res *Result) bool {
 
 // redact cuts the event for each recipient it may reach and seals what is left.
 func (c *Collector) redact(x *exchange, e *Event, res *Result) bool {
-	records, headers := len(x.batch.Records), len(x.headers)
+	records := len(x.batch.Records)
 	c.offer(x)
+	passes := x.one.passes()
 	for i := range x.one.decision.Plans {
 		plan := &x.one.decision.Plans[i]
 		if !plan.Pass {
 			continue
 		}
+		x.room(passes, len(e.Raw))
 		id := x.ids.next(x.req.Received)
 		x.one.supply.SetBytes(offerMessageID, id)
 		x.one.tally.Reset()
 		start := len(x.arena)
 		clean, err := plan.Append(x.arena, e.Raw, &x.one.supply, &x.one.tally)
 		if err != nil {
-			x.batch.Records, x.headers = x.batch.Records[:records], x.headers[:headers]
+			x.batch.Records = x.batch.Records[:records]
 			res.refuse(jsonReason(err))
 			return false
 		}
@@ -262,16 +286,28 @@ func (c *Collector) redact(x *exchange, e *Event, res *Result) bool {
 	return true
 }
 
-// commit makes the request's records durable together.
-func (c *Collector) commit(x *exchange) *RequestError {
+// promise is what the answer will stand for: that of the source where an event
+// leaves a record. Bad rows are only for who keeps this running.
+func (x *exchange) promise() sinks.Promise {
+	for i := range x.batch.Events {
+		if x.batch.Events[i].Records > 0 && x.results[i].Outcome == Accepted {
+			return x.source.Promise
+		}
+	}
+	return sinks.Durable
+}
+
+// commit makes the batch's records durable together, and delivered where that is
+// promised. A request gives no deadline of its own: a sink bounds its wait, and
+// what it may already have written is better acknowledged than sent twice.
+func (c *Collector) commit(ctx context.Context, x *exchange, promise sinks.Promise) *RequestError {
 	if len(x.batch.Records) == 0 {
 		return nil
 	}
-	x.batch.Promise = x.source.Promise
-	// No deadline of the request's own: a sink bounds its wait, and what it may
-	// already have written is better acknowledged than sent twice.
-	if err := c.o.Sink.Commit(context.Background(), &x.batch); err != nil {
+	x.batch.Promise = promise
+	if err := c.o.Sink.Commit(ctx, &x.batch); err != nil {
 		c.m.commitFailed(err)
+		x.late = promise == sinks.Delivered && sinks.ReasonOf(err) == sinks.ReasonTimeout
 		if sinks.ClassOf(err) == sinks.TooLarge {
 			return &RequestError{ReasonTooLarge, "a record is larger than the sink takes"}
 		}
@@ -304,7 +340,8 @@ func (x *exchange) mayName(right bool) bool {
 // one that the answer to this request gives out.
 func (c *Collector) personOf(x *exchange, e *Event) *consent.State {
 	one := &x.one
-	if one.subject, one.mark = x.person.Subject, x.person.Mark; !one.subject.IsZero() {
+	one.subject, one.also, one.mark = x.person.Subject, x.person.Also, x.person.Mark
+	if !one.subject.IsZero() {
 		return x.person
 	}
 	id := scalarText(e.peek.get(peekAnonymousID))

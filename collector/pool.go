@@ -2,17 +2,20 @@ package collector
 
 import (
 	"time"
+	"unsafe"
 
 	"github.com/valyala/fasthttp"
 
 	"assent/geo"
+	"assent/sinks"
 )
 
 const (
 	// keepLarge exchanges keep what memory a large request made them take.
 	keepLarge = 64
 	// keepBytes bounds each buffer such an exchange keeps.
-	keepBytes = 512 << 10
+	keepBytes   = 512 << 10
+	keepHeaders = keepBytes / int(unsafe.Sizeof(sinks.Header{}))
 	// keepEvents bounds the events for which an exchange keeps room, keepFew for
 	// which every one does.
 	keepEvents, keepFew = 512, 128
@@ -53,13 +56,13 @@ func (c *Collector) giveBack(x *exchange) {
 			}
 		}
 		x.raw, x.body, x.arena, x.headers, x.ans.Body = nil, nil, nil, nil, nil
-		x.batch.Events, x.batch.Records, x.events, x.results, x.claims, x.twins = nil, nil, nil, nil, nil, nil
+		x.batch.Events, x.batch.Records, x.events, x.results, x.names, x.claims, x.twins, x.kept, x.freed = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	}
 	c.pool.Put(x)
 }
 
 func (x *exchange) exceeds(bytes, events int) bool {
-	return cap(x.raw) > bytes || cap(x.body) > bytes || cap(x.arena) > bytes || cap(x.ans.Body) > bytes || cap(x.events) > events
+	return cap(x.headers)*int(unsafe.Sizeof(sinks.Header{})) > bytes || cap(x.raw) > bytes || cap(x.body) > bytes || cap(x.arena) > bytes || cap(x.ans.Body) > bytes || cap(x.events) > events
 }
 
 func (x *exchange) reset(p *inForce, now time.Time) {
@@ -74,7 +77,7 @@ func (x *exchange) reset(p *inForce, now time.Time) {
 	x.ip, x.stamp = x.ip[:0], appendTime(x.stamp[:0], now)
 	clear(x.events)
 	x.events, x.results = x.events[:0], x.results[:0]
-	x.claims, x.twins, x.doubles = x.claims[:0], x.twins[:0], 0
+	x.names, x.claims, x.twins, x.doubles, x.late = x.names[:0], x.claims[:0], x.twins[:0], 0, false
 	clear(x.batch.Records)
 	clear(x.batch.Events)
 	x.batch.Events, x.batch.Records, x.headers, x.arena = x.batch.Events[:0], x.batch.Records[:0], x.headers[:0], x.arena[:0]

@@ -1,15 +1,21 @@
 package collector
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 
 	"assent/redact"
+	"assent/sinks"
 )
 
 // enter is all that is asked of a request before its body is read, as far as it
-// can be answered without: room in the sink, a source, the sender's rate.
+// can be answered without: a connection for events, room in the sink, a source, the
+// sender's rate.
 func (c *Collector) enter(x *exchange) *RequestError {
+	if x.conn.crowded() {
+		return errOverloaded
+	}
 	if c.o.Sink.Admit("") != nil {
 		return errSink
 	}
@@ -119,8 +125,8 @@ func (c *Collector) refuseRequest(x *exchange, err *RequestError) {
 	case ReasonUnreadable, ReasonEmpty, ReasonDecompress, ReasonTooMany:
 		if x.source != nil && x.wire == nil {
 			c.appendBadRow(x, StageReceive, err.Reason, x.req.Body)
-			c.enclose(x, 0, false)
-			if c.commit(x) != nil {
+			c.enclose(x, 0, 0, false)
+			if c.commit(context.Background(), x, sinks.Durable) != nil {
 				err = &RequestError{ReasonUnavailable, ""}
 			}
 			break

@@ -50,7 +50,7 @@ func (g *Judge) Rejudge(j *sinks.Judged, r *sinks.Record) (sinks.Verdict, error)
 	if len(j.Subject) == 0 {
 		return sinks.Kept, nil
 	}
-	subject, err := g.registry.OpenSubject(j.Subject)
+	subject, also, err := g.registry.OpenSubject(j.Subject)
 	if err != nil {
 		return sinks.Withheld, nil
 	}
@@ -58,8 +58,12 @@ func (g *Judge) Rejudge(j *sinks.Judged, r *sinks.Record) (sinks.Verdict, error)
 	if p == nil {
 		return sinks.Withheld, nil
 	}
+	state := g.registry.Lookup(subject)
+	if !also.IsZero() {
+		state = consent.Combine(state, g.registry.Lookup(also))
+	}
 	first := policy.Judgement{Event: consent.PurposeSet(j.Purposes), Allowed: j.Allowed, Shared: j.Shared}
-	plan, err := p.Rejudge(first, g.registry.Lookup(subject), r.Topic)
+	plan, err := p.Rejudge(first, state, r.Topic)
 	switch {
 	case err != nil:
 		return sinks.Withheld, fmt.Errorf("judging again: %w", err)

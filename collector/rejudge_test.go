@@ -37,7 +37,8 @@ var update = flag.Bool("update", false, "rewrite golden files")
 //
 //	FR ann sends       events of ann's browser, sent from France; "waiting" tells
 //	                   what the journal holds of them. "FR ann sends, gpc" with
-//	                   the signal; "FR ann sends bare" without cookies
+//	                   the signal; "FR ann sends bare" without cookies; "FR ann
+//	                   sends beside bob" with his subject token as well
 //	ann chooses        a choice of hers; her cookies are kept
 //	again              everything that waits, judged again
 //	the policy is gone, the store fails, the keys are lost
@@ -245,14 +246,18 @@ func (s *story) act(act string, data []byte) (name, text string) {
 		}
 		s.registry = s.newRegistry(s.ring)
 	case len(words) == 2 && words[1] == "chooses":
-		s.ask("/v1/consent", "FR", words[0], data, false, 201)
+		s.ask("/v1/consent", "FR", words[0], "", data, false, 201)
 		s.chosen = true
 	case len(words) >= 3 && words[2] == "sends":
-		who := words[1]
-		if len(words) == 4 {
+		who, beside := words[1], ""
+		switch len(words) {
+		case 4:
 			who = ""
+		case 5:
+			jar := s.jars[words[4]]
+			beside = s.registry.Token(s.registry.Identify([]byte(jar["assent_choice"]), []byte(jar["assent_id"]), nil), true)
 		}
-		s.ask("/v1/events", words[0], who, data, gpc, 200)
+		s.ask("/v1/events", words[0], who, beside, data, gpc, 200)
 		return "waiting", s.tell()
 	default:
 		s.t.Fatalf("what is %q?", act)
@@ -260,8 +265,8 @@ func (s *story) act(act string, data []byte) (name, text string) {
 	return "", ""
 }
 
-// ask sends a request with somebody's cookies.
-func (s *story) ask(path, from, who string, body []byte, gpc bool, status int) {
+// ask sends a request with somebody's cookies, and perhaps another's token.
+func (s *story) ask(path, from, who, token string, body []byte, gpc bool, status int) {
 	s.t.Helper()
 	var req fasthttp.Request
 	req.Header.SetMethod("POST")
@@ -271,6 +276,9 @@ func (s *story) ask(path, from, who string, body []byte, gpc bool, status int) {
 	req.Header.Set("X-Forwarded-For", addresses[from])
 	if gpc {
 		req.Header.Set("Sec-GPC", "1")
+	}
+	if token != "" {
+		req.Header.Set("X-Assent-Subject", token)
 	}
 	for name, value := range s.jars[who] {
 		req.Header.SetCookie(name, value)
@@ -322,8 +330,11 @@ func (s *story) envelope(j *sinks.Judged) string {
 		return strings.Join(s.purposes.Names(consent.PurposeSet(word)), ",")
 	}
 	who := "nobody known"
-	if subject, err := s.registry.OpenSubject(j.Subject); len(j.Subject) > 0 && err == nil {
+	if subject, also, err := s.registry.OpenSubject(j.Subject); len(j.Subject) > 0 && err == nil {
 		who = subject.Kind.String() + " " + subject.ID
+		if !also.IsZero() {
+			who += " and " + also.Kind.String() + " " + also.ID
+		}
 	}
 	return fmt.Sprintf("%s, of source %s, in %s at %s, for %s, allowed %s, to third parties %s", who, j.Source, j.Place,
 		time.UnixMilli(j.At).UTC().Format(time.TimeOnly), names(j.Purposes), names(j.Allowed), names(j.Shared))
@@ -454,17 +465,17 @@ func TestRejudgedAsIfJudgedNow(t *testing.T) {
 		s.jars, s.waiting = map[string]map[string]string{}, nil
 		link := ""
 		if granted != 0 {
-			s.ask("/v1/consent", place, "ann", choice("granted", granted, ""), false, 201)
+			s.ask("/v1/consent", place, "ann", "", choice("granted", granted, ""), false, 201)
 		} else { // without an id of ours, a link tells whose the events are
 			link = fmt.Sprintf(`,"link":{"anonymousId":"tracker-%d"}`, run)
 		}
-		s.ask("/v1/events", place, "ann", []byte(event), false, 200)
+		s.ask("/v1/events", place, "ann", "", []byte(event), false, 200)
 		waiting := s.waiting
 		if denied != 0 {
-			s.ask("/v1/consent", place, "ann", choice("denied", denied, link), false, 201)
+			s.ask("/v1/consent", place, "ann", "", choice("denied", denied, link), false, 201)
 		}
 		s.waiting = nil
-		s.ask("/v1/events", place, "ann", []byte(event), false, 200)
+		s.ask("/v1/events", place, "ann", "", []byte(event), false, 200)
 		fresh := map[string]*sinks.Record{}
 		for i := range s.waiting {
 			fresh[s.waiting[i].topic] = s.waiting[i].record(t)
@@ -549,7 +560,7 @@ func show(r *sinks.Record) string {
 // source's, in the place of all that came before it.
 func TestRefusedRequestIsNobodys(t *testing.T) {
 	s := newStory(t)
-	s.ask("/v1/events", "FR", "ann", []byte(`{"type":`), false, 400)
+	s.ask("/v1/events", "FR", "ann", "", []byte(`{"type":`), false, 400)
 	if len(s.waiting) != 1 || s.waiting[0].topic != "events.bad" {
 		t.Fatalf("got %d records", len(s.waiting))
 	}
@@ -561,9 +572,9 @@ func TestRefusedRequestIsNobodys(t *testing.T) {
 // TestNoRecordOfOurs: what has no form that could be judged is withheld.
 func TestNoRecordOfOurs(t *testing.T) {
 	s := newStory(t)
-	s.ask("/v1/consent", "FR", "ann", []byte(`{"all":"granted"}`), false, 201)
-	s.ask("/v1/events", "FR", "ann", []byte(`{"type":"page","anonymousId":"tracker"}`), false, 200)
-	s.ask("/v1/consent", "FR", "ann", []byte(`{"purposes":{"security":"denied"}}`), false, 201)
+	s.ask("/v1/consent", "FR", "ann", "", []byte(`{"all":"granted"}`), false, 201)
+	s.ask("/v1/events", "FR", "ann", "", []byte(`{"type":"page","anonymousId":"tracker"}`), false, 200)
+	s.ask("/v1/consent", "FR", "ann", "", []byte(`{"purposes":{"security":"denied"}}`), false, 201)
 	f := func(what string, want sinks.Verdict, change func(*waiting)) {
 		t.Helper()
 		w := s.waiting[0]
@@ -604,8 +615,8 @@ func TestNoRecordOfOurs(t *testing.T) {
 func BenchmarkRejudge(b *testing.B) {
 	s := newStory(b)
 	event := []byte(`{"type":"track","event":"Order Completed","messageId":"m","anonymousId":"tracker","context":{"ip":"203.0.113.77","page":{"url":"https://x.example/"}},"properties":{"order_id":"o","total":1e2,"email":"ann@x.example"}}`)
-	s.ask("/v1/consent", "FR", "ann", []byte(`{"all":"granted"}`), false, 201)
-	s.ask("/v1/events", "FR", "ann", event, false, 200)
+	s.ask("/v1/consent", "FR", "ann", "", []byte(`{"all":"granted"}`), false, 201)
+	s.ask("/v1/events", "FR", "ann", "", event, false, 200)
 	run := func(name string, want sinks.Verdict) {
 		b.Run(name, func(b *testing.B) {
 			judge, err := collector.NewJudge(s.registry, func(string) *policy.Policy { return s.policy })
@@ -623,6 +634,6 @@ func BenchmarkRejudge(b *testing.B) {
 		})
 	}
 	run("kept", sinks.Kept)
-	s.ask("/v1/consent", "FR", "ann", []byte(`{"purposes":{"analytics":"denied"}}`), false, 201)
+	s.ask("/v1/consent", "FR", "ann", "", []byte(`{"purposes":{"analytics":"denied"}}`), false, 201)
 	run("reduced", sinks.Reduced)
 }

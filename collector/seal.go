@@ -126,9 +126,9 @@ func reducedID(clean []byte) []byte {
 	return scalarText(span[0].Of(clean))
 }
 
-// enclose adds to the batch what goes with the event whose records begin at first:
+// enclose adds to the batch what goes with event i, whose records begin at first:
 // how many there are and, where some may have to wait, by what it was judged.
-func (c *Collector) enclose(x *exchange, first int, judged bool) {
+func (c *Collector) enclose(x *exchange, i, first int, judged bool) {
 	one := &x.one
 	x.batch.Events = append(x.batch.Events, sinks.Event{Records: len(x.batch.Records) - first})
 	last := &x.batch.Events[len(x.batch.Events)-1]
@@ -137,10 +137,12 @@ func (c *Collector) enclose(x *exchange, first int, judged bool) {
 	if !judged || last.Records == 0 {
 		return
 	}
-	last.ID = one.id
+	if len(x.claims) > 0 && x.claims[i] == sinks.First {
+		last.ID = x.names[i]
+	}
 	if x.policy.Withdrawable(one.decision.Allowed) {
 		mark := len(x.arena)
-		x.arena = c.o.Registry.SealSubject(x.arena, one.subject, x.ids.rng)
+		x.arena = c.o.Registry.SealSubject(x.arena, one.subject, one.also, x.ids.rng)
 		if len(x.arena) > mark {
 			j.Subject, j.Mark = x.since(mark), one.mark
 		}
@@ -202,3 +204,23 @@ func (x *exchange) keepString(s string) []byte {
 }
 
 func (x *exchange) since(mark int) []byte { return x.arena[mark:len(x.arena):len(x.arena)] }
+
+// room sees to it that the next record, of an event so long, fits into headers
+// and arena. Growing would copy them while the records before hold on to the old
+// ones, so they are begun anew: with room for as many records of each event that
+// is left.
+func (x *exchange) room(records, event int) {
+	left := x.events[min(len(x.batch.Events), len(x.events)):]
+	records *= max(1, len(left))
+	if cap(x.headers)-len(x.headers) < recordHeaders {
+		x.headers = make([]sinks.Header, 0, max(records*recordHeaders, min(2*cap(x.headers), keepHeaders)))
+	}
+	supplied := recordArena + len(x.req.UserAgent)
+	if need := supplied + 2*event; cap(x.arena)-len(x.arena) < need {
+		n := records * supplied
+		for i := range left {
+			n += records / len(left) * len(left[i].Raw)
+		}
+		x.arena = make([]byte, 0, max(need, n, min(2*cap(x.arena), keepBytes)))
+	}
+}

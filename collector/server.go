@@ -36,6 +36,7 @@ type Collector struct {
 	large chan *exchange // see giveBack
 
 	memory     budget
+	waiting    atomic.Int64 // requests that wait for delivery
 	sourceRate rate
 	addresses  *addresses
 	badRate    rate
@@ -137,10 +138,12 @@ func (c *Collector) tooMany(conn net.Conn) {
 
 // Shutdown stops accepting, answers what is in flight, writes the bad rows that
 // were added up and returns when all connections are closed or the context ends.
+// Those rows are written first as well, while there is time for sure.
 func (c *Collector) Shutdown(ctx context.Context) error {
+	c.flushBadRows(ctx)
 	err := c.server.ShutdownWithContext(ctx)
 	c.stopping.Do(func() { close(c.stopped) })
-	c.flushBadRows()
+	c.flushBadRows(ctx)
 	return err
 }
 
@@ -265,6 +268,9 @@ func (c *Collector) respond(ctx *fasthttp.RequestCtx, x *exchange) {
 		if x.conn != nil {
 			x.conn.linger = a.Status != 408
 		}
+	}
+	if x.conn.crowded() {
+		ctx.SetConnectionClose()
 	}
 }
 

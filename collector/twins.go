@@ -7,46 +7,76 @@ import (
 	"assent/sinks"
 )
 
-// isNew claims the event's ID, if it leaves a record and the sender gave it one.
-// False: it is stored, or about to be for another request or for an event before
-// it in this one. It is then accepted without records of its own.
-func (c *Collector) isNew(x *exchange, e *Event, res *Result) bool {
-	x.one.id = sinks.ID{}
-	if c.o.Dedup == nil || !x.one.passes() {
+// claim claims the IDs of the request's events, all at once. An event without a
+// message id has none.
+func (c *Collector) claim(x *exchange) {
+	if c.o.Dedup == nil {
+		return
+	}
+	x.names, x.claims = x.names[:0], x.claims[:0]
+	for i := range x.events {
+		var id sinks.ID
+		if e := &x.events[i]; e.Reason == "" {
+			id = c.eventID(x, e)
+		}
+		x.names, x.claims = append(x.names, id), append(x.claims, sinks.First)
+	}
+	c.o.Dedup.Claim(x.names, x.claims)
+}
+
+// isNew reports whether event i is to be stored. False: it is stored, or about to
+// be for another request or for an event before it in this one. It is then
+// accepted without records of its own. One that leaves none anyway is its own
+// business.
+func (c *Collector) isNew(x *exchange, i int, res *Result) bool {
+	if len(x.claims) == 0 || x.claims[i] == sinks.First || x.one.passes() == 0 {
 		return true
 	}
-	id := c.eventID(x, e)
-	if id == (sinks.ID{}) {
-		return true
-	}
-	switch c.o.Dedup.Claim(id) {
-	case sinks.First:
-		x.one.id, x.claims = id, append(x.claims, id)
-		return true
-	case sinks.Pending:
-		x.twins = append(x.twins, id)
+	if x.claims[i] == sinks.Pending {
+		switch own := x.claimant(i); {
+		case own < 0:
+			x.twins = append(x.twins, x.names[i])
+		case x.batch.Events[own].ID != x.names[i]: // it left nothing
+			x.claims[own], x.claims[i] = sinks.Pending, sinks.First
+			return true
+		}
 	}
 	res.Outcome = Accepted
 	x.doubles++
 	return false
 }
 
-// unclaim gives the claim of the event at hand back: it is refused after all.
-func (c *Collector) unclaim(x *exchange) {
-	if x.one.id == (sinks.ID{}) {
-		return
+// claimant is the event of this request that has the claim on the ID of event i,
+// -1 where another request has it.
+func (x *exchange) claimant(i int) int {
+	for k := range i {
+		if x.claims[k] == sinks.First && x.names[k] == x.names[i] {
+			return k
+		}
 	}
-	last := len(x.claims) - 1
-	c.o.Dedup.Settle(x.claims[last:], false)
-	x.claims = x.claims[:last]
+	return -1
 }
 
-// settle ends the request's claims.
+// settle ends the request's claims: those of events that left a record, and the
+// others. An event that is durable and waits for its delivery is stored: its
+// retry must not bring it a second time.
 func (c *Collector) settle(x *exchange, stored bool) {
-	if len(x.claims) > 0 {
-		c.o.Dedup.Settle(x.claims, stored)
-		x.claims = x.claims[:0]
+	if len(x.claims) == 0 {
+		return
 	}
+	x.kept, x.freed = x.kept[:0], x.freed[:0]
+	for i, id := range x.names {
+		switch {
+		case x.claims[i] != sinks.First || id == sinks.ID{}:
+		case stored && i < len(x.batch.Events) && x.batch.Events[i].ID == id:
+			x.kept = append(x.kept, id)
+		default:
+			x.freed = append(x.freed, id)
+		}
+	}
+	x.claims = x.claims[:0]
+	c.o.Dedup.Settle(x.kept, true)
+	c.o.Dedup.Settle(x.freed, false)
 }
 
 // await waits for what other requests are about to store of this one's events.
@@ -62,27 +92,32 @@ func (c *Collector) await(x *exchange) *RequestError {
 	return nil
 }
 
-// passes reports whether the event at hand leaves a record.
-func (one *judged) passes() bool {
+// passes is how many records the event at hand leaves.
+func (one *judged) passes() (n int) {
 	for i := range one.decision.Plans {
 		if one.decision.Plans[i].Pass {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // eventID is the keyed hash of source, subject and messageId; zero without a
 // messageId. The subject is the one that the request proves, so that nobody else
-// can take an event's place; else whom the event names; else nobody.
+// can take an event's place; else whom the event names; else nobody. For the same
+// reason a server that showed its token is another sender than whoever knows the
+// public key of its source.
 func (c *Collector) eventID(x *exchange, e *Event) (id sinks.ID) {
 	message := scalarText(e.peek.get(peekMessageID))
 	if len(message) == 0 {
 		return id
 	}
-	const proven, named, nobody = 'p', 'n', '-'
+	const server, proven, named, nobody = 's', 'p', 'n', '-'
 	b := append(x.scratch[:0], c.o.DedupKey.Secret[:]...)
 	b = appendPart(b, x.source.ID)
+	if x.proven {
+		b = append(b, server)
+	}
 	if s := x.person.Subject; !s.IsZero() {
 		b = appendPart(append(b, proven, byte(s.Kind)), s.ID)
 	} else if name := scalarText(e.peek.get(peekAnonymousID)); len(name) > 0 {

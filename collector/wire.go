@@ -15,7 +15,8 @@ import (
 // first 8 KiB, and a single byte where the sink admits nothing.
 
 const (
-	// freeBody is how much of a body every connection may have without asking.
+	// freeBody is how much of a body, and of what becomes of its events, every
+	// connection may have without asking.
 	freeBody = 64 << 10
 	// prefetched is the length up to which fasthttp has a body whole.
 	prefetched = 8 << 10
@@ -24,7 +25,7 @@ const (
 	smallBody = freeBody
 )
 
-// budget is the memory that bodies may take together.
+// budget is the memory that bodies and their events may take together.
 type budget struct {
 	limit int64
 	used  atomic.Int64
@@ -38,25 +39,57 @@ func (b *budget) take(n int64) bool {
 	return false
 }
 
+// What an event takes beside its own bytes, and each record made of it: TestEventCost.
+const (
+	eventCost     = 640
+	recordCost    = 1280
+	recordHeaders = 15  // at most
+	recordArena   = 512 // beside the bytes of the event and what is supplied
+)
+
+// reserve takes the memory for what the request's events will become: for each a
+// record of every recipient, with what is supplied of the request.
+func (x *exchange) reserve() *RequestError {
+	n := len(x.events) * (recordCost + len(x.req.UserAgent))
+	for i := range x.events {
+		n += len(x.events[i].Raw)
+	}
+	n = n*len(x.policy.Recipients()) + len(x.events)*eventCost
+	if !x.take(n) {
+		return errOverloaded
+	}
+	return nil
+}
+
+// take takes n bytes from the budget until the request ends, unless they are so
+// few that it may have them without asking.
+func (x *exchange) take(n int) bool {
+	switch {
+	case n <= freeBody:
+		return true
+	case !x.memory.take(int64(n)):
+		return false
+	}
+	x.borrowed += n
+	return true
+}
+
 // grow returns buf with room for n bytes, or false when there is no memory for
 // them. What a request takes is given back when it ends.
 func (x *exchange) grow(buf []byte, n int) ([]byte, bool) {
 	if n <= cap(buf) {
 		return buf, true
 	}
-	if n > freeBody {
-		if !x.memory.take(int64(n)) {
-			return buf, false
-		}
-		x.borrowed += n
+	if !x.take(n) {
+		return buf, false
 	}
 	return append(make([]byte, 0, n), buf...), true
 }
 
 var (
-	errMemory = &RequestError{ReasonOverloaded, ""}
-	errSink   = &RequestError{ReasonUnavailable, ""}
-	errRate   = &RequestError{ReasonRateLimited, ""}
+	errOverloaded = &RequestError{ReasonOverloaded, ""}
+	errSink       = &RequestError{ReasonUnavailable, ""}
+	errRate       = &RequestError{ReasonRateLimited, ""}
 )
 
 // takesEvents reports whether a path, as it came, is one of a dialect.
@@ -95,6 +128,9 @@ func (c *Collector) foresee(x *exchange) *RequestError {
 	limit := smallBody
 	if c.takesEvents(x.req.Path) {
 		limit = c.o.Limits.Body
+		if x.conn.crowded() {
+			return errOverloaded
+		}
 		if c.o.Sink.Admit("") != nil {
 			return errSink
 		}
@@ -106,7 +142,7 @@ func (c *Collector) foresee(x *exchange) *RequestError {
 	case x.announced > limit:
 		return &RequestError{ReasonTooLarge, ""}
 	case x.announced > freeBody && c.memory.used.Load()+int64(x.announced) > c.memory.limit:
-		return errMemory
+		return errOverloaded
 	}
 	return nil
 }
@@ -128,7 +164,7 @@ func (c *Collector) readBody(x *exchange, limit int) *RequestError {
 	for {
 		var ok bool
 		if b, ok = x.grow(b, room); !ok {
-			return errMemory
+			return errOverloaded
 		}
 		n, err := x.wire.Read(b[len(b):min(cap(b), limit+1)])
 		b = b[:len(b)+n]

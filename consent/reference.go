@@ -13,9 +13,9 @@ import (
 
 // A sealed reference says whose record waits in a journal, to the registry alone:
 //
-//	reference = len:1 key id, nonce:12, kind:1 id (AES-256-GCM), tag:16
+//	reference = len:1 key id, nonce:12, (kind:1 len:uvarint id)… (AES-256-GCM), tag:16
 //
-// What stands before the nonce is authenticated too. With a nonce for each event,
+// There are two subjects where a request proved two people. What stands before the nonce is authenticated too. With a nonce for each event,
 // two references to one person have nothing in common.
 const (
 	nonceSize = 12
@@ -56,22 +56,45 @@ func (r *Registry) Seals() bool { return len(r.seals) > 0 }
 // SealSubject appends a reference that only OpenSubject can read and no two of which
 // can be told to mean the same person. Nothing is appended for nobody, for an id
 // longer than a choice can name, because nothing can ever be recorded for it, and
-// without keys. Allocates nothing where dst has room.
-func (r *Registry) SealSubject(dst []byte, s Subject, chance Chance) []byte {
+// without keys. also is a second subject, or zero. Allocates nothing where dst has
+// room.
+func (r *Registry) SealSubject(dst []byte, s, also Subject, chance Chance) []byte {
 	if len(r.seals) == 0 || s.IsZero() || s.ID == "" || len(s.ID) > maxSubject {
 		return dst
 	}
 	k := &r.seals[0]
 	start := len(dst)
-	dst = slices.Grow(dst, 2+len(k.id)+nonceSize+len(s.ID)+tagSize)
+	dst = slices.Grow(dst, 9+len(k.id)+nonceSize+len(s.ID)+len(also.ID)+tagSize)
 	dst = append(append(dst, byte(len(k.id))), k.id...)
 	head := dst[start:]
 	dst = binary.LittleEndian.AppendUint64(dst, chance.Uint64())
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(chance.Uint64()))
 	nonce := dst[len(dst)-nonceSize:]
 	text := len(dst)
-	dst = append(append(dst, byte(s.Kind)), s.ID...)
+	dst = appendSubject(dst, s)
+	if !also.IsZero() {
+		dst = appendSubject(dst, also)
+	}
 	return k.aead.Seal(dst[:text], nonce, dst[text:], head)
+}
+
+func appendSubject(dst []byte, s Subject) []byte {
+	dst = binary.AppendUvarint(append(dst, byte(s.Kind)), uint64(len(s.ID)))
+	return append(dst, s.ID...)
+}
+
+func cutSubject(text []byte) (s Subject, rest []byte, ok bool) {
+	if len(text) == 0 {
+		return s, nil, false
+	}
+	s.Kind, text = SubjectKind(text[0]), text[1:]
+	n, size := binary.Uvarint(text)
+	if size <= 0 || n == 0 || n > uint64(len(text)-size) || s.Kind.String() == "" {
+		return s, nil, false
+	}
+	text = text[size:]
+	s.ID = string(text[:n])
+	return s, text[n:], true
 }
 
 // maxSubject bounds a subject's id: a source, a NUL and an account, or any shorter one.
@@ -79,10 +102,11 @@ const maxSubject = 2*maxText + 1
 
 var errReference = errors.New("not a reference that a key of the ring made")
 
-// OpenSubject reads what SealSubject wrote. The error says nothing of what is in it.
-func (r *Registry) OpenSubject(ref []byte) (Subject, error) {
+// OpenSubject reads what SealSubject wrote; also is zero where there is one subject.
+// The error says nothing of what is in it.
+func (r *Registry) OpenSubject(ref []byte) (s, also Subject, err error) {
 	if len(ref) == 0 || len(ref) < 1+int(ref[0])+nonceSize {
-		return Subject{}, errReference
+		return s, also, errReference
 	}
 	head := ref[:1+int(ref[0])]
 	nonce, sealed := ref[len(head):][:nonceSize], ref[len(head)+nonceSize:]
@@ -91,10 +115,17 @@ func (r *Registry) OpenSubject(ref []byte) (Subject, error) {
 			continue
 		}
 		text, err := r.seals[i].aead.Open(nil, nonce, sealed, head)
-		if err != nil || len(text) < 2 || SubjectKind(text[0]).String() == "" {
-			return Subject{}, errReference
+		if err != nil {
+			return s, also, errReference
 		}
-		return Subject{SubjectKind(text[0]), string(text[1:])}, nil
+		s, rest, ok := cutSubject(text)
+		if ok && len(rest) > 0 {
+			also, rest, ok = cutSubject(rest)
+		}
+		if !ok || len(rest) > 0 {
+			return Subject{}, Subject{}, errReference
+		}
+		return s, also, nil
 	}
-	return Subject{}, errReference
+	return s, also, errReference
 }

@@ -189,7 +189,7 @@ func (r *Registry) identify(v *vocabulary, h uint64, choiceCookie, idCookie, tok
 		other := r.person(v, e, device)
 		remembered := s.remembered
 		s = Combine(s, other)
-		s.remembered = remembered
+		s.remembered, s.Also = remembered, other.Subject
 	}
 	if s.Unreadable {
 		s = unreadable(v.purposes)

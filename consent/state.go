@@ -12,6 +12,9 @@ type State struct {
 	Unreadable bool
 	// Subject is who this is about; zero when only a choice is remembered.
 	Subject Subject
+	// Also is a second person whom the request proved, zero mostly: each of the two
+	// may take back what both were asked for.
+	Also Subject
 	// Receipt is the id of the newest receipt in force; empty when there is none.
 	Receipt string
 	// Presented says what became of each credential of the request.
@@ -168,7 +171,7 @@ func (s *State) In(p *Purposes) *State {
 		return s
 	}
 	out := Fold(p, s.record)
-	out.Subject, out.Unreadable, out.Presented, out.remembered = s.Subject, s.Unreadable, s.Presented, s.remembered
+	out.Subject, out.Also, out.Unreadable, out.Presented, out.remembered = s.Subject, s.Also, s.Unreadable, s.Presented, s.remembered
 	out.Mark = s.Mark
 	return out
 }

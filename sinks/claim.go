@@ -4,9 +4,11 @@ package sinks
 // senders repeat what they got no answer to. Safe for concurrent use. Package
 // dedup has one.
 type Deduper interface {
-	// Claim says what is known of an ID. First gives it to the caller, who
-	// settles it whatever happens.
-	Claim(id ID) Claim
+	// Claim says what is known of each ID, all at one instant, so that of two
+	// requests with the same events one gets them all and their order holds.
+	// What is First is the caller's, who settles it whatever happens. A zero ID
+	// is First and nobody's.
+	Claim(ids []ID, claims []Claim)
 
 	// Settle ends the caller's claims: stored says whether the events are
 	// durable. Of those that are not, the next one to come is First.

@@ -15,7 +15,9 @@ type Committer interface {
 	// Commit returns nil only when every record of the batch would survive
 	// kill -9 and power loss, and, where the batch's Promise asks for it, was
 	// acknowledged by all in-sync replicas downstream. On error the caller counts none of them as accepted; some may
-	// nevertheless have been written, so a retry may double them.
+	// nevertheless have been written, so a retry may double them. Where Delivered
+	// was promised, ReasonTimeout says that all of them are durable here and that
+	// only the acknowledgement from downstream did not come in time.
 	//
 	// The batch and all memory it points to belong to the committer until
 	// Commit returns, and not after. Errors are *Error.

@@ -15,6 +15,10 @@ type Parcel struct {
 	Time int64
 }
 
+// Load gives the parcels of a plan, judged at this instant. An error, an *Error,
+// says that they cannot be judged at present.
+type Load func() ([]Parcel, error)
+
 // Forwarder carries records from a journal to where data teams consume them,
 // exactly once with the journal's help: the journal makes a plan durable before
 // the parcels are sent for the first time and repeats it, after a crash too,
@@ -30,9 +34,12 @@ type Forwarder interface {
 	// bytes are the forwarder's own and mean the same to a later process.
 	Plan(ctx context.Context, l Lane, n int) ([]byte, error)
 
-	// Send sends n parcels under their plan and returns nil when every in-sync
-	// replica has them, stored once. again says that an earlier Send of this
-	// plan may have reached the log. Errors are *Error:
+	// Send sends the parcels of a plan, as many as it was made for, and returns
+	// nil when every in-sync replica has them, stored once. They are loaded as
+	// late as can be, when the way to the log is open: a choice that is
+	// acknowledged while Send waits for a broker still takes hold. again says
+	// that an earlier Send of this plan may have reached the log. Errors are
+	// *Error:
 	//   ReasonTooLarge,
 	//   ReasonRefused     the parcels are not stored and never will be as they
 	//                     are; their plan is void
@@ -42,8 +49,8 @@ type Forwarder interface {
 	//                     are stored cannot be found out: plan again, and count
 	//                     them as possibly doubled
 	//   any other         nothing is known: send again, later
-	// The parcels belong to the forwarder until Send returns, and not after.
-	Send(ctx context.Context, l Lane, plan []byte, parcels []Parcel, again bool) (Sent, error)
+	// The parcels belong to the forwarder until it loads again or Send returns.
+	Send(ctx context.Context, l Lane, plan []byte, load Load, again bool) (Sent, error)
 
 	// Ready returns nil while the log downstream can be reached.
 	Ready() error

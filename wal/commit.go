@@ -40,6 +40,7 @@ func (l *Log) run() {
 		case <-ticker.C:
 			l.measure()
 			l.recover()
+			l.renew()
 		}
 		if l.rotate.Swap(false) {
 			l.turn()
@@ -173,9 +174,14 @@ func (l *Log) end(closing bool) {
 		return
 	}
 	l.active = writer{}
-	if end := a.end.Load(); closing || end < l.opt.SegmentBytes/2 {
+	switch end := a.end.Load(); {
+	case closing || end < l.opt.SegmentBytes/2:
 		a.file.Truncate(end) // its space serves others meanwhile
 		a.grows = true
+	case a.stale:
+		for off := pageUp(end); off < l.opt.SegmentBytes; off += wipeBytes {
+			a.file.WriteAt(zeros[:min(wipeBytes, l.opt.SegmentBytes-off)], off)
+		}
 	}
 	a.file.Close()
 	a.final.Store(true)
@@ -200,6 +206,16 @@ func (l *Log) end(closing bool) {
 func (l *Log) turn() {
 	a := &l.active
 	if a.segment == nil || a.entries == 0 || l.opt.Now().Sub(time.UnixMilli(a.born.Load())) < minAge {
+		return
+	}
+	if err := l.begin(); err != nil {
+		l.fail(err)
+	}
+}
+
+// renew ends a segment that leaves a former life's bytes where they are.
+func (l *Log) renew() {
+	if a := &l.active; a.segment == nil || !a.stale || l.opt.Now().Sub(time.UnixMilli(a.created)) < maxStale {
 		return
 	}
 	if err := l.begin(); err != nil {

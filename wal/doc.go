@@ -2,7 +2,7 @@
 // entries are opaque bytes.
 //
 //	DIR/.lock                         held while a Log is open
-//	DIR/<number>-<nonce>.wal          a segment; numbers ascend and are never used again
+//	DIR/<number>-<nonce>.wal          a segment; numbers ascend, may be missing, and are never used again
 //	DIR/<number>-<nonce>.dirty        a file that was a segment, or is to become one: being overwritten with zeros
 //	DIR/<number>-<nonce>.clean        zeros, waiting to become a segment
 //	DIR/quarantine/<number>-<offset>  raw bytes of a damaged region

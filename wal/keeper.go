@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,12 @@ const (
 	maxSpares = 2
 	// wipeBytes is how much is overwritten and synced at once.
 	wipeBytes = 1 << 20
+	// rest is how long a released file may wait to be used again as it is, which
+	// spares a busy log the wipe.
+	rest = 5 * time.Second
+	// maxStale is how long a segment may have bytes of a former life behind its
+	// end.
+	maxStale = 30 * time.Second
 )
 
 // A keeper has the files that hold no live entries: it overwrites or removes
@@ -30,16 +37,18 @@ type keeper struct {
 	nrdy atomic.Int32  // len(clean)
 
 	mu      sync.Mutex
-	retired []*segment // oldest first
+	retired []*segment // in the order they were given up
 	dirty   []spare
+	wiping  int
 	clean   []string // paths
 	dropped []string // paths of files that are to go
 }
 
 // A spare is a file to be overwritten.
 type spare struct {
-	path string
-	size int64 // behind that it is zeros already
+	path  string
+	size  int64     // behind that it is zeros already
+	since time.Time // its release; zero: it is not to be used as it is
 }
 
 func (k *keeper) open(l *Log) {
@@ -55,7 +64,7 @@ func (k *keeper) adopt(path, state string) {
 		k.clean = append(k.clean, path)
 		k.nrdy.Add(1)
 	default:
-		k.dirty = append(k.dirty, spare{path, k.log.opt.SegmentBytes})
+		k.dirty = append(k.dirty, spare{path: path, size: k.log.opt.SegmentBytes})
 	}
 }
 
@@ -70,6 +79,9 @@ func (k *keeper) claim(s *segment) (disk.File, error) {
 	if n := len(k.clean); n > 0 {
 		from, k.clean = k.clean[n-1], k.clean[:n-1]
 		k.nrdy.Add(-1)
+	} else if i := slices.IndexFunc(k.dirty, func(d spare) bool { return !d.since.IsZero() }); i >= 0 {
+		from, s.stale = k.dirty[i].path, true
+		k.dirty = slices.Delete(k.dirty, i, i+1)
 	}
 	k.mu.Unlock()
 	k.poke()
@@ -97,7 +109,7 @@ func (k *keeper) drop(path string) {
 	k.poke()
 }
 
-// retire takes over a segment that nobody needs. They come in order.
+// retire takes over a segment that nobody needs.
 func (k *keeper) retire(s *segment) {
 	k.mu.Lock()
 	k.retired = append(k.retired, s)
@@ -162,8 +174,9 @@ func (k *keeper) sweep() error {
 	return failed
 }
 
-// bury takes away the names of released segments, oldest first and each durably
-// before the next: a later one may say what became of an earlier one's entries.
+// bury takes away the names of released segments, in the order they were given up
+// and each durably before the next: a later one may say what became of an earlier
+// one's entries.
 func (k *keeper) bury(reuse bool) error {
 	opt := &k.log.opt
 	for {
@@ -191,23 +204,27 @@ func (k *keeper) bury(reuse bool) error {
 		k.mu.Lock()
 		k.retired = k.retired[1:]
 		if reuse {
-			k.dirty = append(k.dirty, spare{name, s.stained(opt.SegmentBytes)})
+			k.dirty = append(k.dirty, s.spare(name, opt.SegmentBytes, opt.Now()))
 		}
 		k.mu.Unlock()
 	}
 }
 
-// stained returns how much of a released segment's file is to be overwritten.
-func (s *segment) stained(whole int64) int64 {
-	if s.grows || s.failed || s.size > 0 {
-		return whole
+// spare returns what is left of a released segment.
+func (s *segment) spare(path string, whole int64, now time.Time) spare {
+	switch {
+	case s.grows || s.failed || s.size > 0: // not as long as it should be, perhaps
+		return spare{path: path, size: whole}
+	case s.stale:
+		return spare{path, whole, now}
+	default:
+		return spare{path, pageUp(s.end.Load()), now}
 	}
-	return pageUp(s.end.Load())
 }
 
 // roomLocked reports whether one more spare may be kept.
 func (k *keeper) roomLocked() bool {
-	l, spares := k.log, int64(len(k.clean)+len(k.dirty))
+	l, spares := k.log, int64(len(k.clean)+len(k.dirty)+k.wiping)
 	return spares < maxSpares && l.free.Load() > l.opt.ReserveBytes+l.opt.SegmentBytes &&
 		l.used.Load()+(spares+1)*l.opt.SegmentBytes <= l.opt.MaxBytes
 }
@@ -216,7 +233,7 @@ func (k *keeper) roomLocked() bool {
 func (k *keeper) prepare() error {
 	opt := &k.log.opt
 	k.mu.Lock()
-	fresh := len(k.clean)+len(k.dirty) == 0 && k.roomLocked()
+	fresh := len(k.clean)+len(k.dirty)+k.wiping == 0 && k.roomLocked()
 	k.mu.Unlock()
 	if fresh {
 		path, err := k.create()
@@ -224,34 +241,36 @@ func (k *keeper) prepare() error {
 			return err
 		}
 		k.mu.Lock()
-		k.dirty = append(k.dirty, spare{path, opt.SegmentBytes})
+		k.dirty = append(k.dirty, spare{path: path, size: opt.SegmentBytes})
 		k.mu.Unlock()
 	}
 	for {
+		now := opt.Now()
 		k.mu.Lock()
-		if len(k.dirty) == 0 {
+		i := slices.IndexFunc(k.dirty, func(d spare) bool { return now.Sub(d.since) >= rest })
+		if i < 0 {
 			k.mu.Unlock()
 			return nil
 		}
-		s := k.dirty[0]
+		s := k.dirty[i]
+		k.dirty = slices.Delete(k.dirty, i, i+1)
+		k.wiping = 1
 		k.mu.Unlock()
 		name := s.path[:len(s.path)-len(dirty)] + clean
 		err := k.wipe(s)
-		if err == errClosing {
-			return nil
-		}
 		if err == nil {
 			err = opt.FS.Rename(s.path, name)
 		}
 		k.mu.Lock()
-		k.dirty = k.dirty[1:]
+		k.wiping = 0
 		if err == nil {
 			k.clean = append(k.clean, name)
 			k.nrdy.Add(1)
+		} else {
+			k.dropped = append(k.dropped, s.path)
 		}
 		k.mu.Unlock()
 		if err != nil {
-			k.drop(s.path)
 			return err
 		}
 	}

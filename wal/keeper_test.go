@@ -8,9 +8,16 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"assent/disk/disktest"
 )
+
+// fast is a clock that runs fast.
+func fast(o *Options) {
+	var clock atomic.Int64
+	o.Now = func() time.Time { return time.UnixMilli(clock.Add(1000)) }
+}
 
 // Files are used again, and none of what was in them comes back.
 func TestFilesAreUsedAgain(t *testing.T) {
@@ -22,29 +29,49 @@ func TestFilesAreUsedAgain(t *testing.T) {
 		}
 		return nil
 	})
-	var last []string
-	for i := range 40 {
-		last = nil
-		for j := range 5 {
-			e := fmt.Sprintf("%d.%d %01500d", i, j, 0)
-			add(t, l, e)
-			last = append(last, e)
-		}
-		l.Release(l.First() + 1)
-		eventually(t, "a file is ready", l.keeper.ready)
-		want(t, content(t, l), last...)
+	var all []string
+	check := func(l *Log) {
+		t.Helper()
+		got := content(t, l)
+		want(t, got, all[max(0, len(all)-len(got)):]...)
 	}
-	if n := created.Load(); n > 6 {
+	for i := range 200 {
+		all = append(all, fmt.Sprintf("%d %01500d", i, 0))
+		add(t, l, all[i])
+		if i%5 == 4 {
+			l.Release(l.First() + 1)
+			eventually(t, "a file can be used again", func() bool { return len(memory.Files(clean))+len(memory.Files(dirty)) > 0 })
+			check(l)
+		}
+	}
+	if n := created.Load(); n > 20 {
 		t.Errorf("%d files created for 40 segments", n)
 	}
 	closeLog(t, l)
-	want(t, content(t, open(t, small(memory, nil))), last...)
+	again := open(t, small(memory, nil))
+	check(again)
+	if n := len(content(t, again)); n < 1 || n > 60 {
+		t.Errorf("%d entries are left", n)
+	}
+}
+
+// The first segment of a new log grows; it is left for a better file as soon as
+// there is one, and without a trace while it is empty.
+func TestGrowingFileIsLeft(t *testing.T) {
+	l := open(t, small(disktest.New(), nil))
+	eventually(t, "a file is ready", l.keeper.ready)
+	add(t, l, "1")
+	c := l.Cursor(0)
+	defer c.Close()
+	if e, err := c.Next(t.Context()); err != nil || e.Segment != l.Boot()+1 || l.Usage().Segments != 1 {
+		t.Errorf("the first entry is in segment %d of %d: %v", e.Segment, l.Usage().Segments, err)
+	}
 }
 
 // What waits to be used again holds nothing of what was in it, at once after a
 // wipe and after any start.
 func TestSparesAreWiped(t *testing.T) {
-	l, memory := openMem(t, nil)
+	l, memory := openMem(t, fast)
 	for range 20 {
 		add(t, l, strings.Repeat("personal", 200))
 	}
@@ -62,7 +89,7 @@ func TestSparesAreWiped(t *testing.T) {
 	for i := range uint64(5) {
 		memory.Put("data/log/"+fileName(i, i, dirty), []byte(strings.Repeat("personal", 1000)))
 	}
-	l = open(t, small(memory, nil))
+	l = open(t, small(memory, fast))
 	eventually(t, "wiped", noTrace)
 	if n := len(memory.Files(clean)) + len(memory.Files(dirty)); n > maxSpares {
 		t.Errorf("%d spares are kept", n)
@@ -84,6 +111,55 @@ func TestSparesAreWiped(t *testing.T) {
 	closeLog(t, l)
 	if n := len(memory.Files(dirty)); n > 0 {
 		t.Errorf("%d files are left as they were", n)
+	}
+}
+
+// A busy log uses files as they are, but not for long: half a minute later nothing
+// of their former life is left, be there traffic or not.
+func TestStaleBytesGo(t *testing.T) {
+	t.Parallel()
+	for _, entries := range []int{1, 5} { // less than half of a segment, and more
+		t.Run(fmt.Sprint(entries), func(t *testing.T) {
+			t.Parallel()
+			var clock atomic.Int64
+			l, memory := openMem(t, func(o *Options) {
+				o.Now = func() time.Time { return time.UnixMilli(clock.Load()) }
+			})
+			trace := func(state string) bool {
+				for _, data := range memory.Files(state) {
+					if strings.Contains(data, "personal") {
+						return true
+					}
+				}
+				return false
+			}
+			fill := func(n int, word string) {
+				for range n {
+					add(t, l, strings.Repeat(word, 150))
+				}
+			}
+			for !l.active.stale || l.active.entries > 1 { // run has nothing to do now
+				fill(1, "personal")
+				if l.active.entries > 4 {
+					l.Release(1 << 60)
+					eventually(t, "released", func() bool { return l.Usage().Segments == len(memory.Files(live)) })
+				}
+			}
+			fill(entries, "harmless")
+			l.Release(1 << 60)
+			if l.Usage().Segments != 1 || !trace(live) {
+				t.Fatal("no file is used as it is: the test proves nothing")
+			}
+			before := l.First()
+			eventually(t, "renewed", func() bool { clock.Add(10); return l.Usage().Segments > 1 })
+			l.Release(before)
+			eventually(t, "gone from what waits", func() bool { clock.Add(10); return !trace(dirty) && !trace(clean) })
+			for path, data := range memory.Files(live) {
+				if strings.Contains(path, fmt.Sprintf("/%012d-", before)) && strings.Count(data, "personal") > 150 {
+					t.Errorf("%s holds more than its own entry", path)
+				}
+			}
+		})
 	}
 }
 
@@ -156,7 +232,10 @@ func TestSparesHaveBounds(t *testing.T) {
 // A cursor that stands in a segment when it is released goes on with the next one
 // and takes the file's new life neither for entries nor for damage.
 func TestCursorInAReleasedSegment(t *testing.T) {
-	l, memory := openMem(t, func(o *Options) { o.Damaged = func(d Damage) { t.Errorf("told of %v", d) } })
+	l, memory := openMem(t, func(o *Options) {
+		fast(o)
+		o.Damaged = func(d Damage) { t.Errorf("told of %v", d) }
+	})
 	add(t, l, "read")
 	c := l.Cursor(0)
 	defer c.Close()

@@ -20,6 +20,7 @@ type segment struct {
 	headless      bool  // its header cannot be read
 	size          int64 // of the file, as an earlier process left it
 	grows         bool  // its file is not full of zeros
+	stale         bool  // a former life's bytes may be behind end
 	failed        bool  // something may have been written behind end
 
 	born    atomic.Int64 // no later than its first entry; 0: there is none

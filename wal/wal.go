@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -156,6 +157,36 @@ func (l *Log) Release(before uint64) {
 		l.segments.Store(&rest)
 		l.keeper.poke()
 	}
+}
+
+// Drop gives up one segment, whatever its place in the order, like Release. The
+// newest stays, so that the numbers ascend, and so does the one being written.
+// Files lose their names in the order in which their segments were given up: a
+// crash leaves what some of the calls, from the first one on, would have left.
+func (l *Log) Drop(number uint64) {
+	l.tables.Lock()
+	defer l.tables.Unlock()
+	segments := *l.segments.Load()
+	var rest []*segment
+	for i, s := range segments {
+		if s.number == number && i < len(segments)-1 && s.final.Load() {
+			l.retire(s)
+		} else {
+			rest = append(rest, s)
+		}
+	}
+	if len(rest) < len(segments) {
+		l.segments.Store(&rest)
+		l.keeper.poke()
+	}
+}
+
+// Holds reports whether a segment is there and not given up.
+func (l *Log) Holds(number uint64) bool {
+	_, found := slices.BinarySearchFunc(*l.segments.Load(), number, func(s *segment, n uint64) int {
+		return cmp.Compare(s.number, n)
+	})
+	return found
 }
 
 // retire hands a segment that is no longer in the table to the keeper. The

@@ -93,7 +93,7 @@ func content(t testing.TB, l *Log) []string {
 func want(t testing.TB, got []string, entries ...string) {
 	t.Helper()
 	if !slices.Equal(got, entries) {
-		t.Errorf("the log holds %q, want %q", got, entries)
+		t.Errorf("the log holds %d entries, want %d: %.300q, want %.300q", len(got), len(entries), got, entries)
 	}
 }
 

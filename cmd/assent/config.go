@@ -300,9 +300,12 @@ func (c *config) kafkaOptions() (kafka.Options, error) {
 		o.TLS = &kafka.TLS{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
 	}
 	if s := k.SASL; s != nil {
+		if s.PasswordFile == "" {
+			return o, errors.New("sasl: password_file must be given")
+		}
 		raw, err := os.ReadFile(s.PasswordFile)
 		if err != nil {
-			return o, fmt.Errorf("reading password: %w", err)
+			return o, fmt.Errorf("sasl: reading password_file: %w", err)
 		}
 		o.SASL = &kafka.SASL{Mechanism: s.Mechanism, Username: s.Username, Password: strings.TrimSpace(string(raw))}
 	}
@@ -336,30 +339,31 @@ const placeholder = "PLACEHOLDER-"
 
 // checkOptions validates what serve hands to each wing.
 func (c *config) checkOptions(p *problems) {
-	if err := c.limits().Validate(); err != nil {
-		p.add("$.limits", "%w", err)
+	if c.Limits.Shutdown < 0 {
+		p.add("$.limits.shutdown", "limits: shutdown is negative")
 	}
+	p.addAll("limits", c.limits().Validate())
 	files := c.fileOptions()
 	files.EnsureDefaults()
-	if err := files.Validate(); err != nil {
-		p.add("$.files", "files: %w", err)
-	}
+	p.addAll("files", files.Validate())
 	window := c.dedupOptions()
 	window.EnsureDefaults()
-	if err := window.Validate(); err != nil {
-		p.add("$.dedup", "dedup: %w", err)
-	}
+	p.addAll("dedup", window.Validate())
 	if len(c.Kafka.Brokers) > 0 {
 		o, err := c.kafkaOptions()
+		if err != nil {
+			p.add("$.kafka.sasl.password_file", "kafka: %w", err)
+		}
 		o.EnsureDefaults()
-		if err = errors.Join(err, o.Validate()); err != nil {
-			p.add("$.kafka", "kafka: %w", err)
+		p.addAll("kafka", o.Validate())
+		if c.Kafka.Linger < 0 {
+			p.add("$.kafka.linger", "kafka: linger: %s is below 0", c.Kafka.Linger)
 		}
 		j := c.journalOptions()
+		j.Forwarder = (*kafka.Forwarder)(nil) // there is one when it counts
+		j.Linger = 0                          // told above
 		j.EnsureDefaults()
-		if err := j.Validate(); err != nil {
-			p.add("$.journal", "journal: %w", err)
-		}
+		p.addAll("journal", j.Validate())
 	}
 }
 

@@ -38,14 +38,47 @@ func (p *problem) Unwrap() error { return p.err }
 // file does not hold came from a flag or a variable and has no place.
 func (p *problems) add(at, format string, args ...any) {
 	wrong := &problem{file: p.config.file, err: fmt.Errorf(format, args...)}
-	if p.config.ast != nil {
-		if path, err := yaml.PathString(at); err == nil {
-			if n, err := path.FilterFile(p.config.ast); err == nil {
-				wrong.line, wrong.column = place(n.GetToken())
-			}
-		}
+	if n := p.config.node(at); n != nil {
+		wrong.line, wrong.column = place(n.GetToken())
 	}
 	p.list = append(p.list, wrong)
+}
+
+// addAll tells each mistake that a wing joined, at the setting of the section with
+// whose name its text begins, else at the section.
+func (p *problems) addAll(section string, err error) {
+	if err == nil {
+		return
+	}
+	for _, wrong := range unjoin(err) {
+		text := strings.TrimPrefix(wrong.Error(), section+": ")
+		name, _, named := strings.Cut(text, ":")
+		if !named {
+			name, _, _ = strings.Cut(text, " ")
+		}
+		name, _, _ = strings.Cut(name, ",")
+		at := "$." + section + "." + strings.ReplaceAll(name, " ", "_")
+		if p.config.node(at) == nil {
+			at = "$." + section
+		}
+		p.add(at, "%s: %s", section, text)
+	}
+}
+
+// node is what the file holds at a YAML path; nil: nothing.
+func (c *config) node(at string) ast.Node {
+	if c.ast == nil {
+		return nil
+	}
+	path, err := yaml.PathString(at)
+	if err != nil {
+		return nil
+	}
+	n, err := path.FilterFile(c.ast)
+	if err != nil {
+		return nil
+	}
+	return n
 }
 
 func place(t *token.Token) (line, column int) {

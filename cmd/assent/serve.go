@@ -22,6 +22,7 @@ import (
 	"assent/collector/dialect"
 	"assent/consent"
 	"assent/consent/store"
+	"assent/disk"
 	"assent/geo/mmdb"
 	"assent/keys"
 	"assent/policy"
@@ -78,6 +79,11 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("creating data directory: %w", err)
 	}
+	lock, err := disk.OS{}.Lock(filepath.Join(cfg.Data, ".lock"))
+	if err != nil {
+		return fmt.Errorf("data directory %s is in use by another process, or cannot be locked: %w", cfg.Data, err)
+	}
+	defer closing(&err, "data directory", lock)
 	ring, err := loadKeys(cfg.Keys)
 	if err != nil {
 		return err
@@ -129,7 +135,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 		},
 		Now: time.Now, BadKeys: ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
 		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
-		Dedup: window, DedupKey: ring.Derive("dedup")[0],
+		Dedup: window, DedupKey: oldest(ring.Derive("dedup")),
 	}
 	if cfg.Policy == "" {
 		options.Pages = pages.Demo(pol)
@@ -151,6 +157,11 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 
 	background, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	parts := []*part{{name: "sink", ready: sink.Ready, effect: "events are answered 503"}}
+	if downstream != nil {
+		parts = append(parts, &part{name: "kafka", ready: downstream.Ready, effect: "events wait in the journal"})
+	}
+	go tell(background, log, parts...)
 	go places.Watch(background, func(err error) { logReload(log, "geo database", err) })
 	go watchPolicy(background, cfg.Policy, func() error {
 		next, err := shelf.load(cfg.Policy)
@@ -177,6 +188,9 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	log.Info("stopped")
 	return nil
 }
+
+// oldest is the key that stays the longest when keys rotate by a new one on top.
+func oldest(ring []keys.Key) keys.Key { return ring[len(ring)-1] }
 
 // shutdown stops accepting, answers all in flight, closes the sink, within the bound.
 func shutdown(cfg *config, edge *collector.Collector, sink sinks.Committer, stopAdmin func(context.Context) error) error {
@@ -205,6 +219,9 @@ func openSink(cfg *config, pol *policy.Policy, judge sinks.Judge, window *dedup.
 	if len(cfg.Kafka.Brokers) > 0 {
 		return openJournal(cfg, pol, judge, window, log)
 	}
+	if err := leftBehind(cfg.Journal.Dir); err != nil {
+		return nil, nil, err
+	}
 	o := cfg.fileOptions()
 	o.Committed = window.Note
 	o.Truncated = func(path string, bytes int64) {
@@ -215,6 +232,22 @@ func openSink(cfg *config, pol *policy.Policy, judge sinks.Judge, window *dedup.
 		return nil, nil, fmt.Errorf("opening file sink: %w", err)
 	}
 	return s, nil, nil
+}
+
+// leftBehind refuses a start without Kafka over a journal in which something
+// waits for it: it was promised to get there.
+func leftBehind(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	totals, err := journal.Inspect(dir, func(*journal.Item) error { return nil })
+	if err != nil {
+		return err
+	}
+	if totals.Waiting > 0 {
+		return fmt.Errorf("%d records in %s wait for Kafka: name kafka.brokers, or move that directory away", totals.Waiting, dir)
+	}
+	return nil
 }
 
 func openJournal(cfg *config, pol *policy.Policy, judge sinks.Judge, window *dedup.Window, log *slog.Logger) (sinks.Committer, sinks.Forwarder, error) {

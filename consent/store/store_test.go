@@ -333,3 +333,27 @@ func BenchmarkGet(b *testing.B) {
 		}
 	}
 }
+
+// TestReadyAfterRestart: what Pebble does at each start of a store that holds
+// something is no fault of the disk.
+func TestReadyAfterRestart(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 6 {
+		s, err := Open(Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			if err := s.Put(ctx, write(i, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(50 * time.Millisecond) // flushes happen in the background
+		if err := s.Ready(); err != nil {
+			t.Errorf("start %d: %v", i, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -12,8 +12,9 @@ import (
 const sector = 512
 
 // Cut returns the file system as a machine might find it after losing power
-// now: entries that were not synced are there or not, and of a file's bytes that
-// were not synced some are there, torn, old or read as NULs. The Mem itself goes
+// now: entries that were not synced are there or not, a renamed file has one of
+// its names, and of a file's bytes that were not synced some are there, torn, old
+// or read as NULs. The Mem itself goes
 // on as if nothing had happened; nobody holds a lock in the new one.
 func (m *Mem) Cut(rng *rand.Rand) *Mem {
 	m.mu.Lock()
@@ -32,16 +33,35 @@ func (m *Mem) Cut(rng *rand.Rand) *Mem {
 		after.live[path], after.durable[path] = found[n], found[n]
 	}
 	// In order, so that a seed means one outcome.
-	for _, path := range slices.Sorted(maps.Keys(m.live)) {
-		if n := m.live[path]; m.durable[path] == n || rng.IntN(2) == 0 {
-			keep(path, n)
-		} else {
-			keep(path, m.durable[path])
+	names, older := slices.Sorted(maps.Keys(m.live)), slices.Sorted(maps.Keys(m.durable))
+	was := map[*inode]bool{}
+	for _, path := range older {
+		was[m.durable[path]] = m.live[path] != m.durable[path]
+	}
+	moved := map[*inode]bool{} // whether a file that was renamed has its new name
+	for _, path := range names {
+		if n := m.live[path]; m.durable[path] != n && was[n] {
+			moved[n] = rng.IntN(2) == 0
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(m.durable)) {
-		if m.live[path] == nil && rng.IntN(2) == 0 {
-			keep(path, m.durable[path])
+	keepOld := func(path string) {
+		if n := m.durable[path]; !moved[n] {
+			keep(path, n)
+		}
+	}
+	for _, path := range names {
+		n := m.live[path]
+		isNew, renamed := moved[n]
+		switch {
+		case m.durable[path] == n, isNew, !renamed && rng.IntN(2) == 0:
+			keep(path, n)
+		default:
+			keepOld(path)
+		}
+	}
+	for _, path := range older {
+		if _, renamed := moved[m.durable[path]]; m.live[path] == nil && (renamed || rng.IntN(2) == 0) {
+			keepOld(path)
 		}
 	}
 	for path := range after.live { // what is in a lost directory is lost

@@ -89,9 +89,18 @@ func Open(o Options) (*Window, error) {
 }
 
 // Claim implements sinks.Deduper.
-func (w *Window) Claim(id sinks.ID) sinks.Claim {
+func (w *Window) Claim(ids []sinks.ID, claims []sinks.Claim) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for i, id := range ids {
+		claims[i] = w.claim(id)
+	}
+}
+
+func (w *Window) claim(id sinks.ID) sinks.Claim {
+	if id == (sinks.ID{}) {
+		return sinks.First
+	}
 	if w.known.has(id) {
 		return sinks.Known
 	}

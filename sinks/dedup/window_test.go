@@ -63,13 +63,49 @@ func keep(t *testing.T, w *Window, list []sinks.ID) {
 	}
 }
 
+// claim claims one ID.
+func claim(w *Window, x sinks.ID) sinks.Claim {
+	var said [1]sinks.Claim
+	w.Claim([]sinks.ID{x}, said[:])
+	return said[0]
+}
+
+// TestClaimsTogether: of two that claim the same IDs at once, one gets them all.
+func TestClaimsTogether(t *testing.T) {
+	w := open(t, disktest.New(), 1<<16)
+	for n := range uint64(300) {
+		ids := []sinks.ID{id(3*n, spread), {}, id(3*n+1, spread), id(3*n+2, spread)}
+		var said [4][4]sinks.Claim
+		var all sync.WaitGroup
+		for i := range said {
+			all.Go(func() { w.Claim(ids, said[i][:]) })
+		}
+		all.Wait()
+		first := 0
+		for _, s := range said {
+			if s[1] != sinks.First {
+				t.Fatal("a zero ID is taken")
+			}
+			if s[0] != s[2] || s[2] != s[3] {
+				t.Fatalf("the claims of one request are split: %v", s)
+			}
+			if s[0] == sinks.First {
+				first++
+			}
+		}
+		if first != 1 {
+			t.Fatalf("%d are first", first)
+		}
+	}
+}
+
 // TestClaims walks one ID through its life.
 func TestClaims(t *testing.T) {
 	w := open(t, disktest.New(), 16)
 	x := id(1, spread)
 	f := func(want sinks.Claim) {
 		t.Helper()
-		if got := w.Claim(x); got != want {
+		if got := claim(w, x); got != want {
 			t.Fatalf("claim is %d, want %d", got, want)
 		}
 	}
@@ -87,12 +123,12 @@ func TestClaims(t *testing.T) {
 	f(sinks.Known)
 	f(sinks.Known)
 	w.Add(id(2, spread))
-	if w.Claim(id(2, spread)) != sinks.Known {
+	if claim(w, id(2, spread)) != sinks.Known {
 		t.Error("an added ID is not known")
 	}
 	if n := testing.AllocsPerRun(100, func() {
 		x[15]++
-		w.Claim(x)
+		claim(w, x)
 		w.Settle([]sinks.ID{x}, true)
 	}); n != 0 {
 		t.Errorf("a claim costs %v allocations", n)
@@ -110,7 +146,7 @@ func TestTwins(t *testing.T) {
 		for range 8 {
 			all.Go(func() {
 				for {
-					switch w.Claim(x) {
+					switch claim(w, x) {
 					case sinks.First:
 						time.Sleep(time.Duration(rand.Int64N(2)) * 50 * time.Microsecond)
 						ok := first.Add(1) > 2 // the first two attempts fail
@@ -248,7 +284,7 @@ func TestFullDisk(t *testing.T) {
 		})
 		fs.SetShort(failing == "write")
 		for range 3 {
-			err := w.Keep(ids(100, 120))
+			err := w.Keep(ids(100, 107))
 			if failing != "create" && failing != "syncdir" && !errors.Is(err, syscall.ENOSPC) {
 				t.Errorf("failing %s: %v", failing, err)
 			}
@@ -350,10 +386,10 @@ func BenchmarkClaim(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(p *testing.PB) {
 		rng := rand.New(rand.NewPCG(n.Add(1), 0))
-		one := make([]sinks.ID, 1)
+		one, said := make([]sinks.ID, 1), make([]sinks.Claim, 1)
 		for p.Next() {
 			one[0] = id(rng.Uint64(), spread)
-			w.Claim(one[0])
+			w.Claim(one, said)
 			w.Settle(one, true)
 		}
 	})

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"maps"
 	"sync/atomic"
 
@@ -12,6 +13,13 @@ type source struct {
 	name  string
 	bytes atomic.Int64 // of bodies that are not settled
 }
+
+var (
+	errRecovering = errors.New("reading what the last process left")
+	errFull       = errors.New("the journal is full: Kafka must take some of it, or max_bytes be raised")
+	errReserve    = errors.New("the file system has less than reserve_bytes left")
+	errShare      = errors.New("the journal fills, and the source has its share of it waiting")
+)
 
 // badShare is the part of the journal that waiting bad rows may take.
 const badShare = 16
@@ -48,9 +56,14 @@ func (j *Journal) openSource(name string) *source {
 
 // Admit implements sinks.Committer. Below the high-water mark everybody is let
 // in; above it only who has less than a fair share of the journal waiting, so
-// that one source's flood turns away that source; in a full journal, or while
-// the disk refuses, nobody.
+// that one source's flood turns away that source. One share is kept for a source
+// that has nothing waiting, however many there are, so that a flood without
+// company ends there too. In a full journal, or while the disk refuses, nobody
+// is let in.
 func (j *Journal) Admit(source string) error {
+	if !j.recovered.Load() {
+		return &sinks.Error{Reason: sinks.ReasonOverloaded, Err: errRecovering}
+	}
 	if e := j.refusal(source); e != nil {
 		return e
 	}
@@ -62,26 +75,29 @@ func (j *Journal) refusal(source string) *sinks.Error {
 	if j.closing() {
 		return &sinks.Error{Reason: sinks.ReasonClosed}
 	}
+	if err := j.log.Ready(); err != nil {
+		return &sinks.Error{Reason: reason(err), Err: err}
+	}
 	used := j.used.Load()
 	switch {
 	case used >= j.room:
-		return &sinks.Error{Reason: sinks.ReasonOverloaded}
-	case j.free.Load() < j.opt.ReserveBytes, j.log.Ready() != nil:
-		return &sinks.Error{Reason: sinks.ReasonOverloaded}
+		return &sinks.Error{Reason: sinks.ReasonOverloaded, Err: errFull}
+	case j.free.Load() < j.opt.ReserveBytes:
+		return &sinks.Error{Reason: sinks.ReasonDiskFull, Err: errReserve}
 	case used < j.highWater || source == "":
 		return nil
 	}
-	all, own, active := *j.sources.Load(), int64(0), int64(1)
+	all, own, shares := *j.sources.Load(), int64(0), int64(2)
 	for name, s := range all {
 		switch waiting := s.bytes.Load(); {
 		case name == source:
 			own = waiting
 		case waiting > 0:
-			active++
+			shares++
 		}
 	}
-	if own >= j.room/active {
-		return &sinks.Error{Reason: sinks.ReasonOverloaded}
+	if own >= j.room/shares {
+		return &sinks.Error{Reason: sinks.ReasonOverloaded, Err: errShare}
 	}
 	return nil
 }

@@ -12,7 +12,8 @@ import (
 
 // poison ends the journey of the record at the head of hand, which the log
 // downstream refuses for good: a payload-free bad row takes its place. Both are
-// noted in one group, so that there is one row for each such record.
+// written as one, so that there is one row for each such record, and durable
+// before the record's segment can be released.
 func (w *worker) poison(r sinks.Reason) sinks.Reason {
 	j, it := w.lane.j, &w.hand[0]
 	w.batch = append(w.batch[:0], w.owed...)
@@ -25,7 +26,7 @@ func (w *worker) poison(r sinks.Reason) sinks.Reason {
 	}
 	w.entry = w.settled(w.entry[:0], causePoison, 0, w.hand[:1])
 	w.batch = append(w.batch, w.entry)
-	if err := j.log.Note(w.batch...); err != nil {
+	if err := j.log.Append(w.batch...); err != nil {
 		return reason(err)
 	}
 	w.owed = nil

@@ -27,8 +27,9 @@ func (f *null) Plan(context.Context, sinks.Lane, int) ([]byte, error) {
 	return binary.LittleEndian.AppendUint64(nil, f.next.Add(1)), nil
 }
 
-func (f *null) Send(context.Context, sinks.Lane, []byte, []sinks.Parcel, bool) (sinks.Sent, error) {
-	return sinks.Sent{}, nil
+func (f *null) Send(_ context.Context, _ sinks.Lane, _ []byte, load sinks.Load, _ bool) (sinks.Sent, error) {
+	_, err := load()
+	return sinks.Sent{}, err
 }
 func (f *null) Ready() error { return nil }
 func (f *null) Close() error { return nil }
@@ -95,9 +96,10 @@ type gated struct {
 	open chan struct{}
 }
 
-func (g *gated) Send(ctx context.Context, _ sinks.Lane, _ []byte, _ []sinks.Parcel, _ bool) (sinks.Sent, error) {
+func (g *gated) Send(ctx context.Context, _ sinks.Lane, _ []byte, load sinks.Load, _ bool) (sinks.Sent, error) {
 	<-g.open
-	return sinks.Sent{}, nil
+	_, err := load()
+	return sinks.Sent{}, err
 }
 
 // BenchmarkDrain forwards a backlog of events to nowhere.

@@ -32,6 +32,7 @@ type broker struct {
 	drop       float64 // chance that a request is lost before storing
 	doubtful   bool    // what is looked for cannot be found out
 	poison     string  // a record with this in it is refused
+	stuck      string  // a topic that acknowledges nothing
 	maxRequest int     // bytes of bodies; 0: no limit
 	sendTime   time.Duration
 
@@ -165,7 +166,7 @@ func (c *client) Plan(ctx context.Context, l sinks.Lane, n int) ([]byte, error) 
 	return binary.LittleEndian.AppendUint32(plan, uint32(n)), nil
 }
 
-func (c *client) Send(ctx context.Context, l sinks.Lane, plan []byte, parcels []sinks.Parcel, again bool) (sinks.Sent, error) {
+func (c *client) Send(ctx context.Context, l sinks.Lane, plan []byte, load sinks.Load, again bool) (sinks.Sent, error) {
 	b := c.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -191,8 +192,18 @@ func (c *client) Send(ctx context.Context, l sinks.Lane, plan []byte, parcels []
 	if r, down := b.down[l]; down {
 		return sinks.Sent{}, fail(r)
 	}
-	if b.rng.Float64() < b.drop {
+	if b.rng.Float64() < b.drop || l.Topic == b.stuck && b.rng.IntN(2) == 0 {
 		return sinks.Sent{}, fail(sinks.ReasonTimeout)
+	}
+	if l.Partition >= b.counts[l.Topic] {
+		if again {
+			return sinks.Sent{}, fail(sinks.ReasonDoubtful)
+		}
+		return sinks.Sent{}, fail(sinks.ReasonUnplaced)
+	}
+	parcels, err := load()
+	if err != nil {
+		return sinks.Sent{}, err
 	}
 	pid := binary.LittleEndian.Uint64(plan)
 	base, n := binary.LittleEndian.Uint32(plan[8:]), binary.LittleEndian.Uint32(plan[12:])
@@ -214,7 +225,7 @@ func (c *client) Send(ctx context.Context, l sinks.Lane, plan []byte, parcels []
 		if pid == c.pid[l] {
 			c.next[l] = base + n
 		}
-		if b.rng.Float64() < b.lose {
+		if b.rng.Float64() < b.lose || l.Topic == b.stuck {
 			return sinks.Sent{}, fail(sinks.ReasonTimeout)
 		}
 	}

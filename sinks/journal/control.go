@@ -30,6 +30,7 @@ const (
 	causeAcked    cause = iota // stored downstream
 	causeWithheld              // left out: its subject forbids it
 	causePoison                // refused for good
+	causeSummed                // one of these: all that is settled of a segment
 )
 
 // A share is what one source has among some records, within one segment.
@@ -180,6 +181,30 @@ func parseVoid(payload []byte) (uint64, error) {
 	f := fields{rest: payload[1:]}
 	id := f.word()
 	return id, f.end()
+}
+
+// A horizon ends all plans with lower ids, settled or void, but for some.
+type horizon struct {
+	below uint64
+	open  []uint64
+}
+
+func (h *horizon) append(dst []byte) []byte {
+	dst = binary.LittleEndian.AppendUint64(append(dst, byte(kindHorizon)), h.below)
+	dst = binary.AppendUvarint(dst, uint64(len(h.open)))
+	for _, id := range h.open {
+		dst = binary.LittleEndian.AppendUint64(dst, id)
+	}
+	return dst
+}
+
+func (h *horizon) parse(payload []byte) error {
+	f := fields{rest: payload[1:]}
+	h.below, h.open = f.word(), h.open[:0]
+	for n := f.uvarint(); n > 0 && !f.bad; n-- {
+		h.open = append(h.open, f.word())
+	}
+	return f.end()
 }
 
 func (f *fields) end() error {

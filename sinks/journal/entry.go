@@ -15,6 +15,7 @@ const (
 	kindPlan    kind = 2
 	kindSettled kind = 3
 	kindVoid    kind = 4
+	kindHorizon kind = 5
 )
 
 // Flags of an event entry.

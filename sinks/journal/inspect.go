@@ -18,7 +18,7 @@ import (
 type Item struct {
 	Segment uint64
 	Index   uint32
-	Kind    string // event, plan, settled, void
+	Kind    string // event, plan, settled, void, horizon
 	Bytes   int    // of the entry
 
 	// Of an event.
@@ -29,10 +29,10 @@ type Item struct {
 	Records []ItemRecord
 
 	// Of what forwarding wrote down.
-	Plan   uint64     // 0: none
+	Plan   uint64     // 0: none; of a horizon the first that it does not end
 	Lane   sinks.Lane // of a plan; of a settlement the topic alone
-	Number int        // of records it names
-	Cause  string     // of a settlement: stored, withheld, refused
+	Number int        // of records it names, or of plans a horizon leaves open
+	Cause  string     // of a settlement: stored, withheld, refused, summed
 }
 
 // An ItemRecord is one record of an Item.
@@ -52,7 +52,7 @@ type Totals struct {
 	Unreadable                         int   // entries that are whole and mean nothing
 }
 
-var causes = map[cause]string{causeAcked: "stored", causeWithheld: "withheld", causePoison: "refused"}
+var causes = map[cause]string{causeAcked: "stored", causeWithheld: "withheld", causePoison: "refused", causeSummed: "summed"}
 
 // Inspect reads the journal in a directory and calls f for each of its entries,
 // in order. It changes nothing there, and the process that has the journal open
@@ -110,6 +110,7 @@ type viewer struct {
 	event   event
 	plan    plan
 	settled settled
+	horizon horizon
 	record  sinks.Record
 }
 
@@ -173,6 +174,11 @@ func (v *viewer) view(e *wal.Entry) error {
 		it.Kind = "void"
 		var err error
 		it.Plan, err = parseVoid(e.Payload)
+		return err
+	case kindHorizon:
+		it.Kind = "horizon"
+		err := v.horizon.parse(e.Payload)
+		it.Plan, it.Number = v.horizon.below, len(v.horizon.open)
 		return err
 	}
 	return errEntry

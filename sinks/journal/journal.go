@@ -1,7 +1,7 @@
 // Package journal keeps what was accepted until it is downstream: a Committer
 // over a log on disk (package wal), a Forwarder's client on the other side.
 //
-// An entry of the log is one of four; integers are little endian, `text` is a
+// An entry of the log is one of five; integers are little endian, `text` is a
 // uvarint length and bytes, `varint` is zigzag.
 //
 //	event    1, flags, instant ms (8), [id (16)], [ticket (8)], source text, [judged], records (1), (record)…
@@ -10,8 +10,10 @@
 //	  record   topic length (1), topic, body length (4), body as sinks.AppendBody writes it
 //	plan     2, id (8), instant ms (8), topic text, partition varint, forwarder's bytes text, load
 //	settled  3, cause (1), plan id (8) or 0, topic text, load
-//	  cause    0 stored downstream, 1 left out as withheld, 2 refused for good
+//	  cause    0 stored downstream, 1 left out as withheld, 2 refused for good,
+//	           3 one of these: all that is settled of a segment, and no shares
 //	void     4, plan id (8)
+//	horizon  5, plan id (8), plans uvarint, (plan id (8))…: every plan with a lower id has ended, but for these
 //	  load     shares uvarint, (segment uvarint, source text, records uvarint, bytes uvarint)…, refs uvarint, (ref)…
 //	  ref      uvarint: bit 0 absolute, bits 1-6 record in its entry, above entry; if absolute, segment varint
 //
@@ -21,6 +23,10 @@
 // it settled. A plan that is neither settled nor void when a process starts is
 // uncertain: it is repeated as it was, before anything else of its lane. A
 // segment whose records are all settled is released, oldest first.
+//
+// A record that cannot be delivered keeps its segment, but not those after it:
+// once several of these are settled, what they say of the segments that stay is
+// written down anew, as one settled entry for each and a horizon, and they go.
 //
 // A lane that fails while others succeed must not fill the window that all
 // share. It is left: its queue is dropped, the main scan passes over its records,
@@ -70,16 +76,18 @@ type Journal struct {
 	opening   sync.Mutex // held to add a source
 	tickets   tickets
 	plans     atomic.Uint64 // the last plan's id
+	recovered atomic.Bool   // what earlier processes left is known
 
 	mu        sync.Mutex // guards what follows, and what lanes and segments say of themselves
 	segments  segments
 	topics    map[string]*topic
 	lanes     []*lane
-	main      position  // of the entry the main scan dealt with last
-	lastEvent uint64    // the segment in which that scan saw an event last
-	caughtUp  bool      // the main scan waits at the log's end
-	window    int64     // bytes held in memory
-	succeeded time.Time // when any lane settled something last
+	main      position          // of the entry the main scan dealt with last
+	open      map[uint64]uint64 // plans neither settled nor void; where the main scan saw each
+	lastEvent uint64            // the segment in which that scan saw an event last
+	caughtUp  bool              // the main scan waits at the log's end
+	window    int64             // bytes held in memory
+	succeeded time.Time         // when any lane settled something last
 
 	mainRoom, backRoom chan struct{} // tell the scans that the window has changed
 	back               chan struct{} // tells the back scan that a lane may return
@@ -98,9 +106,9 @@ type Journal struct {
 
 var _ sinks.Committer = (*Journal)(nil)
 
-// Open opens the journal in opt.Dir. Batches can be committed at once; what an
-// earlier process left is read in the background, and forwarding begins after
-// that.
+// Open opens the journal in opt.Dir. What an earlier process left is read in the
+// background: until then nobody is admitted, because a repeated event could not
+// be told yet. Forwarding begins after that.
 func Open(opt Options) (*Journal, error) {
 	opt.EnsureDefaults()
 	if err := opt.Validate(); err != nil {
@@ -110,7 +118,7 @@ func Open(opt Options) (*Journal, error) {
 		opt: opt, fwd: opt.Forwarder, m: newInstruments(),
 		room:    opt.MaxBytes - opt.MaxBytes/headroom,
 		tickets: tickets{by: map[uint64]*waiter{}},
-		topics:  map[string]*topic{},
+		topics:  map[string]*topic{}, open: map[uint64]uint64{},
 
 		mainRoom: make(chan struct{}, 1), backRoom: make(chan struct{}, 1),
 		back: make(chan struct{}, 1), keep: make(chan struct{}, 1),
@@ -158,28 +166,15 @@ func (j *Journal) start() {
 	j.scanMain()
 }
 
-// Ready implements sinks.Committer. A log downstream that cannot be reached is
-// what a journal is for, so it does not count; one that refuses this client for
-// a reason that only its owner can mend does.
+// Ready implements sinks.Committer. A log downstream that cannot be reached, or
+// refuses some records, is what a journal is for and does not count: whoever asks
+// the forwarder is told.
 func (j *Journal) Ready() error {
-	if j.closing() {
-		return &sinks.Error{Reason: sinks.ReasonClosed}
+	if e := j.refusal(""); e != nil {
+		return e
 	}
-	if err := j.log.Ready(); err != nil {
-		return &sinks.Error{Reason: reason(err), Err: err}
-	}
-	if j.free.Load() < j.opt.ReserveBytes {
-		return &sinks.Error{Reason: sinks.ReasonDiskFull}
-	}
-	if j.used.Load() >= j.room {
-		return &sinks.Error{Reason: sinks.ReasonOverloaded}
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, l := range j.lanes {
-		if !l.failing.IsZero() && l.reason.Class() == sinks.Fatal {
-			return &sinks.Error{Reason: l.reason}
-		}
+	if err := j.Admit(""); err != nil {
+		return err
 	}
 	return nil
 }

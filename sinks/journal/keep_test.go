@@ -56,7 +56,7 @@ func TestFairness(t *testing.T) {
 	held := (*j.sources.Load())["flood"].bytes.Load()
 	shut(t, j)
 
-	opt.Forwarder = b.client()
+	opt.Forwarder, opt.HighWater = b.client(), 0.45 // it ended at the mark
 	j = open(t, opt)
 	eventually(t, "the accounts are recovered", func() bool { return j.records.Load() == int64(i-1) })
 	if got := j.source("flood").bytes.Load(); got != held {
@@ -84,6 +84,96 @@ func TestFairness(t *testing.T) {
 	eventually(t, "everybody is admitted", func() bool { return j.Admit("flood") == nil && j.Ready() == nil })
 }
 
+// TestLoneFlood: a flood without company is turned away while there is room for
+// others.
+func TestLoneFlood(t *testing.T) {
+	b := newBroker(1, map[string]int32{"events": 1})
+	b.allDown = true
+	opt := quick(memory(), b.client())
+	opt.MaxBytes, opt.HighWater = 1<<20, 0.8
+	j := open(t, opt)
+	var err error
+	for i := 0; err == nil && i < 2000; i++ {
+		batch := single("flood", "k", i, "events")
+		batch.Records[0].Value = make([]byte, 1000)
+		err = j.Commit(context.Background(), batch)
+	}
+	if !errors.Is(err, errShare) || j.used.Load() > j.room*85/100 {
+		t.Fatalf("at %d of %d: %v", j.used.Load(), j.room, err)
+	}
+	for i, source := range []string{"quiet", "other"} {
+		if err := j.Commit(context.Background(), single(source, "q", i, "events")); err != nil {
+			t.Errorf("%s is turned away: %v", source, err)
+		}
+	}
+}
+
+// TestPinned: one record that cannot be delivered does not keep what comes after
+// it, in this process or the next, and what it says of the accounts is true.
+func TestPinned(t *testing.T) {
+	b := newBroker(1, map[string]int32{"events": 3})
+	fs := memory()
+	opt := quick(fs, b.client())
+	opt.MaxBytes = 1 << 20
+	retired := map[sinks.ID]int{}
+	opt.Retire = func(ids []sinks.ID) error {
+		for _, id := range ids {
+			retired[id]++
+		}
+		return nil
+	}
+	j := open(t, opt)
+	commit(t, j, single("web", "pin", 0, "missing", "events"))
+	held := int64(0)
+	for life := range 3 {
+		for i := range 1500 {
+			batch := single("web", "k", 1500*life+i, "events")
+			batch.Records[0].Value = make([]byte, 1000)
+			for j.Commit(context.Background(), batch) != nil { // the broker is behind
+				time.Sleep(time.Millisecond)
+			}
+		}
+		eventually(t, "all others are settled", func() bool { return j.records.Load() == 1 })
+		eventually(t, "few segments", func() bool { return j.log.Usage().Segments <= 5 })
+		// The back scan may have read an entry just before its segment went.
+		gone := j.log.First() + 1
+		if j.log.Holds(gone) {
+			t.Fatalf("segment %d is still there", gone)
+		}
+		settled, _ := appendEvent(nil, &sinks.Event{}, []sinks.Record{record("events", "k", 0)}, 1, 0, false)
+		j.mu.Lock()
+		j.distribute(&wal.Entry{Segment: gone, Payload: settled}, position{seg: gone}, false)
+		if slices.ContainsFunc(j.segments.list, func(g *segment) bool { return g.number == gone }) {
+			t.Error("a record of a segment that is gone is sent again")
+		}
+		j.mu.Unlock()
+		if got := j.source("web").bytes.Load(); life > 0 && got != held {
+			t.Errorf("%d bytes wait, want %d", got, held)
+		} else {
+			held = got
+		}
+		shut(t, j)
+		opt.Forwarder = b.client()
+		j = open(t, opt)
+		eventually(t, "the accounts are recovered", j.recovered.Load)
+		if got := j.source("web").bytes.Load(); got != held {
+			t.Errorf("%d bytes wait after a restart, want %d", got, held)
+		}
+	}
+	b.with(func() { b.counts["missing"] = 1 })
+	empty(t, j)
+	if n := b.count(); n != 4502 {
+		t.Errorf("%d records stored, want 4502", n)
+	}
+	eventually(t, "released", func() bool { return j.log.Usage().Segments == 1 })
+	shut(t, j)
+	for id, n := range retired {
+		if n != 1 {
+			t.Errorf("%s is retired %d times", id[:], n)
+		}
+	}
+}
+
 // TestDiskFull: a full disk refuses commits and readiness, loses nothing, lets
 // the journal drain, and takes commits again by itself.
 func TestDiskFull(t *testing.T) {
@@ -106,7 +196,7 @@ func TestDiskFull(t *testing.T) {
 	if err := j.Ready(); err == nil {
 		t.Error("ready")
 	}
-	if err := j.Admit("web"); sinks.ReasonOf(err) != sinks.ReasonOverloaded {
+	if err := j.Admit("web"); sinks.ReasonOf(err) != sinks.ReasonDiskFull {
 		t.Errorf("admitted: %v", err)
 	}
 	b.with(b.mend)
@@ -133,7 +223,7 @@ func TestDiskFails(t *testing.T) {
 	if err := j.Commit(context.Background(), single("web", "ada", 1, "events")); sinks.ReasonOf(err) != sinks.ReasonIO {
 		t.Errorf("committed: %v", err)
 	}
-	if err := j.Admit("web"); sinks.ReasonOf(err) != sinks.ReasonOverloaded {
+	if err := j.Admit("web"); sinks.ReasonOf(err) != sinks.ReasonIO {
 		t.Errorf("admitted: %v", err)
 	}
 	if err := j.Ready(); sinks.ReasonOf(err) != sinks.ReasonIO {
@@ -159,6 +249,7 @@ func TestClose(t *testing.T) {
 	for i := range 500 {
 		commit(t, j, single("web", "ada", i, "events"))
 	}
+	eventually(t, "something is sent", func() bool { return b.count() > 0 })
 	shut(t, j)
 	sent := b.count()
 	if sent == 0 || sent == 500 {
@@ -249,15 +340,17 @@ func TestIDs(t *testing.T) {
 	if len(retired) < 500 {
 		t.Errorf("%d retired", len(retired))
 	}
-	if !slices.IsSortedFunc(recovered, func(a, b sinks.ID) int { return len(trim(a)) - len(trim(b)) }) {
-		t.Error("not recovered in order")
-	}
-	if j.m.retireFails.Get() != 0 && failures == 0 {
-		t.Error("counts failures there were none of")
+	if last := len(recovered) - 1; last < 0 || recovered[last] != eventID("ada", 999) || !slices.IsSortedFunc(recovered, byNumber) {
+		t.Errorf("%d recovered, not in order up to the last", len(recovered))
 	}
 }
 
-func trim(id sinks.ID) string { return strings.TrimRight(string(id[:]), "\x00") }
+func byNumber(a, b sinks.ID) int {
+	var n, m int
+	fmt.Sscanf(string(a[:]), "ada-%d", &n)
+	fmt.Sscanf(string(b[:]), "ada-%d", &m)
+	return n - m
+}
 
 // TestIdleIsEmptied: what is delivered does not stay on disk until a segment is
 // full.
@@ -269,7 +362,11 @@ func TestIdleIsEmptied(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	opt.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
 	j := open(t, opt)
-	batch := single("web", "ada", 1, "events")
+	for i := 0; j.log.First() == j.log.Boot(); i++ { // the first segment is left as soon as a spare one is ready
+		commit(t, j, single("web", "ada", i, "events"))
+		time.Sleep(time.Millisecond)
+	}
+	batch := single("web", "ada", 9999, "events")
 	batch.Records[0].Value = []byte(`"canary"`)
 	commit(t, j, batch)
 	empty(t, j)
@@ -284,10 +381,13 @@ func TestIdleIsEmptied(t *testing.T) {
 		}
 		return true
 	})
-	before := j.log.Boot()
+	before := j.log.First()
+	mu.Lock()
+	now = now.Add(time.Hour)
+	mu.Unlock()
 	time.Sleep(50 * time.Millisecond)
-	if first := j.log.First(); first > before+2 {
-		t.Errorf("an idle journal is at segment %d, and began with %d", first, before)
+	if first := j.log.First(); first > before+1 {
+		t.Errorf("an idle journal went from segment %d to %d", before, first)
 	}
 }
 

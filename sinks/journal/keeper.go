@@ -13,20 +13,23 @@ import (
 // so that what is delivered does not linger on disk.
 const rotateAfter = time.Minute
 
-// keeper releases segments whose records are all settled, oldest first, and
-// keeps the counts true.
+// keeper releases segments whose records are all settled and keeps the counts
+// true.
 func (j *Journal) keeper() {
 	tick := time.NewTicker(j.opt.keepEvery)
 	defer tick.Stop()
-	before := int64(-1)
+	before, still := int64(-1), 0
 	for {
 		idle := false
 		select {
 		case <-j.keep:
 		case <-tick.C:
 			j.measure()
-			idle = j.used.Load() == before
+			if still++; j.used.Load() != before {
+				still = 0
+			}
 			before = j.used.Load()
+			idle = still > 5
 		case <-j.stop:
 			return
 		}
@@ -62,17 +65,22 @@ func (j *Journal) tidy(idle bool) bool {
 		limit, stale = j.segments.boot, false // nothing was written since the start
 	}
 	j.mu.Unlock()
-	if first := j.log.First(); limit > first {
-		for number := first; number < limit; number++ {
-			if !j.retire(number) {
-				return false
-			}
+	for number := j.log.First(); number < limit; {
+		if !j.retire(number) {
+			return false
 		}
-		j.log.Release(limit)
+		j.log.Release(number + 1)
 		j.used.Store(j.log.Usage().Bytes)
 		j.mu.Lock()
-		j.segments.forget(limit)
+		j.segments.forget(number + 1)
 		j.mu.Unlock()
+		before := number
+		if number = j.log.First(); number <= before {
+			break
+		}
+	}
+	if !j.compact() {
+		return false
 	}
 	if u := j.log.Usage(); stale && u.Segments == 1 && j.opt.Now().Sub(u.Oldest) > rotateAfter {
 		j.log.Rotate()

@@ -69,6 +69,7 @@ type lane struct {
 	since   int64    // left: that record's instant
 	queue   []item   // in the order of the log, but for records without a key
 	head    int      // of the queue: what is before it is gone
+	highest position // of the queue
 	bytes   int      // of the queue's bodies
 	hand    int      // records the goroutine has in hand
 	oldest  int64    // instant of the first of these
@@ -141,9 +142,7 @@ func (l *lane) queued() int { return len(l.queue) - l.head }
 
 // disordered reports whether a record may not join the queue because one that
 // comes after it is there.
-func (l *lane) disordered(at position) bool {
-	return l.queued() > 0 && at.before(l.queue[len(l.queue)-1].position())
-}
+func (l *lane) disordered(at position) bool { return l.queued() > 0 && at.before(l.highest) }
 
 // hold copies what an item points to, so that it outlives the scan.
 func (l *lane) hold(it item) item {
@@ -157,8 +156,11 @@ func (l *lane) hold(it item) item {
 // enqueue puts a held record at the queue's end.
 func (l *lane) enqueue(it item) {
 	if l.queued() == 0 {
-		l.begun = time.Now()
+		l.begun, l.highest = time.Now(), position{}
 		poke(l.wake)
+	}
+	if at := it.position(); l.highest.before(at) {
+		l.highest = at
 	}
 	if l.head > 0 && len(l.queue) == cap(l.queue) {
 		n := copy(l.queue, l.queue[l.head:])
@@ -304,14 +306,16 @@ func (l *lane) mend() {
 }
 
 // settle ends the journey of records. So many are left in the goroutine's hand,
-// the first of them of that instant; stored tells whether the log downstream
-// answered.
-func (l *lane) settle(items []item, hand int, oldest int64, stored bool) {
+// the first of them of that instant; plan is what carried them, 0 for none; stored
+// tells whether the log downstream answered.
+func (l *lane) settle(items []item, plan uint64, hand int, oldest int64, stored bool) {
 	j := l.j
 	j.records.Add(-int64(len(items)))
 	j.mu.Lock()
+	delete(j.open, plan)
 	for i := range items {
 		it := &items[i]
+		it.seg.settled.set(it.idx, it.rec)
 		it.src.bytes.Add(-int64(len(it.body)))
 		if l.topic.bad {
 			j.bad.Add(-int64(len(it.body)))
@@ -377,8 +381,8 @@ func (l *lane) unpark() sinks.Reason {
 			return sinks.ReasonUnavailable // what it has left comes first
 		case key != nil && to.disordered(it.position()):
 			to.leave()
-			poke(j.back)
-			return sinks.ReasonUnavailable
+			l.leave()
+			return sinks.ReasonUnavailable // both return, and all is read again
 		}
 		to.enqueue(*it)
 		l.bytes -= len(it.body)

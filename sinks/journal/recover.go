@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"io"
+	"maps"
 	"slices"
 
 	"assent/wal"
@@ -10,14 +11,31 @@ import (
 
 // A recovery is what a pass over the recovered segments finds.
 type recovery struct {
-	j       *Journal
-	shares  map[string]int64 // open bytes by source
-	bad     int64            // open bytes of bad rows
-	records int64            // open
-	open    map[uint64]*plan // neither settled nor void
-	order   []uint64         // of plans, as they were made
-	event   event
-	settled settled
+	j        *Journal
+	accounts map[uint64]*account // by segment
+	summed   map[uint64]bool     // segments whose account has to be taken again
+	open     map[uint64]*plan    // neither settled nor void
+	order    []uint64            // of plans, as they were made
+	event    event
+	settled  settled
+	horizon  horizon
+}
+
+// An account is what is open of a segment.
+type account struct {
+	shares  map[string]int64 // bytes by source
+	bad     int64            // bytes of bad rows
+	records int64
+}
+
+// account returns the account of a segment.
+func (r *recovery) account(number uint64) *account {
+	a := r.accounts[number]
+	if a == nil {
+		a = &account{shares: map[string]int64{}}
+		r.accounts[number] = a
+	}
+	return a
 }
 
 // recover learns from the recovered segments what is settled and what is
@@ -25,18 +43,55 @@ type recovery struct {
 // false when the journal closes. The memory it takes is a bit per record and what
 // was being sent.
 func (j *Journal) recover() bool {
-	r := &recovery{j: j, shares: map[string]int64{}, open: map[uint64]*plan{}}
+	r := &recovery{j: j, accounts: map[uint64]*account{}, summed: map[uint64]bool{}, open: map[uint64]*plan{}}
 	if !j.each(j.log.First(), r.read) {
 		return false
 	}
 	r.settleReleased()
-	for source, bytes := range r.shares {
-		j.source(source).bytes.Add(max(0, bytes)) // damage may have eaten what was settled
+	for number := range r.summed {
+		if !r.recount(number) {
+			return false
+		}
 	}
-	j.bad.Add(max(0, r.bad))
-	j.records.Add(max(0, r.records))
-	j.m.recovered.Add(int(max(0, r.records)))
+	r.balance()
+	j.recovered.Store(true)
 	return r.resume()
+}
+
+// recount takes the account of a segment from its records: some of the entries
+// that settled them are gone.
+func (r *recovery) recount(number uint64) bool {
+	delete(r.accounts, number)
+	r.j.mu.Lock()
+	done := &r.j.segments.get(number).settled // nobody else changes it yet
+	r.j.mu.Unlock()
+	return r.j.each(number, func(e *wal.Entry) bool {
+		if e.Segment != number {
+			return false
+		}
+		if r.event.parse(e.Payload) == nil {
+			r.count(number, func(rec uint8) bool { return !done.has(e.Index, rec) })
+		}
+		return true
+	})
+}
+
+// balance adds up the accounts. Damage may have eaten what was settled.
+func (r *recovery) balance() {
+	j, all := r.j, &account{shares: map[string]int64{}}
+	for _, a := range r.accounts {
+		for source, bytes := range a.shares {
+			all.shares[source] += bytes
+		}
+		all.bad += a.bad
+		all.records += a.records
+	}
+	for source, bytes := range all.shares {
+		j.source(source).bytes.Add(max(0, bytes))
+	}
+	j.bad.Add(max(0, all.bad))
+	j.records.Add(max(0, all.records))
+	j.m.recovered.Add(int(max(0, all.records)))
 }
 
 // each calls f for every entry of the recovered segments from one on, until it
@@ -71,7 +126,7 @@ func (r *recovery) read(e *wal.Entry) bool {
 	if len(e.Payload) > 0 {
 		switch kind(e.Payload[0]) {
 		case kindEvent:
-			err = r.readEvent(e.Payload)
+			err = r.readEvent(e)
 		case kindPlan:
 			p := new(plan)
 			if err = p.parse(e.Payload); err == nil {
@@ -81,12 +136,18 @@ func (r *recovery) read(e *wal.Entry) bool {
 		case kindSettled:
 			if err = r.settled.parse(e.Payload); err == nil {
 				delete(r.open, r.settled.plan)
-				r.settle(&r.settled.load, r.settled.topic)
+				r.settle(&r.settled.load, r.settled.cause, r.settled.topic)
 			}
 		case kindVoid:
 			var id uint64
 			if id, err = parseVoid(e.Payload); err == nil {
 				delete(r.open, id)
+			}
+		case kindHorizon:
+			if err = r.horizon.parse(e.Payload); err == nil {
+				maps.DeleteFunc(r.open, func(id uint64, _ *plan) bool {
+					return id < r.horizon.below && !slices.Contains(r.horizon.open, id)
+				})
 			}
 		}
 	}
@@ -96,49 +157,63 @@ func (r *recovery) read(e *wal.Entry) bool {
 	return true
 }
 
-func (r *recovery) readEvent(payload []byte) error {
-	ev := &r.event
-	if err := ev.parse(payload); err != nil {
+func (r *recovery) readEvent(e *wal.Entry) error {
+	if err := r.event.parse(e.Payload); err != nil {
 		return err
 	}
-	if ev.flags&flagID != 0 {
-		r.j.opt.Recovered(ev.id)
+	if r.event.flags&flagID != 0 {
+		r.j.opt.Recovered(r.event.id)
 	}
+	return r.count(e.Segment, func(uint8) bool { return true })
+}
+
+// count adds those records of the event that count to the account of its segment.
+func (r *recovery) count(number uint64, counts func(rec uint8) bool) error {
+	ev, a := &r.event, r.account(number)
 	bytes := int64(0)
-	for range ev.records {
+	for rec := range ev.records {
 		topic, body, err := ev.next()
 		if err != nil {
 			return err
 		}
+		if !counts(uint8(rec)) {
+			continue
+		}
 		bytes += int64(len(body))
 		if string(topic) == r.j.opt.BadTopic {
-			r.bad += int64(len(body))
+			a.bad += int64(len(body))
 		}
-		r.records++
+		a.records++
 	}
-	r.shares[string(ev.source)] += bytes
+	a.shares[string(ev.source)] += bytes
 	return nil
 }
 
-// settle marks records. Those of released segments are known to be settled.
-func (r *recovery) settle(l *load, topic string) {
+// settle marks records. Those of released segments are known to be settled. A sum
+// makes known what entries may have said that were in such a segment.
+func (r *recovery) settle(l *load, c cause, topic string) {
 	j := r.j
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	first := j.log.First()
 	for _, ref := range l.refs {
-		if ref.seg >= first && ref.seg < j.segments.boot {
-			j.segments.get(ref.seg).taken.set(ref.idx, ref.rec)
+		if ref.seg < j.segments.boot && j.log.Holds(ref.seg) {
+			g := j.segments.get(ref.seg)
+			g.taken.set(ref.idx, ref.rec)
+			g.settled.set(ref.idx, ref.rec)
+			if c == causeSummed {
+				r.summed[ref.seg] = true
+			}
 		}
 	}
 	for _, s := range l.shares {
-		if s.seg < first {
+		if !j.log.Holds(s.seg) {
 			continue
 		}
-		r.shares[s.source] -= s.bytes
-		r.records -= int64(s.records)
+		a := r.account(s.seg)
+		a.shares[s.source] -= s.bytes
+		a.records -= int64(s.records)
 		if topic == j.opt.BadTopic {
-			r.bad -= s.bytes
+			a.bad -= s.bytes
 		}
 	}
 }
@@ -147,11 +222,10 @@ func (r *recovery) settle(l *load, topic string) {
 // released when all its records are settled, and those of a plan are settled
 // together.
 func (r *recovery) settleReleased() {
-	first := r.j.log.First()
 	for id, p := range r.open {
-		if slices.ContainsFunc(p.load.refs, func(x ref) bool { return x.seg < first }) {
+		if slices.ContainsFunc(p.load.refs, func(x ref) bool { return !r.j.log.Holds(x.seg) }) {
 			delete(r.open, id)
-			r.settle(&p.load, p.lane.Topic)
+			r.settle(&p.load, causeAcked, p.lane.Topic)
 		}
 	}
 }
@@ -264,6 +338,7 @@ func (j *Journal) repeat(s *search) {
 		it.seg.taken.set(it.idx, it.rec)
 		it.seg.waiting++
 	}
+	j.open[s.plan.id] = 0
 	s.lane.worker.recover = append(s.lane.worker.recover, uncertain{*s.plan, s.items})
 	s.lane.hand += len(s.items)
 	s.lane.oldest = s.items[0].at

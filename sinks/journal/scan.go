@@ -41,6 +41,11 @@ func (j *Journal) scanMain() {
 		j.caughtUp = false
 		at := position{e.Segment, e.Index}
 		if at.seg != j.main.seg {
+			for n := max(j.main.seg, j.log.First()); n <= at.seg; n++ { // some have no entry
+				if j.log.Holds(n) {
+					j.segments.get(n)
+				}
+			}
 			poke(j.keep)
 		}
 		j.distribute(&e, at, true)
@@ -98,6 +103,11 @@ func (j *Journal) leaveFailing(reachable bool) {
 
 // distribute hands the open records of an entry to their lanes.
 func (j *Journal) distribute(e *wal.Entry, at position, main bool) {
+	if main {
+		j.sawPlan(e)
+	} else if !j.log.Holds(at.seg) {
+		return // all of it is settled, and what was known of it forgotten
+	}
 	if len(e.Payload) == 0 || kind(e.Payload[0]) != kindEvent {
 		return
 	}
@@ -167,13 +177,13 @@ func (j *Journal) hand(t *topic, it *item, main bool) {
 	l.enqueue(l.hold(*it))
 }
 
-// route picks the lane of a record. While records of a topic are parked, later
-// ones join them, so that their order holds.
+// route picks the lane of a record. While records of a topic are parked, those
+// that come after them join them, so that their order holds.
 func (j *Journal) route(t *topic, key []byte, at position, main bool) *lane {
 	if p := t.parked; p != nil {
 		switch {
 		case main && (p.queued() > 0 || p.state != following),
-			p.state == returning && p.queued() > 0,
+			p.queued() > 0 && p.queue[p.head].position().before(at),
 			p.state == left && !at.before(p.from):
 			return p
 		}

@@ -1,6 +1,9 @@
 package journal
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // A segment is what is known of one segment of the log. Guarded by Journal.mu.
 type segment struct {
@@ -8,6 +11,7 @@ type segment struct {
 	old     bool  // an earlier process wrote it
 	waiting int   // records read by the main scan, or for a plan, and not settled
 	taken   marks // records that are settled or in a lane's hands
+	settled marks // records that are settled
 }
 
 // marks is a set of records of a segment, about one bit each: a bitmap over the
@@ -39,6 +43,31 @@ func (m *marks) set(idx uint32, rec uint8) bool {
 }
 
 func (m *marks) clear(idx uint32, rec uint8) { m.planes[rec][idx/64] &^= 1 << (idx % 64) }
+
+// refs lists the records in order.
+func (m *marks) refs(seg uint64) (refs []ref) {
+	words := 0
+	for _, p := range m.planes {
+		words = max(words, len(p))
+	}
+	for w := range words {
+		var some uint64
+		for _, p := range m.planes {
+			if w < len(p) {
+				some |= p[w]
+			}
+		}
+		for ; some != 0; some &= some - 1 {
+			idx := uint32(w*64 + bits.TrailingZeros64(some))
+			for rec := range m.planes {
+				if m.has(idx, uint8(rec)) {
+					refs = append(refs, ref{position{seg, idx}, uint8(rec)})
+				}
+			}
+		}
+	}
+	return refs
+}
 
 // segments are those not released, in order.
 type segments struct {
@@ -88,5 +117,11 @@ func (s *segments) forget(below uint64) {
 		i++
 	}
 	s.list = slices.Delete(s.list, 0, i)
+	s.last = nil
+}
+
+// drop drops what is known of one segment.
+func (s *segments) drop(number uint64) {
+	s.list = slices.DeleteFunc(s.list, func(g *segment) bool { return g.number == number })
 	s.last = nil
 }

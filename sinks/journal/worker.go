@@ -120,6 +120,10 @@ const progress = sinks.Reason(255)
 
 func (w *worker) attempt() sinks.Reason {
 	if w.open.id == 0 {
+		if w.voids > 1 && w.astray() {
+			w.handBack()
+			return progress
+		}
 		if r := w.prepare(); r != progress || w.planned == 0 {
 			return r
 		}
@@ -175,7 +179,7 @@ func (w *worker) prepare() sinks.Reason {
 	}
 	w.open.at, w.open.lane, w.open.bytes = j.now(), l.id, identity
 	w.open.load.list(w.hand[:n])
-	id := j.plans.Add(1)
+	id := j.openPlan()
 	w.open.id = id
 	w.entry = w.open.append(w.entry[:0])
 	w.open.id = 0
@@ -183,6 +187,7 @@ func (w *worker) prepare() sinks.Reason {
 	if err := j.log.Append(w.batch...); err != nil {
 		// A crash may bring it to light nevertheless, when its sequence is another's.
 		w.owed = append(w.owed, appendVoid(nil, id))
+		j.endPlan(id)
 		return reason(err)
 	}
 	w.owed = nil
@@ -222,7 +227,7 @@ func (w *worker) leaveOut(n int) (int, error) {
 	w.suspects = max(0, w.suspects-len(w.gone))
 	w.note(causeWithheld, 0, w.gone)
 	w.lane.j.m.withheld.Add(len(w.gone))
-	w.lane.settle(w.gone, len(w.hand), w.oldest(), false)
+	w.lane.settle(w.gone, 0, len(w.hand), w.oldest(), false)
 	return kept, nil
 }
 
@@ -260,13 +265,13 @@ var nulled = sinks.AppendBody(nil, &sinks.Record{
 })
 
 // dress makes the parcels of the open plan, each judged anew.
-func (w *worker) dress() error {
+func (w *worker) dress() ([]sinks.Parcel, error) {
 	w.parcels, w.fates, w.scratch = w.parcels[:0], w.fates[:0], w.scratch[:0]
 	for i := range w.planned {
 		it := &w.hand[i]
 		verdict, err := w.judge(it)
 		if err != nil {
-			return err
+			return nil, &sinks.Error{Reason: sinks.ReasonUnavailable, Err: err}
 		}
 		body := it.body
 		switch verdict {
@@ -280,18 +285,16 @@ func (w *worker) dress() error {
 		w.fates = append(w.fates, verdict)
 		w.parcels = append(w.parcels, sinks.Parcel{Body: body, Time: it.at})
 	}
-	return nil
+	return w.parcels, nil
 }
 
 // send makes one attempt at the open plan.
 func (w *worker) send() sinks.Reason {
 	l, j := w.lane, w.lane.j
-	if err := w.dress(); err != nil {
-		return sinks.ReasonUnavailable
-	}
 	again := w.tried
 	w.tried = true
-	sent, err := j.fwd.Send(j.sending, l.id, w.open.bytes, w.parcels, again)
+	w.fates = w.fates[:0]
+	sent, err := j.fwd.Send(j.sending, l.id, w.open.bytes, w.dress, again)
 	if err == nil {
 		w.stored(sent)
 		return progress
@@ -320,14 +323,16 @@ func (w *worker) stored(sent sinks.Sent) {
 		m.repeated.Add(n)
 	}
 	now := w.lane.j.now()
-	for i, verdict := range w.fates {
+	for i := range n {
+		m.delivery.Observe((now - w.hand[i].at) * 1e6)
+	}
+	for _, verdict := range w.fates { // none, if it was found stored without a look at it
 		switch verdict {
 		case sinks.Withheld:
 			m.nulled.Inc()
 		case sinks.Reduced:
 			m.reduced.Inc()
 		}
-		m.delivery.Observe((now - w.hand[i].at) * 1e6)
 	}
 	w.note(causeAcked, w.open.id, w.hand[:n])
 	w.suspects = max(0, w.suspects-n)
@@ -340,12 +345,12 @@ func (w *worker) stored(sent sinks.Sent) {
 
 // done settles the first n records of hand and ends their plan.
 func (w *worker) done(n int) {
-	w.open.id, w.planned = 0, 0
 	next := int64(0)
 	if n < len(w.hand) {
 		next = w.hand[n].at
 	}
-	w.lane.settle(w.hand[:n], len(w.hand)-n, next, true)
+	w.lane.settle(w.hand[:n], w.open.id, len(w.hand)-n, next, true)
+	w.open.id, w.planned = 0, 0
 	w.hand = slices.Delete(w.hand, 0, n)
 }
 
@@ -370,8 +375,9 @@ func (w *worker) refused(r sinks.Reason) sinks.Reason {
 // void takes the open plan back.
 func (w *worker) void() {
 	w.entry = appendVoid(w.entry[:0], w.open.id)
-	w.open.id = 0
 	w.owe(w.entry)
+	w.lane.j.endPlan(w.open.id)
+	w.open.id = 0
 }
 
 // note writes down what became of records.

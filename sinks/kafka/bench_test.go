@@ -82,7 +82,7 @@ func BenchmarkSend(b *testing.B) {
 	b.ResetTimer()
 	before := cpu(b)
 	for i := 0; i < b.N; i += len(all) {
-		if _, err := f.Send(b.Context(), l, raw, all, false); err != nil {
+		if _, err := f.Send(b.Context(), l, raw, loaded(all), false); err != nil {
 			b.Fatal(err)
 		}
 	}

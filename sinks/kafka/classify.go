@@ -18,6 +18,7 @@ const (
 	stored               // it is stored
 	lost                 // the broker cannot vouch for the identity: look the batch up
 	refused              // a record of it is not wanted, now or later
+	mistimed             // a record's instant is outside of what the topic takes
 	tooLarge             // it is larger than the topic takes
 )
 
@@ -41,8 +42,10 @@ func fateOf(err error) fate {
 		return lost
 	case kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge:
 		return tooLarge
-	case kafkago.InvalidRecord, kafkago.InvalidTimestamp:
+	case kafkago.InvalidRecord:
 		return refused
+	case kafkago.InvalidTimestamp:
+		return mistimed
 	default:
 		return unknown
 	}

@@ -48,10 +48,20 @@ type conn struct {
 // ask sends one request to the broker at addr and returns the answer. When it
 // returns, nobody reads msg or what it points to any more.
 func (cs *conns) ask(ctx context.Context, addr string, msg protocol.Message) (protocol.Message, error) {
+	return cs.askLate(ctx, addr, func() (protocol.Message, error) { return msg, nil })
+}
+
+// askLate is ask with a request that is made when the connection is there.
+func (cs *conns) askLate(ctx context.Context, addr string, request func() (protocol.Message, error)) (protocol.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, cs.timeout)
 	defer cancel()
 	c, err := cs.take(ctx, addr)
 	if err != nil {
+		return nil, err
+	}
+	msg, err := request()
+	if err != nil {
+		cs.put(addr, c)
 		return nil, err
 	}
 	answer, err := c.roundTrip(ctx, msg)

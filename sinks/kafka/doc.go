@@ -5,7 +5,8 @@
 // that sending it again, by a later process too, stores it once. Brokers forget:
 // they compare the last five batches of a producer only, and drop a producer
 // that was silent for producer.id.expiration.ms. A plan that a broker can no
-// longer vouch for is looked up in the partition instead.
+// longer vouch for is looked up in the partition instead, and a batch that it says
+// was there before is read back: it answers by the sequence alone.
 //
 // A batch, big endian, all of it but the first 21 bytes under the checksum
 // (record batch of message format v2):

@@ -116,7 +116,7 @@ func TestOldPlanIsLookedUp(t *testing.T) {
 			if sent := mustSend(t, f, l, stored, parcels("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
 				t.Errorf("%+v, want a repeat of offset 2", sent)
 			}
-			_, err := f.Send(t.Context(), l, absent, parcels("d", 2), true)
+			_, err := f.Send(t.Context(), l, absent, loaded(parcels("d", 2)), true)
 			wantError(t, err, sinks.ReasonUnplaced)
 			mustSend(t, f, l, absent, parcels("e", 2), false) // never sent: its age does not matter
 			if n := len(b.ReadAll(t, topic)); n != 157 {
@@ -135,7 +135,7 @@ func TestPlanOfTheFutureIsLookedUp(t *testing.T) {
 	l := laneOf(t, f, topic, "k")
 	plan := planFor(t, f, l, 1)
 	now = now.Add(-time.Hour)
-	_, err := f.Send(t.Context(), l, plan, parcels("a", 1), true)
+	_, err := f.Send(t.Context(), l, plan, loaded(parcels("a", 1)), true)
 	wantError(t, err, sinks.ReasonUnplaced)
 }
 
@@ -160,7 +160,7 @@ func TestOutOfOrderIsLookedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.sequence += 10 // as if batches before it had been lost
-	_, err = f.Send(t.Context(), l, p.append(nil), parcels("c", 1), false)
+	_, err = f.Send(t.Context(), l, p.append(nil), loaded(parcels("c", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
 	mustSend(t, f, l, planFor(t, f, l, 1), parcels("c", 1), false)
 	again := planFor(t, f, l, 1)
@@ -183,7 +183,7 @@ func TestLookUpOfWhatIsGoneIsDoubtful(t *testing.T) {
 	}
 	deleteBefore(t, b, topic, 3)
 	now = now.Add(13 * time.Hour)
-	_, err := f.Send(t.Context(), l, plans[0], parcels("a", 2), true)
+	_, err := f.Send(t.Context(), l, plans[0], loaded(parcels("a", 2)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
 	if sent := mustSend(t, f, l, plans[1], parcels("a", 2), true); sent.Offset != 2 {
 		t.Errorf("%+v: the batch of which a part is left is there", sent)
@@ -214,17 +214,37 @@ func TestRefusedForGood(t *testing.T) {
 			all := append(parcels("b", 2), c.bad)
 			plan := planFor(t, f, l, 3)
 			for _, again := range []bool{false, true} {
-				_, err := f.Send(t.Context(), l, plan, all, again)
+				_, err := f.Send(t.Context(), l, plan, loaded(all), again)
 				wantError(t, err, c.want)
 				if strings.Contains(err.Error(), "xxx") || strings.Contains(err.Error(), "keyless") {
 					t.Errorf("%v: holds a record's value", err)
 				}
 			}
 			mustSend(t, f, l, planFor(t, f, l, 2), all[:2], false)
-			_, err := f.Send(t.Context(), l, planFor(t, f, l, 1), all[2:], false)
+			_, err := f.Send(t.Context(), l, planFor(t, f, l, 1), loaded(all[2:]), false)
 			wantError(t, err, c.want)
 			mustSend(t, f, l, planFor(t, f, l, 1), parcels("c", 1), false)
 			wantIDs(t, b, topic, "a-0 b-0 b-1 c-0")
+		})
+	}
+}
+
+// A record whose instant the topic does not take is stored with that of its
+// arrival: its own is in its headers. Nothing of it is anybody's fault.
+func TestMistimed(t *testing.T) {
+	b := kafkatest.Shared(t)
+	for name, by := range map[string]time.Duration{"a clock that runs ahead": 3 * time.Hour, "a long wait": -3 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			topic := topicFor(t, b, 1, "message.timestamp.before.max.ms=3600000", "message.timestamp.after.max.ms=3600000")
+			f := open(t, b, nil)
+			l := laneOf(t, f, topic, "k")
+			all := parcels("a", 2)
+			all[1].Time += by.Milliseconds()
+			plan := planFor(t, f, l, 2)
+			mustSend(t, f, l, plan, all, false)
+			mustSend(t, f, l, plan, all, true)
+			mustSend(t, f, l, planFor(t, f, l, 1), parcels("b", 1), false)
+			wantIDs(t, b, topic, "a-0 a-1 b-0")
 		})
 	}
 }
@@ -288,13 +308,13 @@ func TestUnreadablePlan(t *testing.T) {
 		"empty": nil, "short": good[:len(good)-1], "of another version": append([]byte{9}, good[1:]...), "of another cluster": other.append(nil),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := f.Send(t.Context(), l, plan, parcels("a", 2), true)
+			_, err := f.Send(t.Context(), l, plan, loaded(parcels("a", 2)), true)
 			wantError(t, err, sinks.ReasonDoubtful)
-			_, err = f.Send(t.Context(), l, plan, parcels("a", 2), false)
+			_, err = f.Send(t.Context(), l, plan, loaded(parcels("a", 2)), false)
 			wantError(t, err, sinks.ReasonUnplaced)
 		})
 	}
-	_, err = f.Send(t.Context(), l, good, parcels("a", 1), false)
+	_, err = f.Send(t.Context(), l, good, loaded(parcels("a", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
 	wantIDs(t, b, topic, "")
 }

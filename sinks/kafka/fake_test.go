@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,7 +73,6 @@ func TestAnswers(t *testing.T) {
 		{kerr.MessageTooLarge, sinks.ReasonTooLarge, ok},
 		{kerr.RecordListTooLarge, sinks.ReasonTooLarge, ok},
 		{kerr.InvalidRecord, sinks.ReasonRefused, ok},
-		{kerr.InvalidTimestamp, sinks.ReasonRefused, ok},
 
 		{kerr.DuplicateSequenceNumber, sinks.ReasonUnplaced, ok},
 		{kerr.OutOfOrderSequenceNumber, sinks.ReasonUnplaced, ok},
@@ -94,7 +94,7 @@ func TestAnswers(t *testing.T) {
 				}
 			}
 			handle := c.Fault(fault(kmsg.Produce, f.err))
-			_, err := fw.Send(t.Context(), laneT, planFor(t, fw, laneT, 2), parcels("a", 2), false)
+			_, err := fw.Send(t.Context(), laneT, planFor(t, fw, laneT, 2), loaded(parcels("a", 2)), false)
 			check(err, f.first)
 			if handle.Hits() != 1 {
 				t.Fatal("the fault was not met")
@@ -105,7 +105,7 @@ func TestAnswers(t *testing.T) {
 			plan := planFor(t, fw, laneT, 3)
 			mustSend(t, fw, laneT, plan, parcels("b", 3), false)
 			c.Fault(fault(kmsg.Produce, f.err))
-			_, err = fw.Send(t.Context(), laneT, plan, parcels("b", 3), true)
+			_, err = fw.Send(t.Context(), laneT, plan, loaded(parcels("b", 3)), true)
 			check(err, f.repeat)
 			if f.repeat != ok {
 				mustSend(t, fw, laneT, plan, parcels("b", 3), true)
@@ -135,7 +135,7 @@ func TestAnswerLost(t *testing.T) {
 			}))
 			plan := planFor(t, f, laneT, 2)
 			break_(c)
-			_, err := f.Send(t.Context(), laneT, plan, parcels("a", 2), false)
+			_, err := f.Send(t.Context(), laneT, plan, loaded(parcels("a", 2)), false)
 			if sinks.ClassOf(err) != sinks.Retriable || err == nil {
 				t.Fatalf("%v, want a retriable error", err)
 			}
@@ -200,12 +200,12 @@ func TestLookUpFails(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.ListOffsets, kmsg.Fetch} {
 		c.Fault(fault(kmsg.Produce, kerr.OutOfOrderSequenceNumber))
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.NotLeaderForPartition})
-		_, err := f.Send(t.Context(), laneT, plan, parcels("a", 2), true)
+		_, err := f.Send(t.Context(), laneT, plan, loaded(parcels("a", 2)), true)
 		wantError(t, err, sinks.ReasonUnavailable)
 	}
 	c.DropControl()
 	eventually(t, func() error {
-		sent, err := f.Send(t.Context(), laneT, plan, parcels("a", 2), true)
+		sent, err := f.Send(t.Context(), laneT, plan, loaded(parcels("a", 2)), true)
 		if err == nil && (!sent.Repeated || sent.Offset != 0) {
 			err = fmt.Errorf("%+v, want a repeat of offset 0", sent)
 		}
@@ -240,7 +240,7 @@ func TestProducerIDs(t *testing.T) {
 		t.Errorf("producer ids %d after %d refusals, want one after 3", first, loading.Hits())
 	}
 	c.Fault(fault(kmsg.Produce, kerr.UnknownProducerID))
-	_, err := f.Send(t.Context(), lanes[1], planFor(t, f, lanes[1], 1), parcels("b", 1), false)
+	_, err := f.Send(t.Context(), lanes[1], planFor(t, f, lanes[1], 1), loaded(parcels("b", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
 	second := ids()
 	if second[0] != first[0] || second[1] == first[1] || second[2] != first[2] {
@@ -260,18 +260,39 @@ func TestSequenceUsedTwice(t *testing.T) {
 	c, f := fake(t)
 	plan := planFor(t, f, laneT, 2)
 	mustSend(t, f, laneT, plan, parcels("a", 2), false)
-	used, err := parsePlan(plan)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.Send(t.Context(), laneT, plan, parcels("b", 2), true)
-	wantError(t, err, sinks.ReasonUnplaced)
-	used.low = 2
-	_, err = f.Send(t.Context(), laneT, used.append(nil), parcels("b", 2), false)
+	_, err := f.Send(t.Context(), laneT, plan, loaded(parcels("b", 2)), true)
 	wantError(t, err, sinks.ReasonUnplaced)
 	mustSend(t, f, laneT, planFor(t, f, laneT, 2), parcels("b", 2), false)
-	if n := storedIn(c); n != 4 {
-		t.Errorf("%d records, want 4", n)
+	f.lane(laneT).sequence = 0 // as if it had been forgotten
+	_, err = f.Send(t.Context(), laneT, planFor(t, f, laneT, 2), loaded(parcels("c", 2)), false)
+	wantError(t, err, sinks.ReasonUnplaced)
+	mustSend(t, f, laneT, planFor(t, f, laneT, 2), parcels("c", 2), false)
+	if n := storedIn(c); n != 6 {
+		t.Errorf("%d records, want 6", n)
+	}
+}
+
+// The log is shorter than it was (a topic made anew, say): what is stored below
+// the lower bound is found where the broker says it is.
+func TestLowerBoundTooHigh(t *testing.T) {
+	c, f := fake(t)
+	deliver(t, f, laneT, parcels("a", 1))
+	for _, low := range []int64{2, 50} {
+		f.lane(laneT).low = low
+		plan := planFor(t, f, laneT, 2)
+		at := storedIn(c)
+		if sent := mustSend(t, f, laneT, plan, parcels("b", 2), false); sent != (sinks.Sent{Offset: at}) {
+			t.Errorf("%+v, want offset %d", sent, at)
+		}
+		if sent := mustSend(t, f, laneT, plan, parcels("b", 2), true); sent != (sinks.Sent{Offset: at, Repeated: true}) {
+			t.Errorf("%+v, want a repeat of offset %d", sent, at)
+		}
+		if got := f.lane(laneT).low; got != at+2 {
+			t.Errorf("lower bound %d, want %d", got, at+2)
+		}
+	}
+	if n := storedIn(c); n != 5 {
+		t.Errorf("%d records, want 5", n)
 	}
 }
 
@@ -288,7 +309,7 @@ func TestTopicMadeAnew(t *testing.T) {
 	}
 	again := false
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), laneT, open, parcels("b", 2), again)
+		_, err := f.Send(t.Context(), laneT, open, loaded(parcels("b", 2)), again)
 		if sinks.ReasonOf(err) == sinks.ReasonDoubtful || sinks.ReasonOf(err) == sinks.ReasonUnplaced {
 			open, again = planFor(t, f, laneT, 2), false
 		} else {
@@ -302,27 +323,38 @@ func TestTopicMadeAnew(t *testing.T) {
 	}
 }
 
-// Compaction removed a record between the plan's lower bound and the end: it
-// may have been ours.
-func TestLookUpInACompactedTopicIsDoubtful(t *testing.T) {
-	c, f := fake(t)
-	if err := c.CreateTopic("compacted", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
-		t.Fatal(err)
-	}
-	l := laneOf(t, f, "compacted", "k")
-	plan := planFor(t, f, l, 1)
-	for _, prefix := range []string{"a", "b", "c"} {
-		mustSend(t, f, l, planFor(t, f, l, 1), parcels(prefix, 1), false)
-	}
-	c.Compact()
-	p, err := parsePlan(plan)
+// The same address leads to another cluster by now: lanes begin anew there.
+func TestClusterReplaced(t *testing.T) {
+	before, f := fake(t, kfake.ClusterID("one"))
+	deliver(t, f, laneT, parcels("a", 1))
+	open := planFor(t, f, laneT, 1)
+	_, port, err := net.SplitHostPort(before.ListenAddrs()[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.at -= (13 * time.Hour).Milliseconds()
-	p.id.producer += 1000 // never stored
-	_, err = f.Send(t.Context(), l, p.append(nil), parcels("d", 1), true)
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before.Close()
+	after, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(number), kfake.SeedTopics(1, "t"), kfake.ClusterID("two"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(after.Close)
+	one := f.seen.Load().id
+	eventually(t, func() error {
+		if f.seen.Load().id == one {
+			return errors.New("the other cluster was not noticed")
+		}
+		return nil
+	})
+	_, err = f.Send(t.Context(), laneT, open, loaded(parcels("b", 1)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
+	mustSend(t, f, laneT, planFor(t, f, laneT, 1), parcels("b", 1), false)
+	if n := storedIn(after); n != 1 {
+		t.Errorf("%d records, want 1", n)
+	}
 }
 
 // The leader moves to another node: the next send goes there.
@@ -349,7 +381,7 @@ func TestAnotherCluster(t *testing.T) {
 	c, there := fake(t, kfake.ClusterID("two"))
 	plan := planFor(t, here, laneT, 1)
 	mustSend(t, there, laneT, planFor(t, there, laneT, 1), parcels("other", 1), false)
-	_, err := there.Send(t.Context(), laneT, plan, parcels("a", 1), true)
+	_, err := there.Send(t.Context(), laneT, plan, loaded(parcels("a", 1)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
 	if n := storedIn(c); n != 1 {
 		t.Errorf("%d records, want 1", n)

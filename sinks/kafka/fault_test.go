@@ -48,7 +48,7 @@ func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string,
 		mine := []sinks.Parcel{{Body: append([]byte{}, all[0].Body...), Time: all[0].Time}}
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		start := time.Now()
-		_, err := f.Send(ctx, l, plan, mine, wait > timeout)
+		_, err := f.Send(ctx, l, plan, loaded(mine), wait > timeout)
 		wantError(t, err, sinks.ReasonTimeout)
 		cancel()
 		if took := time.Since(start); took > timeout+time.Second {
@@ -65,7 +65,7 @@ func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string,
 	b.Resume(t)
 	waitReady(t, f)
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), l, plan, all, true)
+		_, err := f.Send(t.Context(), l, plan, loaded(all), true)
 		return err
 	})
 	wantIDs(t, b, topic, "frozen")
@@ -90,7 +90,7 @@ func killedBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string)
 				plan, again := planFor(t, f, l, 20), false
 				all := parcels(fmt.Sprintf("%d.%d", p, sent[p]), 20)
 				for {
-					_, err := f.Send(context.Background(), l, plan, all, again)
+					_, err := f.Send(context.Background(), l, plan, loaded(all), again)
 					if err == nil {
 						break
 					}

@@ -106,7 +106,7 @@ func planFor(t testing.TB, f *Forwarder, l sinks.Lane, n int) []byte {
 // mustSend sends and wants the parcels stored.
 func mustSend(t testing.TB, f *Forwarder, l sinks.Lane, plan []byte, all []sinks.Parcel, again bool) sinks.Sent {
 	t.Helper()
-	sent, err := f.Send(t.Context(), l, plan, all, again)
+	sent, err := f.Send(t.Context(), l, plan, loaded(all), again)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func deliver(t testing.TB, f *Forwarder, l sinks.Lane, all []sinks.Parcel) {
 	t.Helper()
 	plan, again := planFor(t, f, l, len(all)), false
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), l, plan, all, again)
+		_, err := f.Send(t.Context(), l, plan, loaded(all), again)
 		again = true
 		return err
 	})
@@ -222,4 +222,9 @@ func TestClose(t *testing.T) {
 	_, err := f.Plan(context.Background(), l, 1)
 	wantError(t, err, sinks.ReasonClosed)
 	wantError(t, f.Ready(), sinks.ReasonClosed)
+}
+
+// loaded gives parcels as they are.
+func loaded(all []sinks.Parcel) sinks.Load {
+	return func() ([]sinks.Parcel, error) { return all, nil }
 }

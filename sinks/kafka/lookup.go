@@ -44,8 +44,8 @@ func (f *Forwarder) lookUp(ctx context.Context, s *lane, a *attempt, why error) 
 	switch {
 	case err == nil:
 		countLookup("stored")
-		s.stored(&a.plan, offset, true)
-		return sinks.Sent{Offset: offset, Repeated: true}, nil
+		s.stored(&a.plan, offset, a.again)
+		return sinks.Sent{Offset: offset, Repeated: a.again}, nil
 	case errors.Is(err, errAbsent):
 		return sinks.Sent{}, answer("absent", sinks.ReasonUnplaced, err)
 	case errors.Is(err, errGone), errors.Is(err, errBounds), errors.Is(err, errBatch):
@@ -61,6 +61,11 @@ var errAbsent = errors.New("it is not there")
 // find returns the offset of a batch. errAbsent is certain; errGone, errBounds
 // and errBatch say that nobody will ever know; anything else may pass.
 func (f *Forwarder) find(ctx context.Context, a *attempt) (int64, error) {
+	if a.parcels == nil {
+		if err := a.loaded(); err != nil {
+			return 0, err
+		}
+	}
 	first, err := f.offset(ctx, a.addr, a.lane, kafkago.FirstOffset)
 	if err != nil {
 		return 0, err

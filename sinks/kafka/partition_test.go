@@ -77,6 +77,10 @@ func TestNullKeysAreSpread(t *testing.T) {
 			t.Errorf("partition %d has %d of %d, want a fifth", p, placed[p], n)
 		}
 	}
+	before := f.seen.Load().topics[topic].spread
+	if err := f.refreshed(t.Context()); err != nil || f.seen.Load().topics[topic].spread != before {
+		t.Errorf("a refresh, %v, begins at another partition", err)
+	}
 	if changes > n/spreadRun+1 {
 		t.Errorf("%d changes of partition, want %d", changes, n/spreadRun+1)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -34,30 +35,33 @@ func failed(err error) *sinks.Error {
 
 // Send implements sinks.Forwarder. It makes one attempt, within Options.Timeout
 // unless the batch has to be looked up.
-func (f *Forwarder) Send(ctx context.Context, l sinks.Lane, raw []byte, parcels []sinks.Parcel, again bool) (sinks.Sent, error) {
+func (f *Forwarder) Send(ctx context.Context, l sinks.Lane, raw []byte, load sinks.Load, again bool) (sinks.Sent, error) {
 	s := f.lane(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out, err := f.send(ctx, s, l, raw, parcels, again)
+	p, err := parsePlan(raw)
+	if err != nil {
+		return sinks.Sent{}, powerless(again, errPlan)
+	}
+	out, err := f.send(ctx, s, &attempt{lane: l, plan: p, load: load, again: again})
 	if err != nil {
 		e := failed(err)
-		if again := e.Reason.Class() == sinks.Retriable && e.Reason != sinks.ReasonUnplaced && e.Reason != sinks.ReasonDoubtful; again {
+		switch e.Reason {
+		case sinks.ReasonTooLarge, sinks.ReasonRefused, sinks.ReasonUnplaced, sinks.ReasonDoubtful:
+		default:
 			countRetry(e.Reason)
 		}
 		return sinks.Sent{}, e
 	}
-	storedRecords.Add(len(parcels))
+	storedRecords.Add(int(p.count))
 	if out.Repeated {
 		repeatsAvoided.Inc()
 	}
 	return out, nil
 }
 
-func (f *Forwarder) send(ctx context.Context, s *lane, l sinks.Lane, raw []byte, parcels []sinks.Parcel, again bool) (sinks.Sent, error) {
-	p, err := parsePlan(raw)
-	if err != nil || int(p.count) != len(parcels) {
-		return sinks.Sent{}, powerless(again, errPlan)
-	}
+func (f *Forwarder) send(ctx context.Context, s *lane, a *attempt) (sinks.Sent, error) {
+	p, l, again := a.plan, a.lane, a.again
 	addr, c, err := f.leaderOf(ctx, l)
 	if err != nil {
 		return sinks.Sent{}, err
@@ -65,7 +69,7 @@ func (f *Forwarder) send(ctx context.Context, s *lane, l sinks.Lane, raw []byte,
 	if p.cluster != c.id {
 		return sinks.Sent{}, powerless(again, errCluster)
 	}
-	a := &attempt{lane: l, addr: addr, plan: p, parcels: parcels}
+	a.addr = addr
 	if age := f.opt.Now().UnixMilli() - p.at; again && (age < 0 || age > f.opt.ProducerLife.Milliseconds()) {
 		s.lose(&p)
 		return f.lookUp(ctx, s, a, errOld)
@@ -77,12 +81,19 @@ func (f *Forwarder) send(ctx context.Context, s *lane, l sinks.Lane, raw []byte,
 		}
 	}
 	offset, err := f.produce(ctx, a)
+	if fateOf(err) == mistimed {
+		// A clock that runs ahead, or a wait that was longer than the topic allows
+		// (message.timestamp.after.max.ms, before.max.ms). The record's instant is in
+		// its ce_time; the log's may be that of its arrival.
+		a.arrival = true
+		offset, err = f.produce(ctx, a)
+	}
 	switch fateOf(err) {
 	case stored:
 		if offset < p.low || again && offset < end {
 			// It was there before, or something else was: a sequence is answered
 			// with the offset of what was stored under it, whatever that was.
-			a.plan.low = max(p.low, offset)
+			a.plan.low = offset
 			return f.lookUp(ctx, s, a, errBefore)
 		}
 		s.stored(&p, offset, false)
@@ -91,9 +102,9 @@ func (f *Forwarder) send(ctx context.Context, s *lane, l sinks.Lane, raw []byte,
 		s.lose(&p)
 		return f.lookUp(ctx, s, a, fmt.Errorf("%w: %w", errLost, err))
 	case refused:
-		return f.refuse(ctx, s, a, again, &sinks.Error{Reason: sinks.ReasonRefused, Err: err})
+		return f.refuse(ctx, s, a, &sinks.Error{Reason: sinks.ReasonRefused, Err: err})
 	case tooLarge:
-		return f.refuse(ctx, s, a, again, &sinks.Error{Reason: sinks.ReasonTooLarge, Err: err})
+		return f.refuse(ctx, s, a, &sinks.Error{Reason: sinks.ReasonTooLarge, Err: err})
 	default:
 		f.refreshSoon()
 		return sinks.Sent{}, err
@@ -102,8 +113,8 @@ func (f *Forwarder) send(ctx context.Context, s *lane, l sinks.Lane, raw []byte,
 
 // refuse answers that the broker does not want a batch. An earlier attempt may
 // have stored it all the same, before the topic's limits changed.
-func (f *Forwarder) refuse(ctx context.Context, s *lane, a *attempt, again bool, why *sinks.Error) (sinks.Sent, error) {
-	if !again {
+func (f *Forwarder) refuse(ctx context.Context, s *lane, a *attempt, why *sinks.Error) (sinks.Sent, error) {
+	if !a.again {
 		return sinks.Sent{}, why
 	}
 	out, err := f.lookUp(ctx, s, a, why)
@@ -132,9 +143,31 @@ func (f *Forwarder) leaderOf(ctx context.Context, l sinks.Lane) (string, *cluste
 // attempt is one batch on its way to the leader of its lane.
 type attempt struct {
 	lane    sinks.Lane
-	addr    string
+	addr    string // of the leader
 	plan    plan
-	parcels []sinks.Parcel
+	load    sinks.Load
+	parcels []sinks.Parcel // as they were loaded last
+	again   bool           // an earlier one may have reached the log
+	arrival bool           // the records are to bear the instant of sending
+}
+
+// loaded makes the parcels be what they are at this instant.
+func (a *attempt) loaded() error {
+	parcels, err := a.load()
+	if err == nil && len(parcels) != int(a.plan.count) {
+		err = powerless(a.again, errPlan)
+	}
+	if err != nil {
+		return err
+	}
+	a.parcels = parcels
+	if a.arrival {
+		a.parcels = slices.Clone(parcels)
+		for i := range a.parcels {
+			a.parcels[i].Time = time.Now().UnixMilli()
+		}
+	}
+	return nil
 }
 
 // produce encodes a batch and sends it. It returns the offset of the first
@@ -142,22 +175,27 @@ type attempt struct {
 func (f *Forwarder) produce(ctx context.Context, a *attempt) (int64, error) {
 	buf := f.buffers.Get().(*[]byte)
 	defer f.buffers.Put(buf)
-	enc := f.encoders.Get().(*encoder)
-	set, size, err := enc.appendBatch((*buf)[:0], a.plan.id, a.plan.sequence, a.parcels)
-	f.encoders.Put(enc)
-	if err != nil {
-		return 0, err
-	}
-	*buf = set
-	producedRequests.Inc()
-	plainBytes.Add(size)
-	sentBytes.Add(len(set))
 	start := time.Now()
-	answer, err := f.conns.ask(ctx, a.addr, &rawproduce.Request{
-		Acks: -1, Timeout: int32(f.opt.Timeout.Milliseconds() / 2), // the other half is for the way
-		Topics: []rawproduce.RequestTopic{{Topic: a.lane.Topic, Partitions: []rawproduce.RequestPartition{{
-			Partition: a.lane.Partition, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(set)},
-		}}}},
+	answer, err := f.conns.askLate(ctx, a.addr, func() (protocol.Message, error) {
+		if err := a.loaded(); err != nil {
+			return nil, err
+		}
+		enc := f.encoders.Get().(*encoder)
+		set, size, err := enc.appendBatch((*buf)[:0], a.plan.id, a.plan.sequence, a.parcels)
+		f.encoders.Put(enc)
+		if err != nil {
+			return nil, err
+		}
+		*buf = set
+		producedRequests.Inc()
+		plainBytes.Add(size)
+		sentBytes.Add(len(set))
+		return &rawproduce.Request{
+			Acks: -1, Timeout: int32(f.opt.Timeout.Milliseconds() / 2), // the other half is for the way
+			Topics: []rawproduce.RequestTopic{{Topic: a.lane.Topic, Partitions: []rawproduce.RequestPartition{{
+				Partition: a.lane.Partition, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(set)},
+			}}}},
+		}, nil
 	})
 	producedSeconds.Observe(int64(time.Since(start)))
 	if err != nil {

@@ -76,7 +76,7 @@ func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 		f := open(t, b, nil)
 		_, err := f.Lane("../x", nil)
 		wantError(t, err, sinks.ReasonBadTopic)
-		_, err = f.Send(t.Context(), sinks.Lane{Topic: "../x"}, (&plan{count: 1}).append(nil), parcels("a", 1), false)
+		_, err = f.Send(t.Context(), sinks.Lane{Topic: "../x"}, (&plan{count: 1}).append(nil), loaded(parcels("a", 1)), false)
 		wantError(t, err, sinks.ReasonBadTopic)
 	})
 }

@@ -104,6 +104,6 @@ func send(f sinks.Forwarder, l sinks.Lane, parcels []sinks.Parcel) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Send(ctx, l, plan, parcels, false)
+	_, err = f.Send(ctx, l, plan, func() ([]sinks.Parcel, error) { return parcels, nil }, false)
 	return err
 }

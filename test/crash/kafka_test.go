@@ -40,9 +40,9 @@ func TestLeaderMoved(t *testing.T) {
 	t.Parallel()
 	c := kafkatest.StartCluster(t, 3)
 	s := newStand(t, c.Nodes[0], c.Addrs()...)
-	c.Nodes[0].CreateTopic(t, s.topic, 3)
-	s.start()
-	l := startLoad(s.url, "l", rand.Uint64(), 8, 8*time.Millisecond)
+	s.start() // which creates the topic, replicated as the cluster does by default
+	l := startLoad(s.url, "l", rand.Uint64(), 8, 16*time.Millisecond)
+	s.eventually("the topic is there", func() bool { return c.Nodes[0].Topics(t)[s.topic] == 3 })
 	time.Sleep(time.Second)
 	c.MoveLeaders(t, s.topic)
 	time.Sleep(time.Second)

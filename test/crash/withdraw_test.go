@@ -45,9 +45,7 @@ func TestWithdrawal(t *testing.T) {
 			s.track(t, stays, events)
 			time.Sleep(lingered)
 			between(s, func() { s.withdraw(t, gone) })
-			if got := s.waiting(); got < events {
-				t.Errorf("%d records wait: Kafka is not away", got)
-			}
+			s.eventually("records wait, since Kafka is away", func() bool { return s.waiting() >= events })
 			proxy.Release()
 			proxy.Allow()
 			s.drained()

@@ -119,6 +119,79 @@ func TestCheckGood(t *testing.T) {
 	}
 }
 
+// mistakenConfig has a mistake in every line that says so, at the column where its
+// value begins.
+const mistakenConfig = `sources:
+  - {id: shop, key: shop, promise: quick} # 2:36
+journal:
+  max_bytes: 100 # 4:14
+  reserve_bytes: -1 # 5:18
+  high_water: 2 # 6:15
+dedup:
+  count: 1 # 8:10
+kafka:
+  brokers: [nowhere] # 10:12
+  compression: brotli # 11:16
+  partitions: -1 # 12:15
+  linger: -1s # 13:11
+  producer_life: 1s # 14:18
+  tls: {ca_file: none.pem} # 15:8
+  sasl: {mechanism: GSSAPI, username: u, password_file: password} # 16:9
+limits:
+  source_rate: -1 # 18:16
+  address_burst: -2 # 19:18
+  bad_rows: -3 # 20:13
+`
+
+// TestCheckConfig: every mistake in the sections about the way to Kafka is told at
+// once, each with its line and column; a config without mistakes passes.
+func TestCheckConfig(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("password", "a password")
+	path := write("broken.yaml", mistakenConfig)
+	o := assent(t, "", "check", "-c", path)
+	for _, m := range regexp.MustCompile(`(\w+): .* # (\S+)\n`).FindAllStringSubmatch(mistakenConfig, -1) {
+		if !strings.Contains(o.stderr, "assent: check: "+path+":"+m[2]+": ") {
+			t.Errorf("%s: nothing is said at %s", m[1], m[2])
+		}
+	}
+	if o.code != 1 || strings.Count(o.stderr, "\n") != strings.Count(mistakenConfig, "#") {
+		t.Errorf("exit %d, and it says\n%s", o.code, o.stderr)
+	}
+
+	for content, want := range map[string]string{
+		"journal:\n  max_bites: 1\n":                      ":2:3: unknown field",
+		"sources:\n  - {id: a, key: a, promise: kafka}\n": `:2:30: source "a": promise kafka needs kafka.brokers`,
+		"kafka:\n  brokers: [\"127.0.0.1:9\"]\n  sasl: {mechanism: PLAIN, username: u, password_file: none}\n": ":3:56: ",
+	} {
+		path := write("wrong.yaml", content)
+		if o := assent(t, "", "check", "-c", path); o.code != 1 || !strings.HasPrefix(o.stderr, "assent: check: "+path+want) || strings.Count(o.stderr, "\n") != 1 {
+			t.Errorf("%s: exit %d, want %s\n%s", content, o.code, want, o.stderr)
+		}
+	}
+	good := write("good.yaml", `
+kafka:
+  brokers: ["127.0.0.1:9092"]
+  sasl: {mechanism: SCRAM-SHA-512, username: u, password_file: password}
+journal: {max_bytes: 1073741824, reserve_bytes: 0, high_water: 0.5}
+dedup: {count: 1000}
+limits: {source_rate: 100, address_rate: 10, bad_rows: 1}
+sources:
+  - {id: shop, key: shop, promise: kafka}
+`)
+	if o := assent(t, "", "check", "-c", good); o.code != 0 || o.stdout != "ok\n" {
+		t.Errorf("a good config: exit %d %s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
 // TestExplainEqualsServe: explain says what serve does with the same event of the
 // same person, field by field.
 func TestExplainEqualsServe(t *testing.T) {
@@ -128,8 +201,9 @@ func TestExplainEqualsServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	event := `{"type":"track","event":"Order Completed","messageId":"m","anonymousId":"a-1","properties":{"order_id":"o","total":9.50,"email":"ann@example.com","products":[{"sku":"T","cost":1}],"x":{"y":1}},"context":{"ip":"80.10.0.9","page":{"url":"https://shop.example/?utm_source=a&q=b"},"consent":{"categoryPreferences":{"Analytics":false}}}}`
-	page := `{"type":"page","name":"Home","messageId":"m","anonymousId":"a-1","properties":{"url":"https://shop.example/?utm_source=a&q=b"},"context":{"ip":"80.10.0.9","locale":"fr"}}`
+	event := `{"type":"track","event":"Order Completed","messageId":"m-0","anonymousId":"a-1","properties":{"order_id":"o","total":9.50,"email":"ann@example.com","products":[{"sku":"T","cost":1}],"x":{"y":1}},"context":{"ip":"80.10.0.9","page":{"url":"https://shop.example/?utm_source=a&q=b"},"consent":{"categoryPreferences":{"Analytics":false}}}}`
+	page := `{"type":"page","name":"Home","messageId":"m-0","anonymousId":"a-1","properties":{"url":"https://shop.example/?utm_source=a&q=b"},"context":{"ip":"80.10.0.9","locale":"fr"}}`
+	sent := 0
 	for _, policy := range []string{"", shop} {
 		args := []string{"--geo", geo}
 		if policy != "" {
@@ -141,6 +215,8 @@ func TestExplainEqualsServe(t *testing.T) {
 			for _, choice := range []string{"", "granted", "denied"} {
 				for _, gpc := range []string{"", "Sec-GPC: 1"} {
 					for _, body := range []string{event, page} {
+						sent++
+						body = strings.Replace(body, `"m-0"`, fmt.Sprintf(`"m-%d"`, sent), 1)
 						name := fmt.Sprintf("%s, %s, %s, %s, %.12s", filepath.Base(policy), place, choice, gpc, body[8:])
 						from := "X-Forwarded-For: " + places[place]
 						h := headers(from, gpc, "User-Agent: Browser/1")
@@ -256,8 +332,8 @@ func TestCommands(t *testing.T) {
 		{"regimes show GDPR", "", 0, `ePrivacy Directive`, `^$`},
 		{"regimes show NONE", "", 1, `^$`, `^assent: regimes show: `},
 		{"regimes --region 7", "", 2, `^$`, `^assent: regimes: --region: `},
-		{"healthcheck --url " + p.admin + "/readyz", "", 0, `^$`, `^$`},
-		{"healthcheck --url " + p.admin + "/nothing", "", 1, `^$`, `^assent: healthcheck: answered 404\n$`},
+		{"healthcheck --url " + p.Admin + "/readyz", "", 0, `^$`, `^$`},
+		{"healthcheck --url " + p.Admin + "/nothing", "", 1, `^$`, `^assent: healthcheck: answered 404\n$`},
 		{"healthcheck --url http://127.0.0.1:1/", "", 1, `^$`, `^assent: healthcheck: asking: `},
 		{"check -p none.yaml", "", 1, `^$`, `^assent: check: .*none.yaml`},
 		{"check -p none.yaml --json", "", 1, `"ok":false`, `^$`},
@@ -287,14 +363,14 @@ func TestCommands(t *testing.T) {
 // TestHelp: every command's --help has an example of that command.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"serve", "check", "explain", "regimes", "regimes list", "regimes show", "regimes diff", "healthcheck", "version"} {
+	for _, name := range []string{"serve", "check", "explain", "regimes", "regimes list", "regimes show", "regimes diff", "journal", "journal inspect", "healthcheck", "version"} {
 		o := assent(t, "", append(strings.Fields(name), "--help")...)
 		if o.code != 0 || o.stderr != "" || !strings.Contains(o.stdout, "Examples:\n  assent "+name) {
 			t.Errorf("assent %s --help: exit %d, no example:\n%s", name, o.code, o.stdout)
 		}
 	}
 	all := assent(t, "", "--help").stdout
-	for _, name := range []string{"serve", "check", "explain", "regimes", "healthcheck", "version"} {
+	for _, name := range []string{"serve", "check", "explain", "regimes", "journal", "healthcheck", "version"} {
 		if !regexp.MustCompile(`(?m)^  ` + name + ` `).MatchString(all) {
 			t.Errorf("assent --help does not name %s", name)
 		}

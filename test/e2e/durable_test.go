@@ -38,7 +38,7 @@ func (p *proxy) load(n int, tag string, stop <-chan struct{}) *load {
 				}
 				ids := []string{fmt.Sprintf("%s-%d-%d-a", tag, worker, i), fmt.Sprintf("%s-%d-%d-b", tag, worker, i)}
 				l.sent.Add(2)
-				req, err := http.NewRequest("POST", p.url+"/v1/events", strings.NewReader("["+order(ids[0])+","+order(ids[1])+"]"))
+				req, err := http.NewRequest("POST", p.URL+"/v1/events", strings.NewReader("["+order(ids[0])+","+order(ids[1])+"]"))
 				if err != nil {
 					panic(err)
 				}
@@ -120,7 +120,7 @@ func TestCrashes(t *testing.T) {
 		l := p.load(8, fmt.Sprint(round), nil)
 		eventually(t, "a first event", func() bool { return l.sent.Load() > 16 })
 		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond)
-		p.kill()
+		p.Kill()
 		l.done.Wait()
 		promised = append(promised, l.promised...)
 	}
@@ -148,36 +148,34 @@ func TestWithdrawalSurvives(t *testing.T) {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
 	cookies := cookieHeader(r)
-	page := `{"type":"page","name":"Home","messageId":"page"}`
-	tracker := `{"type":"page","name":"Home","messageId":"tracker","anonymousId":"t-1"}`
-	p.send("POST", "/v1/events", page, inFrance, cookies)
-	p.send("POST", "/v1/events", tracker, inFrance)
-	if got := p.count(); got["page"] != 1 || got["tracker"] != 1 {
+	page := func(id string) string { return `{"type":"page","name":"Home","messageId":"` + id + `"}` }
+	tracker := func(id string) string {
+		return `{"type":"page","name":"Home","messageId":"` + id + `","anonymousId":"t-1"}`
+	}
+	p.send("POST", "/v1/events", page("page-1"), inFrance, cookies)
+	p.send("POST", "/v1/events", tracker("tracker-1"), inFrance)
+	if got := p.count(); got["page-1"] != 1 || got["tracker-1"] != 1 {
 		t.Fatalf("after the grant: %v", got)
 	}
-	p.kill()
+	p.Kill()
 
 	p = startIn(t, data) // the grant survives too
-	p.send("POST", "/v1/events", page, inFrance, cookies)
-	if got := p.count(); got["page"] != 2 {
+	p.send("POST", "/v1/events", page("page-2"), inFrance, cookies)
+	if got := p.count(); got["page-2"] != 1 {
 		t.Errorf("the grant is lost: %v", got)
 	}
 	if r := p.send("POST", "/v1/consent", `{"purposes":{"analytics":"denied"},"method":"preference_centre"}`, inFrance, cookies); r.status != 201 {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
-	p.kill()
+	p.Kill()
 
 	p = startIn(t, data)
-	for _, body := range []string{page, tracker} {
-		h := []string{inFrance}
-		if body == page {
-			h = append(h, cookies)
-		}
-		if r := p.send("POST", "/v1/events", body, h...); r.body != `{"accepted":1,"withheld":1,"refused":[]}`+"\n" {
+	for _, send := range [][]string{{page("page-3"), inFrance, cookies}, {tracker("tracker-3"), inFrance}} {
+		if r := p.send("POST", "/v1/events", send[0], send[1:]...); r.body != `{"accepted":1,"withheld":1,"refused":[]}`+"\n" {
 			t.Errorf("after the withdrawal and a crash: %d %s", r.status, r.body)
 		}
 	}
-	if got := p.count(); got["page"] != 2 || got["tracker"] != 1 {
+	if got := p.count(); len(got) != 3 {
 		t.Errorf("after the withdrawal: %v", got)
 	}
 	p.stop()
@@ -189,7 +187,7 @@ func TestStopIdle(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	p.works()
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	p.Signal(t, syscall.SIGTERM)
 	p.stop()
 }
 

@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"assent/test/program"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -32,32 +32,21 @@ func save(t *testing.T, name, content string) string {
 // get asks the admin listener.
 func (p *proxy) get(path string) (int, string) {
 	p.t.Helper()
-	resp, err := http.Get(p.admin + path)
+	status, body, err := p.Get(path)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	return status, body
 }
 
-// metric reads one sample, 0 where there is none.
-func (p *proxy) metric(sample string) float64 {
+// metric adds up the samples of a metric, 0 where there is none.
+func (p *proxy) metric(name string) float64 {
 	p.t.Helper()
-	_, all := p.get("/metrics")
-	for line := range strings.Lines(all) {
-		if rest, ok := strings.CutPrefix(line, sample+" "); ok {
-			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
-			if err != nil {
-				p.t.Fatal(err)
-			}
-			return v
-		}
+	sum, _, err := p.Metric(name)
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	return 0
+	return sum
 }
 
 // problem wants problem details of a stable type, and nothing else.
@@ -98,7 +87,7 @@ func accepted(n int) string {
 // the connection is closed, or nothing came for 5 s.
 func (p *proxy) raw(request string) string {
 	p.t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -116,20 +105,28 @@ func (p *proxy) raw(request string) string {
 	}
 }
 
+var orders atomic.Int64
+
+// anOrder is order with an id of its own.
+func anOrder() string { return order(fmt.Sprintf("o-%d", orders.Add(1))) }
+
 // order is an event that everybody may send everywhere.
 func order(id string) string {
 	return fmt.Sprintf(`{"type":"track","event":"Order Completed","messageId":%q,"properties":{"order_id":"o"}}`, id)
 }
 
+// patience bounds the waiting for what happens in its own time, on a busy machine.
+const patience = time.Minute
+
 // eventually waits for what the program does in its own time.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("did not happen within 20 s: %s", what)
+	t.Fatalf("did not happen within %s: %s", patience, what)
 }
 
 // outcome is what a command printed and how it ended.
@@ -141,7 +138,7 @@ type outcome struct {
 // assent runs a command in an empty directory.
 func assent(t *testing.T, stdin string, args ...string) outcome {
 	t.Helper()
-	cmd := exec.Command(binary, args...)
+	cmd := program.Command(args...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = []string{"HOME=" + cmd.Dir, "PATH=" + os.Getenv("PATH")}
 	cmd.Stdin = strings.NewReader(stdin)

@@ -37,7 +37,7 @@ func zeros(t *testing.T, n int64) string {
 // peakMemory is the most memory the process ever held, in bytes (proc(5): VmHWM).
 func (p *proxy) peakMemory() int64 {
 	p.t.Helper()
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestForgedForwarding(t *testing.T) {
 	p := start(t, "--trust", "192.0.2.0/24")
 	for _, h := range []string{inUSA, "Forwarded: for=12.0.0.1", "X-Real-IP: 12.0.0.1", "CF-Connecting-IP: 12.0.0.1", "True-Client-IP: 12.0.0.1"} {
 		before := len(p.records("events"))
-		r := p.send("POST", "/v1/events", `[{"type":"page"},`+order("f")+`]`, h)
+		r := p.send("POST", "/v1/events", `[{"type":"page"},`+anOrder()+`]`, h)
 		got := p.records("events")[before:]
 		if r.status != 200 || len(got) != 1 || got[0].Headers["privacy-jurisdiction"] != "unknown" || strings.Contains(string(got[0].Value), "12.0.0.1") {
 			t.Errorf("%s is believed: %d %s %v", h, r.status, r.body, got)
@@ -243,7 +243,7 @@ func TestForgedForwarding(t *testing.T) {
 		{"X-Forwarded-For: 12.0.0.1, 10.0.0.1", "unknown"},
 	} {
 		before := len(p.records("events"))
-		p.send("POST", "/v1/events", order("f"), c[0])
+		p.send("POST", "/v1/events", anOrder(), c[0])
 		if got := p.records("events")[before:]; len(got) != 1 || got[0].Headers["privacy-jurisdiction"] != c[1] {
 			t.Errorf("%s: %v, want %s", c[0], got, c[1])
 		}
@@ -258,7 +258,7 @@ func TestSlowLoris(t *testing.T) {
 	p := start(t, "-c", save(t, "assent.yaml", "limits: {read_timeout: 1s}\n"))
 	var slow []net.Conn
 	for i := range 20 {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}

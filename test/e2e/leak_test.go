@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -54,7 +55,71 @@ func (c *canaries) search(t *testing.T, where string, text []byte) {
 // log, metric, problem or other file.
 func TestNoLeaks(t *testing.T) {
 	t.Parallel()
-	p := start(t)
+	t.Run("files", func(t *testing.T) {
+		t.Parallel()
+		p := start(t)
+		c := leakAll(t, p)
+		if got := string(p.records("events")[0].Value); !strings.Contains(got, "allowedvalue") {
+			t.Errorf("what is allowed is not there either: %s", got)
+		}
+		if len(p.records("events.bad")) < 10 {
+			t.Errorf("only %d bad rows", len(p.records("events.bad")))
+		}
+		for _, r := range p.records("events.bad") {
+			if strings.Contains(fmt.Sprintf("%s %v %v", r.Value, r.Headers, r.Key), "allowedvalue") {
+				t.Error("a bad row holds a payload")
+			}
+		}
+		ids := &canaries{slices.Clone(c.list)}
+		p.send("POST", "/v1/events", order(ids.new("messageId")), inFrance)
+		p.works()
+		p.stop()
+		c.search(t, "stderr", []byte(p.Stderr()))
+		c.searchFiles(t, p.data, "after its end", "events", "dedup", "policies", "consent")
+		ids.searchFiles(t, filepath.Join(p.data, "dedup"), "which remembers it")
+	})
+	t.Run("journal", func(t *testing.T) {
+		t.Parallel()
+		args := []string{"--kafka", "127.0.0.1:1", "-c", save(t, "assent.yaml", "journal: {max_bytes: 33554432}\n")}
+		p := start(t, args...)
+		c := leakAll(t, p)
+		if n := p.metric("assent_journal_waiting_records"); n < 10 {
+			t.Errorf("%g records wait", n)
+		}
+		p.Kill()
+		c.search(t, "stderr", []byte(p.Stderr()))
+		flip(t, filepath.Join(p.data, "journal"), "allowedvalue")
+		p = startIn(t, p.data, args...)
+		c.searchFiles(t, p.data, "with a damaged journal", "journal", "journal/quarantine", "policies", "consent")
+		p.stop()
+		c.search(t, "stderr", []byte(p.Stderr()))
+	})
+}
+
+// flip damages the first of a folder's files that holds a text, there.
+func flip(t *testing.T, dir, text string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		raw, err := os.ReadFile(path)
+		if at := bytes.Index(raw, []byte(text)); err == nil && at >= 0 {
+			raw[at] ^= 1
+			if err := os.WriteFile(path, raw, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("no file below %s holds what is allowed", dir)
+}
+
+// leakAll sends the canaries and looks for them wherever a running program may have
+// put them.
+func leakAll(t *testing.T, p *proxy) *canaries {
+	t.Helper()
 	c := &canaries{}
 	var answers bytes.Buffer // all that is not 2xx, and every header
 	send := func(method, path, body string, headers ...string) {
@@ -149,28 +214,16 @@ func TestNoLeaks(t *testing.T) {
 	c.search(t, "/metrics", []byte(metrics))
 	c.search(t, "/readyz", []byte(ready))
 	c.search(t, "an answer", answers.Bytes())
-	c.searchFiles(t, p, "while it runs")
-	if got := string(p.records("events")[0].Value); !strings.Contains(got, "allowedvalue") {
-		t.Errorf("what is allowed is not there either: %s", got)
-	}
-	if len(p.records("events.bad")) < 10 {
-		t.Errorf("only %d bad rows", len(p.records("events.bad")))
-	}
-	for _, r := range p.records("events.bad") {
-		if strings.Contains(fmt.Sprintf("%s %v %v", r.Value, r.Headers, r.Key), "allowedvalue") {
-			t.Error("a bad row holds a payload")
-		}
-	}
-	p.works()
-	p.stop()
-	c.search(t, "stderr", []byte(p.stderr()))
-	c.searchFiles(t, p, "after its end")
+	c.searchFiles(t, p.data, "while it runs", "policies", "consent")
+	return c
 }
 
-// searchFiles looks into every file below the data directory.
-func (c *canaries) searchFiles(t *testing.T, p *proxy, when string) {
+// searchFiles looks into every file below a directory. There must be some in each
+// of the folders.
+func (c *canaries) searchFiles(t *testing.T, dir, when string, folders ...string) {
 	t.Helper()
-	err := filepath.WalkDir(p.data, func(path string, d fs.DirEntry, err error) error {
+	found := map[string]bool{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -179,13 +232,21 @@ func (c *canaries) searchFiles(t *testing.T, p *proxy, when string) {
 			return nil
 		}
 		if err == nil {
-			rel, _ := filepath.Rel(p.data, path)
-			c.search(t, rel+" "+when, raw)
+			rel, _ := filepath.Rel(dir, path)
+			for folder := rel; folder != "."; folder = filepath.Dir(folder) {
+				found[folder] = true
+			}
+			c.search(t, rel+" "+when, bytes.TrimRight(raw, "\x00"))
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, folder := range folders {
+		if !found[folder] {
+			t.Errorf("%s: no file below %s", when, folder)
+		}
 	}
 }
 
@@ -194,7 +255,16 @@ func (c *canaries) searchFiles(t *testing.T, p *proxy, when string) {
 // again; nothing else may.
 func TestLinkedIDStaysInTheStore(t *testing.T) {
 	t.Parallel()
-	p := start(t)
+	for folder, args := range map[string][]string{"events": nil, "journal": {"--kafka", "127.0.0.1:1"}} {
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			linkedID(t, folder, args)
+		})
+	}
+}
+
+func linkedID(t *testing.T, folder string, args []string) {
+	p := start(t, args...)
 	c := &canaries{}
 	id := c.new("link.anonymousId")
 	if r := p.send("POST", "/v1/consent", `{"all":"denied","link":{"anonymousId":"`+id+`"}}`, inFrance); r.status != 201 || strings.Contains(r.body, id) {
@@ -204,9 +274,9 @@ func TestLinkedIDStaysInTheStore(t *testing.T) {
 	_, metrics := p.get("/metrics")
 	c.search(t, "/metrics", []byte(metrics))
 	p.stop()
-	c.search(t, "stderr", []byte(p.stderr()))
+	c.search(t, "stderr", []byte(p.Stderr()))
 	if err := os.RemoveAll(filepath.Join(p.data, "consent")); err != nil {
 		t.Fatal(err)
 	}
-	c.searchFiles(t, p, "besides the store")
+	c.searchFiles(t, p.data, "besides the store", folder)
 }

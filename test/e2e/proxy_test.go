@@ -3,53 +3,25 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
+
+	"assent/test/program"
 )
 
-// binary is the program under test, built once.
-var binary string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "assent-e2e")
-	if err != nil {
-		panic(err)
-	}
-	binary = filepath.Join(dir, "assent")
-	build := exec.Command("go", "build", "-o", binary, "assent/cmd/assent")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building assent: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
 // proxy is a running Assent.
 type proxy struct {
-	t          *testing.T
-	cmd        *exec.Cmd
-	url, admin string
-	data       string
-	mu         sync.Mutex
-	log        bytes.Buffer
-	done       chan error
+	*program.Program
+	t    *testing.T
+	data string
 }
 
 // start runs `assent serve` on free ports and waits until it is ready. Addresses
@@ -60,89 +32,29 @@ func start(t *testing.T, args ...string) *proxy {
 	return startIn(t, t.TempDir(), args...)
 }
 
+// startIn is start on data that may be there already. What a journal holds is read
+// first; until then no event is taken.
 func startIn(t *testing.T, data string, args ...string) *proxy {
 	t.Helper()
-	p := &proxy{t: t, data: data, done: make(chan error, 1)}
-	if !slices.Contains(args, "--trust") {
-		args = append(args, "--trust", "127.0.0.0/8")
-	}
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", data}, args...)
-	p.cmd = exec.Command(binary, args...)
-	p.cmd.Env = []string{"HOME=" + data, "PATH=" + os.Getenv("PATH")}
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.cmd.Stderr = lockedWriter{p}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
+	p := &proxy{program.Start(t, data, args...), t, data}
+	told := ""
+	defer func() {
 		if t.Failed() {
-			t.Logf("stderr of assent:\n%s", p.stderr())
+			t.Logf("readyz: %s", told)
 		}
-	})
-	urls := make(chan [2]string, 1)
-	go func() {
-		var found [2]string
-		s := bufio.NewScanner(stdout)
-		for s.Scan() {
-			if m := regexp.MustCompile(`POST (http://\S+)/v1/events`).FindStringSubmatch(s.Text()); m != nil {
-				found[0] = m[1]
-			}
-			if m := regexp.MustCompile(`admin\s+(http://\S+)/metrics`).FindStringSubmatch(s.Text()); m != nil {
-				found[1] = m[1]
-				urls <- found
-			}
-		}
-		p.done <- p.cmd.Wait()
 	}()
-	select {
-	case found := <-urls:
-		p.url, p.admin = found[0], found[1]
-	case err := <-p.done:
-		t.Fatalf("assent ended: %v\n%s", err, p.stderr())
-	case <-time.After(20 * time.Second):
-		t.Fatalf("assent printed no address\n%s", p.stderr())
-	}
+	eventually(t, "ready", func() bool {
+		status, body := p.get("/readyz")
+		told = body
+		return status == 200
+	})
 	return p
-}
-
-type lockedWriter struct{ p *proxy }
-
-func (w lockedWriter) Write(b []byte) (int, error) {
-	w.p.mu.Lock()
-	defer w.p.mu.Unlock()
-	return w.p.log.Write(b)
-}
-
-func (p *proxy) stderr() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log.String()
 }
 
 // stop sends SIGTERM and wants exit 0 within the bound.
 func (p *proxy) stop() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatal(err)
-	}
-	select {
-	case err := <-p.done:
-		if err != nil {
-			p.t.Fatalf("exit after SIGTERM: %v\n%s", err, p.stderr())
-		}
-	case <-time.After(25 * time.Second):
-		p.t.Fatal("still running 25 s after SIGTERM")
-	}
-}
-
-// kill ends the process as a crash would.
-func (p *proxy) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.done
+	p.Stop(p.t)
 }
 
 // reply is an HTTP answer, read.
@@ -164,7 +76,7 @@ func (p *proxy) send(method, path, body string, headers ...string) reply {
 }
 
 func (p *proxy) try(method, path, body string, headers ...string) (reply, error) {
-	req, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
+	req, err := http.NewRequest(method, p.URL+path, strings.NewReader(body))
 	if err != nil {
 		return reply{}, err
 	}

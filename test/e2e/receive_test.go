@@ -20,33 +20,46 @@ import (
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	a, b := order("a"), order("b")
-	for _, c := range []struct {
-		name, body string
-		headers    []string
-		events     int
+	one := func(a, _ string) string { return a }
+	array := func(a, b string) string { return "[" + a + ", " + b + "]" }
+	ndjson := func(a, b string) string { return a + "\n" + b }
+	packing := func(coding string, body func(a, b string) string) func(a, b string) string {
+		return func(a, b string) string { return packed(t, coding, body(a, b)) }
+	}
+	for i, c := range []struct {
+		name    string
+		body    func(a, b string) string // of two events
+		headers []string
+		events  int // that it holds
 	}{
-		{"single", a, nil, 1},
-		{"no content type", a, []string{"Content-Type: "}, 1},
-		{"array", "[" + a + ", " + b + "]", []string{"Content-Type: application/json"}, 2},
-		{"batch", `{"sentAt":"2020-01-01T00:00:00Z","batch":[` + a + "," + b + `],"context":{}}`, nil, 2},
-		{"escaped batch", `{"b\u0061tch":[` + a + "," + b + `]}`, nil, 2},
-		{"ndjson", a + "\n\n" + b + "\r\n", []string{"Content-Type: application/x-ndjson; charset=utf-8"}, 2},
-		{"ndjson without last line feed", a + "\n" + b, []string{"Content-Type: application/x-ndjson"}, 2},
-		{"beacon", a, []string{"Content-Type: text/plain;charset=UTF-8"}, 1},
-		{"form type", "[" + a + "]", []string{"Content-Type: application/x-www-form-urlencoded"}, 1},
-		{"white space around", " \r\n\t" + a + "\n ", nil, 1},
-		{"gzip", packed(t, "gzip", a), []string{"Content-Encoding: gzip"}, 1},
-		{"gzip of two members", packed(t, "gzip", a[:20]) + packed(t, "gzip", a[20:]), []string{"Content-Encoding: GZIP"}, 1},
-		{"br", packed(t, "br", "["+a+","+b+"]"), []string{"Content-Encoding: br"}, 2},
-		{"zstd", packed(t, "zstd", a), []string{"Content-Encoding: zstd"}, 1},
-		{"deflate, zlib", packed(t, "zlib", a), []string{"Content-Encoding: deflate"}, 1},
-		{"deflate, raw", packed(t, "flate", a), []string{"Content-Encoding: deflate"}, 1},
-		{"identity", a, []string{"Content-Encoding: identity"}, 1},
-		{"ndjson, zstd", packed(t, "zstd", a+"\n"+b), []string{"Content-Encoding: zstd", "Content-Type: application/x-ndjson"}, 2},
+		{"single", one, nil, 1},
+		{"no content type", one, []string{"Content-Type: "}, 1},
+		{"array", array, []string{"Content-Type: application/json"}, 2},
+		{"batch", func(a, b string) string {
+			return `{"sentAt":"2020-01-01T00:00:00Z","batch":` + array(a, b) + `,"context":{}}`
+		}, nil, 2},
+		{"escaped batch", func(a, b string) string { return `{"b\u0061tch":` + array(a, b) + `}` }, nil, 2},
+		{"ndjson", func(a, b string) string { return a + "\n\n" + b + "\r\n" }, []string{"Content-Type: application/x-ndjson; charset=utf-8"}, 2},
+		{"ndjson without last line feed", ndjson, []string{"Content-Type: application/x-ndjson"}, 2},
+		{"beacon", one, []string{"Content-Type: text/plain;charset=UTF-8"}, 1},
+		{"form type", func(a, _ string) string { return "[" + a + "]" }, []string{"Content-Type: application/x-www-form-urlencoded"}, 1},
+		{"white space around", func(a, _ string) string { return " \r\n\t" + a + "\n " }, nil, 1},
+		{"gzip", packing("gzip", one), []string{"Content-Encoding: gzip"}, 1},
+		{"gzip of two members", func(a, _ string) string { return packed(t, "gzip", a[:20]) + packed(t, "gzip", a[20:]) }, []string{"Content-Encoding: GZIP"}, 1},
+		{"br", packing("br", array), []string{"Content-Encoding: br"}, 2},
+		{"zstd", packing("zstd", one), []string{"Content-Encoding: zstd"}, 1},
+		{"deflate, zlib", packing("zlib", one), []string{"Content-Encoding: deflate"}, 1},
+		{"deflate, raw", packing("flate", one), []string{"Content-Encoding: deflate"}, 1},
+		{"identity", one, []string{"Content-Encoding: identity"}, 1},
+		{"ndjson, zstd", packing("zstd", ndjson), []string{"Content-Encoding: zstd", "Content-Type: application/x-ndjson"}, 2},
 	} {
 		before := len(p.records("events"))
-		r := p.send("POST", "/v1/events", c.body, append(c.headers, inFrance)...)
+		first, last := fmt.Sprintf("%d-a", i), fmt.Sprintf("%d-b", i)
+		body := c.body(order(first), order(last))
+		if c.events == 1 {
+			last = first
+		}
+		r := p.send("POST", "/v1/events", body, append(c.headers, inFrance)...)
 		if r.status != 200 || r.body != accepted(c.events) {
 			t.Errorf("%s: got %d %s", c.name, r.status, r.body)
 		}
@@ -54,8 +67,8 @@ func TestShapes(t *testing.T) {
 			t.Errorf("%s: content type %q", c.name, r.header.Get("Content-Type"))
 		}
 		got := p.records("events")[before:]
-		if len(got) != c.events || !strings.Contains(string(got[0].Value), `"messageId":"a"`) ||
-			!strings.Contains(string(got[c.events-1].Value), `"messageId":"`+string("ab"[c.events-1])+`"`) {
+		if len(got) != c.events || !strings.Contains(string(got[0].Value), `"messageId":"`+first+`"`) ||
+			!strings.Contains(string(got[c.events-1].Value), `"messageId":"`+last+`"`) {
 			t.Errorf("%s: the files hold %d more records, not the %d sent in their order", c.name, len(got), c.events)
 		}
 	}
@@ -135,12 +148,12 @@ func TestItems(t *testing.T) {
 				continue
 			}
 			good, bad := len(p.records("events")), len(p.records("events.bad"))
-			body, media := "["+order("a")+","+c.item+","+order("b")+"]", "application/json"
+			body, media := "["+anOrder()+","+c.item+","+anOrder()+"]", "application/json"
 			switch form {
 			case "batch":
 				body = `{"batch":` + body + `}`
 			case "ndjson":
-				body, media = order("a")+"\n"+c.item+"\n"+order("b"), "application/x-ndjson"
+				body, media = anOrder()+"\n"+c.item+"\n"+anOrder(), "application/x-ndjson"
 			}
 			r := p.send("POST", "/v1/events", body, "Content-Type: "+media, inFrance)
 			want := fmt.Sprintf(`{"accepted":2,"withheld":0,"refused":[{"index":1,"id":%s,"reason":"%s"}]}`+"\n", c.id, c.reason)
@@ -168,10 +181,10 @@ func TestItems(t *testing.T) {
 func TestPixel(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	data := base64.RawURLEncoding.EncodeToString([]byte(order("p-2")))
+	data := func() string { return "data=" + base64.RawURLEncoding.EncodeToString([]byte(anOrder())) }
 	for _, query := range []string{
 		"type=track&event=Order+Completed&messageId=p-1&properties.order_id=o%221&properties.total=5&undeclared=secret&k=key",
-		"data=" + data, "data=" + data + "==", "data=" + url.QueryEscape(data) + "&type=page",
+		data(), data() + "==", data() + url.QueryEscape("==") + "&type=page",
 	} {
 		before := len(p.records("events"))
 		r := p.send("GET", "/v1/pixel.gif?"+query, "", inFrance)
@@ -218,7 +231,7 @@ func TestProtocol(t *testing.T) {
 	p.send("POST", "/v1/events", order("a"), "Content-Encoding: compress").problem(t, 415, "encoding_unsupported")
 	p.send("POST", "/v1/events", order("a"), "Content-Encoding: gzip, br").problem(t, 415, "encoding_unsupported")
 	p.send("POST", "/v1/events", order("a"), "Content-Encoding: gzip").problem(t, 400, "decompression_failed")
-	if got := p.raw("POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 413 ") ||
+	if got := p.raw("POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n" + strings.Repeat("x", 8<<10)); !strings.HasPrefix(got, "HTTP/1.1 413 ") ||
 		!strings.Contains(got, `"urn:assent:problem:body_too_large"`) {
 		t.Errorf("a body announced too large: %s", got)
 	}
@@ -228,7 +241,7 @@ func TestProtocol(t *testing.T) {
 		p.send("POST", "/v1/events", strings.Repeat("x", 6<<20)).problem(t, 413, "body_too_large")
 	}
 	p.send("POST", "/v1/events", "["+strings.Repeat("1,", 2000)+"1]").problem(t, 413, "too_many_events")
-	p.send("POST", "/v1/consent", `{"all":"denied"}`, "Origin: "+p.url, "Content-Type: text/plain").problem(t, 415, "media_type_unsupported")
+	p.send("POST", "/v1/consent", `{"all":"denied"}`, "Origin: "+p.URL, "Content-Type: text/plain").problem(t, 415, "media_type_unsupported")
 	p.send("POST", "/v1/consent", `{"all":"denied"}`, "Sec-Fetch-Site: cross-site", "Content-Type: application/json").problem(t, 403, "origin_not_allowed")
 	if r := p.send("GET", "/.well-known/gpc.json", ""); r.status != 200 || !strings.HasPrefix(r.body, `{"gpc":true,`) {
 		t.Errorf("gpc.json: %d %s", r.status, r.body)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,15 +49,18 @@ func TestPolicyReload(t *testing.T) {
 	p := start(t, "--policy", path)
 	stop := make(chan struct{})
 	l := p.load(4, "r", stop)
-	event := `{"type":"track","messageId":"m","properties":{"order_id":"ORDER","total":"TOTAL"}}`
 	// last is the policy and the value of an event sent now.
+	sent := 0
 	last := func() (string, string) {
+		sent++
+		id := fmt.Sprintf(`"messageId":"m-%d"`, sent)
+		event := `{"type":"track",` + id + `,"properties":{"order_id":"ORDER","total":"TOTAL"}}`
 		if r := p.send("POST", "/v1/events", event); r.status != 200 {
 			t.Fatalf("%d %s", r.status, r.body)
 		}
 		all := p.records("events")
 		for i := len(all) - 1; i >= 0; i-- {
-			if strings.Contains(string(all[i].Value), `"messageId":"m"`) {
+			if strings.Contains(string(all[i].Value), id) {
 				return all[i].Headers["privacy-policy"], string(all[i].Value)
 			}
 		}
@@ -68,14 +72,14 @@ func TestPolicyReload(t *testing.T) {
 	}
 
 	replace(t, path, policyText("v2", "properties.total"))
-	_ = p.cmd.Process.Signal(syscall.SIGHUP)
+	p.Signal(t, syscall.SIGHUP)
 	eventually(t, "the new policy", func() bool { name, _ := last(); return name == "reload@v2" })
 	if _, value := last(); strings.Contains(value, "ORDER") || !strings.Contains(value, "TOTAL") {
 		t.Errorf("after SIGHUP: %s", value)
 	}
 
 	replace(t, path, policyText("v3", "properties.total")+"  nonsense: 7\nmore: [\n")
-	_ = p.cmd.Process.Signal(syscall.SIGHUP)
+	p.Signal(t, syscall.SIGHUP)
 	eventually(t, "a failed reload", func() bool { return p.metric("assent_policy_reload_failed") == 1 })
 	if name, _ := last(); name != "reload@v2" {
 		t.Errorf("a broken policy: %s is in force", name)
@@ -83,7 +87,7 @@ func TestPolicyReload(t *testing.T) {
 	if status, body := p.get("/readyz"); status != 200 || !strings.Contains(body, "does not compile") || !strings.Contains(body, `"policy":"reload@v2"`) {
 		t.Errorf("readyz with a broken file: %d %s", status, body)
 	}
-	if log := p.stderr(); !strings.Contains(log, path+":1") || !strings.Contains(log, "last good one stays in force") {
+	if log := p.Stderr(); !strings.Contains(log, path+":1") || !strings.Contains(log, "last good one stays in force") {
 		t.Errorf("stderr names no place in the broken file:\n%s", log)
 	}
 
@@ -119,13 +123,16 @@ func TestGeoReload(t *testing.T) {
 	p := start(t, "--geo", path)
 	stop := make(chan struct{})
 	l := p.load(4, "g", stop)
+	sent := 0
 	where := func() string {
-		if r := p.send("POST", "/v1/events", order("where"), inFrance); r.status != 200 {
+		sent++
+		id := fmt.Sprintf("where-%d", sent)
+		if r := p.send("POST", "/v1/events", order(id), inFrance); r.status != 200 {
 			t.Fatalf("%d %s", r.status, r.body)
 		}
 		all := p.records("events")
 		for i := len(all) - 1; i >= 0; i-- {
-			if strings.Contains(string(all[i].Value), `"messageId":"where"`) {
+			if strings.Contains(string(all[i].Value), `"`+id+`"`) {
 				return all[i].Headers["privacy-jurisdiction"]
 			}
 		}
@@ -137,7 +144,7 @@ func TestGeoReload(t *testing.T) {
 	writeDatabase(t, path, map[string]string{"80.10.0.0/16": "US-CA"})
 	eventually(t, "the new database", func() bool { time.Sleep(200 * time.Millisecond); return where() == "US-CA" })
 	replace(t, path, strings.Repeat("junk", 1000))
-	eventually(t, "a word on the broken database", func() bool { return strings.Contains(p.stderr(), "geo database not reloaded") })
+	eventually(t, "a word on the broken database", func() bool { return strings.Contains(p.Stderr(), "geo database not reloaded") })
 	if got := where(); got != "US-CA" {
 		t.Errorf("a broken database: in %s", got)
 	}

@@ -39,18 +39,18 @@ func TestSourceKeys(t *testing.T) {
 	basic := func(user string) string {
 		return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"))
 	}
-	with := func(key string) string { return `{"writeKey":"` + key + `",` + order("m")[1:] }
+	with := func(key string) string { return `{"writeKey":"` + key + `",` + anOrder()[1:] }
 	for _, c := range []struct{ name, path, body, header, source string }{
-		{"query", "?k=shop-key", order("m"), "", "shop"},
-		{"query, long", "?writeKey=shop-key", order("m"), "", "shop"},
-		{"basic", "", order("m"), basic("app-key"), "app"},
-		{"bearer, public key", "", order("m"), "Authorization: Bearer app-key", "app"},
-		{"bearer, secret", "", order("m"), "Authorization: Bearer " + backendToken, "backend"},
+		{"query", "?k=shop-key", anOrder(), "", "shop"},
+		{"query, long", "?writeKey=shop-key", anOrder(), "", "shop"},
+		{"basic", "", anOrder(), basic("app-key"), "app"},
+		{"bearer, public key", "", anOrder(), "Authorization: Bearer app-key", "app"},
+		{"bearer, secret", "", anOrder(), "Authorization: Bearer " + backendToken, "backend"},
 		{"body", "", with("app-key"), "", "app"},
-		{"body of a batch", "", `{"batch":[` + order("m") + `],"writeKey":"app-key"}`, "", "app"},
-		{"body of a batch with a bad item", "", `{"batch":[` + order("m") + `,{"type":01}],"writeKey":"app-key"}`, "", "app"},
-		{"host", "", order("m"), "Host: data.shop.example", "shop"},
-		{"key above host", "?k=app-key", order("m"), "Host: data.shop.example", "app"},
+		{"body of a batch", "", `{"batch":[` + anOrder() + `],"writeKey":"app-key"}`, "", "app"},
+		{"body of a batch with a bad item", "", `{"batch":[` + anOrder() + `,{"type":01}],"writeKey":"app-key"}`, "", "app"},
+		{"host", "", anOrder(), "Host: data.shop.example", "shop"},
+		{"key above host", "?k=app-key", anOrder(), "Host: data.shop.example", "app"},
 		{"query above body", "?k=app-key", with("shop-key"), "", "app"},
 	} {
 		before := len(p.records("events"))
@@ -61,16 +61,16 @@ func TestSourceKeys(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ name, path, body, header string }{
-		{"none", "", order("m"), ""},
-		{"unknown in query", "?k=nobody", order("m"), ""},
-		{"unknown, though the host is known", "?k=nobody", order("m"), "Host: data.shop.example"},
+		{"none", "", anOrder(), ""},
+		{"unknown in query", "?k=nobody", anOrder(), ""},
+		{"unknown, though the host is known", "?k=nobody", anOrder(), "Host: data.shop.example"},
 		{"unknown in body", "", with("nobody"), ""},
-		{"unknown bearer", "", order("m"), "Authorization: Bearer nobody"},
-		{"cut bearer", "", order("m"), "Authorization: Bearer " + backendToken[:30]},
-		{"the secret in the query", "?k=" + backendToken, order("m"), ""},
-		{"unknown basic", "", order("m"), basic("nobody")},
-		{"basic that is not base64", "", order("m"), "Authorization: Basic !!"},
-		{"empty bearer", "?k=", order("m"), "Authorization: Bearer "},
+		{"unknown bearer", "", anOrder(), "Authorization: Bearer nobody"},
+		{"cut bearer", "", anOrder(), "Authorization: Bearer " + backendToken[:30]},
+		{"the secret in the query", "?k=" + backendToken, anOrder(), ""},
+		{"unknown basic", "", anOrder(), basic("nobody")},
+		{"basic that is not base64", "", anOrder(), "Authorization: Basic !!"},
+		{"empty bearer", "?k=", anOrder(), "Authorization: Bearer "},
 	} {
 		events, bad := len(p.records("events")), len(p.records("events.bad"))
 		r := p.send("POST", "/v1/events"+c.path, c.body, headers(c.header, inFrance)...)
@@ -132,7 +132,7 @@ func TestCORS(t *testing.T) {
 			strings.Contains(strings.ToLower(h.Get("Vary")), "origin")
 	}
 	for _, origin := range []string{shop, "https://www.shop.example:8443"} {
-		if r := p.send("POST", "/v1/events?k=shop-key", order("m"), "Origin: "+origin, inFrance); r.status != 200 || !allowed(r.header, origin) {
+		if r := p.send("POST", "/v1/events?k=shop-key", anOrder(), "Origin: "+origin, inFrance); r.status != 200 || !allowed(r.header, origin) {
 			t.Errorf("an allowed origin: %d %v", r.status, r.header)
 		}
 		r := p.send("OPTIONS", "/v1/events?k=shop-key", "", "Origin: "+origin, "Access-Control-Request-Method: POST")
@@ -154,8 +154,8 @@ func TestCORS(t *testing.T) {
 	} {
 		events := len(p.records("events"))
 		for _, r := range []reply{
-			p.send("POST", "/v1/events?k=shop-key", order("m"), "Origin: "+origin, inFrance),
-			p.send("POST", "/v1/events?k=app-key", order("m"), "Origin: "+origin, inFrance),
+			p.send("POST", "/v1/events?k=shop-key", anOrder(), "Origin: "+origin, inFrance),
+			p.send("POST", "/v1/events?k=app-key", anOrder(), "Origin: "+origin, inFrance),
 			p.send("POST", "/v1/consent?k=shop-key", `{"all":"granted"}`, "Origin: "+origin, "Content-Type: application/json", inFrance),
 			p.send("GET", "/v1/consent?k=shop-key", "", "Origin: "+origin, inFrance),
 			p.send("OPTIONS", "/v1/events", "", "Origin: "+origin, "Access-Control-Request-Method: POST"),
@@ -172,7 +172,7 @@ func TestCORS(t *testing.T) {
 		}
 	}
 	// The key in the body decides too: the origin is the shop's, not the app's.
-	p.send("POST", "/v1/events", `{"writeKey":"app-key",`+order("m")[1:], "Origin: "+shop, inFrance).problem(t, 403, "origin_not_allowed")
+	p.send("POST", "/v1/events", `{"writeKey":"app-key",`+anOrder()[1:], "Origin: "+shop, inFrance).problem(t, 403, "origin_not_allowed")
 	p.works("Authorization: Bearer app-key")
 	p.stop()
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,8 +58,12 @@ type Program struct {
 	log    bytes.Buffer
 }
 
+// Command is `assent` with arguments, for commands that end by themselves.
+func Command(args ...string) *exec.Cmd { return exec.Command(binary, args...) }
+
 // Start runs `assent serve` on free ports and waits until it listens. Loopback
-// is believed as a proxy, so that X-Forwarded-For can say where somebody is.
+// is believed as a proxy, so that X-Forwarded-For can say where somebody is,
+// unless --trust is among the arguments.
 func Start(t testing.TB, data string, args ...string) *Program {
 	t.Helper()
 	p, err := Try(t, data, args...)
@@ -101,9 +106,10 @@ var addresses = [...]*regexp.Regexp{
 func launch(t testing.TB, data string, args []string) (p *Program, ready chan struct{}) {
 	t.Helper()
 	p, ready = &Program{done: make(chan struct{})}, make(chan struct{})
-	p.cmd = exec.Command(binary, append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", data, "--trust", "127.0.0.0/8",
-	}, args...)...)
+	if !slices.Contains(args, "--trust") {
+		args = append(slices.Clone(args), "--trust", "127.0.0.0/8")
+	}
+	p.cmd = Command(append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", data}, args...)...)
 	p.cmd.Env = []string{"HOME=" + data, "PATH=" + os.Getenv("PATH")}
 	p.cmd.Stderr = locked{p}
 	stdout, err := p.cmd.StdoutPipe()
@@ -167,12 +173,21 @@ func (p *Program) Kill() {
 	<-p.done
 }
 
+// PID is the process's number.
+func (p *Program) PID() int { return p.cmd.Process.Pid }
+
+// Signal sends the process a signal.
+func (p *Program) Signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Stop sends SIGTERM and wants exit 0 within the bound.
 func (p *Program) Stop(t testing.TB) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	p.Signal(t, syscall.SIGTERM)
 	select {
 	case <-p.done:
 		if p.err != nil {

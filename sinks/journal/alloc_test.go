@@ -1,0 +1,53 @@
+//go:build !race
+
+package journal
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"assent/sinks"
+)
+
+func TestCommitAllocatesNothing(t *testing.T) {
+	for _, promise := range []sinks.Promise{sinks.Durable, sinks.Delivered} {
+		opt := Options{Dir: t.TempDir(), Forwarder: &gated{open: make(chan struct{})}, WindowBytes: 64 << 10}
+		if promise == sinks.Delivered {
+			opt.DeliverTimeout = time.Microsecond
+		}
+		j := open(t, opt)
+		t.Cleanup(func() { close(opt.Forwarder.(*gated).open) })
+		batch := typical(5)
+		batch.Promise = promise
+		ctx := context.Background()
+		for range 100 { // until the window is full: nothing is read any more
+			j.Commit(ctx, batch)
+		}
+		allocs := testing.AllocsPerRun(200, func() {
+			if err := j.Commit(ctx, batch); err != nil && promise == sinks.Durable {
+				t.Fatal(err)
+			}
+		})
+		if promise == sinks.Delivered {
+			allocs-- // the error
+		}
+		if allocs != 0 {
+			t.Errorf("promise %d: %v allocations", promise, allocs)
+		}
+	}
+}
+
+func TestAdmitAllocatesNothing(t *testing.T) {
+	j := open(t, Options{Dir: t.TempDir(), Forwarder: new(null)})
+	eventually(t, "it has recovered", j.recovered.Load)
+	j.highWater = -1
+	j.source("other").bytes.Store(1)
+	if n := testing.AllocsPerRun(100, func() {
+		if err := j.Admit("web"); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

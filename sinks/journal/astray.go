@@ -1,0 +1,40 @@
+package journal
+
+import (
+	"slices"
+
+	"assent/sinks"
+)
+
+// astray reports whether a record in hand would be given to another lane by now.
+func (w *worker) astray() bool {
+	l := w.lane
+	return slices.ContainsFunc(w.hand, func(it item) bool {
+		id, err := l.j.fwd.Lane(l.id.Topic, sinks.BodyKey(it.body))
+		return err == nil && id != l.id
+	})
+}
+
+// handBack has all records of the lane routed anew, because its log is there no
+// more: a topic may be made again with fewer partitions. No plan is open.
+func (w *worker) handBack() {
+	l, j := w.lane, w.lane.j
+	j.mu.Lock()
+	for i := range w.hand {
+		it := &w.hand[i]
+		it.seg.taken.clear(it.idx, it.rec)
+		if at := it.position(); j.main.before(at) {
+			it.seg.waiting-- // of an uncertain plan; the main scan will come there
+		} else {
+			l.passOver(at, it.at)
+		}
+		j.give(it)
+	}
+	l.leave()
+	l.hand, l.oldest = 0, 0
+	l.mend()
+	j.mu.Unlock()
+	w.hand, w.suspects, w.voids = w.hand[:0], 0, 0
+	poke(j.mainRoom)
+	poke(j.backRoom)
+}
