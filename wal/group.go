@@ -12,7 +12,7 @@ const (
 	// noteDelay is how long a note waits for others to share its sync.
 	noteDelay = 3 * time.Millisecond
 	// maxBuffer is the largest buffer that is kept between groups.
-	maxBuffer = 4 << 20
+	maxBuffer = 16 << 20
 )
 
 // A group is the entries that share one write and one sync, and the calls that
