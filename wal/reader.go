@@ -60,7 +60,7 @@ func (r *reader) at(off int64) (f frame, entry []byte, err error) {
 		return f, nil, err
 	}
 	f, ok := parseFrame(head, r.nonce)
-	if !ok {
+	if !ok || int64(f.group) > off { // whole, but moved: no entry stands before its group
 		return f, nil, nil
 	}
 	size := int64(frameBytes + f.length)

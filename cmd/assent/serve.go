@@ -181,6 +181,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 		return errors.Join(fmt.Errorf("serving: %w", err), shutdown(cfg, edge, sink, stopAdmin))
 	case <-ctx.Done():
 	}
+	cancel()
 	log.Info("stopping: answering what is in flight")
 	if err := shutdown(cfg, edge, sink, stopAdmin); err != nil {
 		return err
