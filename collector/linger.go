@@ -23,7 +23,7 @@ const (
 type listener struct {
 	net.Listener
 	max     int64
-	open    atomic.Int64
+	open    *atomic.Int64
 	refused func(net.Conn) // answers for a connection that is one too many
 }
 

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -51,6 +52,12 @@ func newInstruments() *instruments {
 	m.unlocated = m.set.NewCounter(`assent_collector_unlocated_total`)
 	m.latency = metric.NewHistogram(m.set, `assent_collector_request_seconds`)
 	return m
+}
+
+// gauges shows what Limits.Connections and Limits.Memory bound.
+func (m *instruments) gauges(open *atomic.Int64, memory *budget) {
+	m.set.NewGauge(`assent_collector_connections`, func() float64 { return float64(open.Load()) })
+	m.set.NewGauge(`assent_collector_memory_bytes`, func() float64 { return float64(memory.used.Load()) })
 }
 
 func (m *instruments) refused(r Reason) {

@@ -405,7 +405,7 @@ func TestSpareConnections(t *testing.T) {
 		open = append(open, conn)
 	}
 	late := s.dial() // the first spare one
-	time.Sleep(20 * time.Millisecond)
+	s.connections(28)
 	for range 10 {
 		for _, raw := range []string{
 			post("/v1/events", order("a")),
@@ -421,10 +421,12 @@ func TestSpareConnections(t *testing.T) {
 				t.Errorf("%.40q: the connection is kept", raw)
 			}
 			_ = conn.Close()
+			s.connections(28)
 		}
 		if r, body := s.send(post("/v1/consent", choice)); r.StatusCode != 201 || !r.Close {
 			t.Errorf("a choice is answered %d %s", r.StatusCode, body)
 		}
+		s.connections(28)
 	}
 	// A connection that took events before goes on taking them.
 	_, _ = io.WriteString(open[0], post("/v1/events", order("b")))
@@ -434,7 +436,7 @@ func TestSpareConnections(t *testing.T) {
 	for _, conn := range open[1:4] {
 		_ = conn.Close()
 	}
-	time.Sleep(50 * time.Millisecond)
+	s.connections(25)
 	_, _ = io.WriteString(late, post("/v1/events", order("c")))
 	if r, body := answer(t, bufio.NewReader(late)); r.StatusCode != 200 || r.Close {
 		t.Errorf("with room again: %d %s", r.StatusCode, body)
@@ -539,6 +541,16 @@ func TestSlowSenders(t *testing.T) {
 		t.Errorf("meanwhile: %d %s", r.StatusCode, body)
 	}
 	all.Wait()
+}
+
+// connections waits until the collector sees n open connections.
+func (s *served) connections(n int) {
+	s.t.Helper()
+	waitFor(s.t, func() bool {
+		var m strings.Builder
+		s.c.WriteMetrics(&m)
+		return strings.Contains(m.String(), "assent_collector_connections "+itoa(n)+"\n")
+	})
 }
 
 func waitFor(t testing.TB, f func() bool) {

@@ -35,6 +35,7 @@ type Collector struct {
 	pool  sync.Pool
 	large chan *exchange // see giveBack
 
+	conns      atomic.Int64 // open
 	memory     budget
 	waiting    atomic.Int64 // requests that wait for delivery
 	sourceRate rate
@@ -64,6 +65,7 @@ func New(o Options) (*Collector, error) {
 		sourceRate: newRate(l.SourceRate, l.SourceBurst), addresses: newAddresses(newRate(l.AddressRate, l.AddressBurst)),
 		badRate: newRate(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}),
 	}
+	c.m.gauges(&c.conns, &c.memory)
 	if c.proxies == nil {
 		c.proxies = &geo.Proxies{}
 	}
@@ -120,7 +122,7 @@ func (c *Collector) WriteMetrics(w io.Writer) { c.m.set.WritePrometheus(w) }
 // Serve answers on the listener until Shutdown.
 func (c *Collector) Serve(ln net.Listener) error {
 	c.flushing.Do(func() { go c.flush() })
-	return c.server.Serve(&listener{Listener: ln, max: int64(c.o.Limits.Connections), refused: c.tooMany})
+	return c.server.Serve(&listener{Listener: ln, max: int64(c.o.Limits.Connections), open: &c.conns, refused: c.tooMany})
 }
 
 // tooMany answers for a connection beyond Limits.Connections.
