@@ -104,7 +104,7 @@ func (r *reader) known(n Name, what string) *PurposeRule {
 		for _, p := range r.doc.Purposes {
 			names = append(names, p.Name)
 		}
-		hint := didYouMean(n.Text, names)
+		hint := DidYouMean(n.Text, names)
 		if hint == "" {
 			hint = "; declared are " + strings.Join(names, ", ")
 		}

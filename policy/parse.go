@@ -244,7 +244,7 @@ func (r *reader) retention(n *node, what string) Retention {
 func (r *reader) oneOf(n *node, what string, known []string) string {
 	text := n.str(r.problems, what)
 	if text != "" && !slices.Contains(known, text) {
-		r.addf(n.pos, "%s: %q is none of %s%s", what, text, strings.Join(known, ", "), didYouMean(text, known))
+		r.addf(n.pos, "%s: %q is none of %s%s", what, text, strings.Join(known, ", "), DidYouMean(text, known))
 	}
 	return text
 }

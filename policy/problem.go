@@ -58,8 +58,9 @@ func (ps *problems) sorted() Problems {
 	return slices.Compact(ps.list)
 }
 
-// didYouMean ends a message about an unknown name with the nearest known one.
-func didYouMean(name string, known []string) string {
+// DidYouMean ends a message about an unknown name with the nearest known one, as
+// `; did you mean "name"?`. It is empty when none is near.
+func DidYouMean(name string, known []string) string {
 	best, least := "", len(name)/3+2
 	for _, k := range known {
 		if d := distance(strings.ToLower(name), strings.ToLower(k)); d < least {

@@ -330,7 +330,7 @@ func (n *node) fields(ps *problems, what string, readers map[string]func(*node),
 		if known == nil {
 			known = sortedKeys(readers)
 		}
-		hint := didYouMean(key.text, known)
+		hint := DidYouMean(key.text, known)
 		if hint == "" {
 			hint = fmt.Sprintf("; known are %s", strings.Join(known, ", "))
 		}

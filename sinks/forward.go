@@ -26,12 +26,16 @@ type Load func() ([]Parcel, error)
 // lanes are independent and order holds within each. Safe for concurrent use.
 type Forwarder interface {
 	// Lane picks the lane of a record by the key; a nil key is spread. It does
-	// not block; the error, an *Error, says why no lane can be had at present.
+	// not block; the error, an *Error, says why no lane can be had at present:
+	// also that lanes are being given up, until Plan had the time to say so of
+	// each, so that their records are not overtaken.
 	Lane(topic string, key []byte) (Lane, error)
 
 	// Plan decides under which identity the next n parcels of the lane travel.
 	// Plans that were not sent are forgotten by the next Plan of the lane. The
-	// bytes are the forwarder's own and mean the same to a later process.
+	// bytes are the forwarder's own and mean the same to a later process. Errors
+	// are *Error; ReasonUnplaced says that the lane is there no more: its records
+	// are to be given lanes anew.
 	Plan(ctx context.Context, l Lane, n int) ([]byte, error)
 
 	// Send sends the parcels of a plan, as many as it was made for, and returns
@@ -43,8 +47,8 @@ type Forwarder interface {
 	//   ReasonTooLarge,
 	//   ReasonRefused     the parcels are not stored and never will be as they
 	//                     are; their plan is void
-	//   ReasonUnplaced    the plan has lost its force; the parcels were looked
-	//                     for and are not stored: plan again
+	//   ReasonUnplaced    the plan has lost its force, and the parcels are not
+	//                     stored: they were looked for or never sent. Plan again
 	//   ReasonDoubtful    the plan has lost its force, and whether the parcels
 	//                     are stored cannot be found out: plan again, and count
 	//                     them as possibly doubled

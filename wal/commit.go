@@ -16,6 +16,8 @@ const (
 	// tick is how often the file system's space is looked at, and how often a
 	// log that failed tries the disk again.
 	tick = time.Second
+	// enough bytes are written without waiting for callers that may bring more.
+	enough = 128 << 10
 	// minAge is how old a segment gets before Rotate ends it.
 	minAge = time.Minute
 )
@@ -25,6 +27,7 @@ type writer struct {
 	*segment // nil between segments
 	file     disk.File
 	entries  uint32
+	groups   int64
 }
 
 var zeroPage [pageBytes]byte
@@ -48,7 +51,9 @@ func (l *Log) run() {
 		for {
 			// Callers that are ready to run join this group: fewer, larger groups
 			// cost less, and an idle machine does not wait.
-			runtime.Gosched()
+			if l.pending() < enough {
+				runtime.Gosched()
+			}
 			g, closed := l.take()
 			if g == nil {
 				if closed {
@@ -106,6 +111,7 @@ func (l *Log) commit(g *group) error {
 		a.born.Store(l.opt.Now().UnixMilli())
 	}
 	a.entries += n
+	a.groups++
 	a.counted.Lock()
 	a.used += int64(len(buf))
 	a.counted.Unlock()
@@ -174,6 +180,7 @@ func (l *Log) end(closing bool) {
 		return
 	}
 	l.active = writer{}
+	l.keeper.grow.Store(a.end.Load() > largeGroup*max(a.groups, 1))
 	switch end := a.end.Load(); {
 	case closing || end < l.opt.SegmentBytes/2:
 		a.file.Truncate(end) // its space serves others meanwhile
@@ -241,11 +248,15 @@ func (l *Log) recover() {
 	if l.failed.Load() == nil {
 		return
 	}
-	if err := l.begin(); err != nil {
+	err := l.probe()
+	if err == nil && l.active.segment == nil {
+		err = l.begin()
+	}
+	if err != nil {
 		l.fail(err)
 		return
 	}
-	l.failed.Store(nil)
+	l.recovered()
 	if len(l.carry) > 0 {
 		l.ring()
 	}

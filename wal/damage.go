@@ -1,10 +1,16 @@
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"assent/disk"
 )
 
 // quarantine is where raw bytes of damaged regions are kept, at most as many as a
@@ -38,9 +44,13 @@ func (l *Log) isolate(s *segment, off, n int64) error {
 	if err := system.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	held, err := l.held(dir)
+	kept, err := Quarantined(system, l.opt.Dir)
 	if err != nil {
 		return err
+	}
+	held := int64(0)
+	for _, d := range kept {
+		held += d.Bytes
 	}
 	if held+n > l.opt.SegmentBytes || l.free.Load() < l.opt.ReserveBytes {
 		return nil
@@ -66,23 +76,48 @@ func (l *Log) isolate(s *segment, off, n int64) error {
 	return errors.Join(err, dst.Sync(), dst.Close(), system.SyncDir(dir), system.SyncDir(l.opt.Dir))
 }
 
-// held returns how many bytes are in quarantine.
-func (l *Log) held(dir string) (n int64, err error) {
-	entries, err := l.opt.FS.ReadDir(dir)
+// torn counts and reports what a crash cut off.
+func (l *Log) torn(s *segment, end, n int64) {
+	if n <= 0 {
+		return
+	}
+	tornBytes.AddInt64(n)
+	l.opt.Torn(Damage{Segment: s.number, Offset: end, Bytes: n})
+}
+
+// Quarantined lists the regions whose bytes are kept beside the log in dir, in
+// order. It needs no Log; Bytes is what was kept of each.
+func Quarantined(system disk.FS, dir string) (kept []Damage, err error) {
+	dir = filepath.Join(dir, quarantine)
+	entries, err := system.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, e := range entries {
-		f, err := l.opt.FS.OpenRead(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return 0, err
+		var d Damage
+		number, offset, _ := strings.Cut(e.Name(), "-")
+		if d.Segment, err = strconv.ParseUint(number, 10, 64); err != nil {
+			continue // none of the log's
 		}
-		size, err := f.Size()
+		if d.Offset, err = strconv.ParseInt(offset, 10, 64); err != nil {
+			continue
+		}
+		f, err := system.OpenRead(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		d.Bytes, err = f.Size()
 		f.Close()
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		n += size
+		kept = append(kept, d)
 	}
-	return n, nil
+	slices.SortFunc(kept, func(a, b Damage) int {
+		return cmp.Or(cmp.Compare(a.Segment, b.Segment), cmp.Compare(a.Offset, b.Offset))
+	})
+	return kept, nil
 }

@@ -79,7 +79,11 @@ func FuzzReader(f *testing.F) {
 			}
 		}
 		r.close()
-		l := &Log{}
+		l := &Log{opt: Options{Torn: func(d Damage) {
+			if d.Offset < headerBytes || d.Bytes <= 0 || d.Offset+d.Bytes > s.size {
+				t.Fatalf("told of a torn end %v in %d bytes", d, s.size)
+			}
+		}}}
 		if err := l.scan(s, newReader(file, s)); err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ type span struct{ from, to int }
 // join adds entries to the filling group and returns it; a nil group says that
 // there is nothing to wait for.
 func (l *Log) join(entries [][]byte, note bool) (*group, error) {
-	var early [8]uint32 // checksums that need not be taken inside the lock
+	var early [128]uint32 // checksums that need not be taken inside the lock
 	size := 0
 	for i, e := range entries {
 		if len(e) > maxEntry {
@@ -97,6 +97,13 @@ func (l *Log) leave(g *group) {
 	}
 }
 
+// pending returns the bytes of the filling group.
+func (l *Log) pending() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.filling.buf)
+}
+
 // take exchanges the filling group for an empty one, if it is time to write it.
 // It also returns whether the log is closed.
 func (l *Log) take() (g *group, closed bool) {
@@ -133,8 +140,10 @@ func (l *Log) fresh() *group {
 func (l *Log) settle(g *group, err error) {
 	buf := g.buf
 	g.buf = nil
+	size := int64(len(l.carry) + len(buf))
 	if err != nil {
 		g.err = l.fail(err)
+		l.lacked = max(l.lacked, size)
 	}
 	lost := 0
 	if err != nil {
@@ -145,7 +154,9 @@ func (l *Log) settle(g *group, err error) {
 		}
 		unseal(l.carry)
 	} else {
-		l.failed.Store(nil)
+		if size >= l.lacked { // a smaller one proves nothing of the next large one
+			l.recovered()
+		}
 		l.carry = nil
 	}
 	l.used.Add(-int64(lost))

@@ -23,6 +23,10 @@ const (
 	// rest is how long a released file may wait to be used again as it is, which
 	// spares a busy log the wipe.
 	rest = 5 * time.Second
+	// largeGroup is how many bytes a group has on average from which on a segment
+	// may as well grow: what it takes to allocate its blocks is little beside what
+	// is written, and to wipe a spare would write everything twice.
+	largeGroup = 256 << 10
 	// maxStale is how long a segment may have bytes of a former life behind its
 	// end.
 	maxStale = 30 * time.Second
@@ -35,6 +39,7 @@ type keeper struct {
 	log  *Log
 	wake chan struct{} // capacity 1
 	nrdy atomic.Int32  // len(clean)
+	grow atomic.Bool   // groups are large: make no spare
 
 	mu      sync.Mutex
 	retired []*segment // in the order they were given up
@@ -233,7 +238,7 @@ func (k *keeper) roomLocked() bool {
 func (k *keeper) prepare() error {
 	opt := &k.log.opt
 	k.mu.Lock()
-	fresh := len(k.clean)+len(k.dirty)+k.wiping == 0 && k.roomLocked()
+	fresh := !k.grow.Load() && len(k.clean)+len(k.dirty)+k.wiping == 0 && k.roomLocked()
 	k.mu.Unlock()
 	if fresh {
 		path, err := k.create()

@@ -51,6 +51,11 @@ type Options struct {
 	// Damaged, when set, is told of each damaged region that a cursor skipped,
 	// once in the life of a Log. It must not call the Log.
 	Damaged func(Damage)
+
+	// Torn, when set, is told of each segment that ends in what a crash cut off:
+	// from where its entries end as far as anything looked like one. A cursor finds
+	// that where it enters the segment. It must not call the Log.
+	Torn func(Damage)
 }
 
 // A Damage is a region of a segment without a readable entry where there were
@@ -83,6 +88,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Damaged == nil {
 		o.Damaged = func(Damage) {}
+	}
+	if o.Torn == nil {
+		o.Torn = func(Damage) {}
 	}
 }
 

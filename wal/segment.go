@@ -152,7 +152,7 @@ func (l *Log) scan(s *segment, r reader) error {
 			}
 		}
 	}
-	tornBytes.AddInt64(max(0, r.seen-end))
+	l.torn(s, end, r.seen-end)
 	s.counted.Lock()
 	if !s.retired.Load() {
 		l.used.Add(end - s.used)

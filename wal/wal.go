@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -46,6 +47,7 @@ type Log struct {
 	active writer
 	next   uint64 // number of the next segment
 	carry  []byte // notes of groups that failed
+	lacked int64  // bytes of the largest group that failed since the log failed
 }
 
 // Open locks opt.Dir and opens the log in it. What an earlier process left can be
@@ -221,7 +223,9 @@ func (l *Log) Usage() Usage {
 }
 
 // Ready returns nil when an Append may be expected to succeed. After a failure it
-// turns nil again without any traffic.
+// turns nil again without any traffic, but not before the disk takes as much as it
+// failed to take: what a full disk still has room for would make it turn for a
+// moment.
 func (l *Log) Ready() error {
 	select {
 	case <-l.done:
@@ -235,6 +239,30 @@ func (l *Log) Ready() error {
 		return ErrFull
 	}
 	return nil
+}
+
+// probe writes as much as was refused, and no less than Ready promises, to a file
+// of its own. Where the file system says that it has less, nothing is written.
+func (l *Log) probe() error {
+	size := max(l.lacked, l.opt.SegmentBytes/8)
+	if free := l.free.Load(); free < size {
+		return fmt.Errorf("%d bytes are free and %d are needed: %w", free, size, syscall.ENOSPC)
+	}
+	path, err := l.keeper.create()
+	if err != nil {
+		return err
+	}
+	err = l.keeper.wipe(spare{path: path, size: size})
+	if l.opt.FS.Remove(path) != nil {
+		l.keeper.drop(path)
+	}
+	return err
+}
+
+// recovered ends a failure.
+func (l *Log) recovered() {
+	l.failed.Store(nil)
+	l.lacked = 0
 }
 
 // full reports whether size more bytes are too many.

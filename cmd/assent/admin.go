@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
@@ -48,6 +49,7 @@ func (a *admin) start() (stop func(context.Context) error, err error) {
 		return nil, fmt.Errorf("listening for admin: %w", err)
 	}
 	a.addr = ln.Addr()
+	metrics.ExposeMetadata(true) // of the runtime and the process; ours are described here
 	server := &http.Server{Handler: a.guard(token, a.routes()), ReadTimeout: 10 * time.Second, WriteTimeout: 90 * time.Second}
 	go func() {
 		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
@@ -131,12 +133,15 @@ func (a *admin) ready(w http.ResponseWriter, _ *http.Request) {
 
 func (a *admin) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-	a.collector.WriteMetrics(w)
-	metrics.WritePrometheus(w, true)
-	fmt.Fprintf(w, "assent_geo_database_age_seconds %.0f\n", time.Since(a.places.Built()).Seconds())
+	var b bytes.Buffer
+	a.collector.WriteMetrics(&b)
+	metrics.WritePrometheus(&b, false)
+	fmt.Fprintf(&b, "assent_geo_database_age_seconds %.0f\n", time.Since(a.places.Built()).Seconds())
 	reload := 0
 	if a.policyFailed.Load() {
 		reload = 1
 	}
-	fmt.Fprintf(w, "assent_policy_reload_failed %d\n", reload)
+	fmt.Fprintf(&b, "assent_policy_reload_failed %d\n", reload)
+	_ = describe(w, b.Bytes())
+	metrics.WriteProcessMetrics(w)
 }

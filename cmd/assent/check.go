@@ -96,6 +96,7 @@ func printProblems(out io.Writer, errs []error) error {
 		File    string `json:"file,omitempty"`
 		Line    int    `json:"line,omitempty"`
 		Column  int    `json:"column,omitempty"`
+		Path    string `json:"path,omitempty"`
 		Message string `json:"message"`
 	}
 	list := []row{}
@@ -103,13 +104,13 @@ func printProblems(out io.Writer, errs []error) error {
 		var wrong policy.Problems
 		if errors.As(err, &wrong) {
 			for _, w := range wrong {
-				list = append(list, row{w.File, w.Line, w.Column, w.Message})
+				list = append(list, row{File: w.File, Line: w.Line, Column: w.Column, Message: w.Message})
 			}
 			continue
 		}
 		var p *problem
 		if errors.As(err, &p) {
-			list = append(list, row{p.file, p.line, p.column, p.err.Error()})
+			list = append(list, row{p.file, p.line, p.column, p.at, p.err.Error()})
 			continue
 		}
 		list = append(list, row{Message: err.Error()})

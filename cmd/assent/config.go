@@ -220,7 +220,7 @@ func (c *config) sources(p *problems) []*collector.Source {
 			case "event_time":
 				src.MayNameTime = true
 			default:
-				p.add(fmt.Sprintf("%s.may_name[%d]", at, k), "source %q: may_name: %q is none of address, event_time", s.ID, right)
+				p.add(fmt.Sprintf("%s.may_name[%d]", at, k), "source %q: %q is none of address, event_time", s.ID, right)
 			}
 		}
 		switch {
@@ -265,7 +265,7 @@ func (c *config) proxies(p *problems) *geo.Proxies {
 		if err != nil {
 			addr, aerr := netip.ParseAddr(n)
 			if aerr != nil {
-				p.add(fmt.Sprintf("$.trust.networks[%d]", i), "trust: %q is neither a network nor an address", n)
+				p.add(fmt.Sprintf("$.trust.networks[%d]", i), "%q is neither a network nor an address", n)
 				continue
 			}
 			prefix = netip.PrefixFrom(addr, addr.BitLen())
@@ -301,11 +301,11 @@ func (c *config) kafkaOptions() (kafka.Options, error) {
 	}
 	if s := k.SASL; s != nil {
 		if s.PasswordFile == "" {
-			return o, errors.New("sasl: password_file must be given")
+			return o, errors.New("sasl needs a password_file")
 		}
 		raw, err := os.ReadFile(s.PasswordFile)
 		if err != nil {
-			return o, fmt.Errorf("sasl: reading password_file: %w", err)
+			return o, fmt.Errorf("reading the password of sasl: %w", err)
 		}
 		o.SASL = &kafka.SASL{Mechanism: s.Mechanism, Username: s.Username, Password: strings.TrimSpace(string(raw))}
 	}
@@ -340,7 +340,7 @@ const placeholder = "PLACEHOLDER-"
 // checkOptions validates what serve hands to each wing.
 func (c *config) checkOptions(p *problems) {
 	if c.Limits.Shutdown < 0 {
-		p.add("$.limits.shutdown", "limits: shutdown is negative")
+		p.add("$.limits.shutdown", "is negative")
 	}
 	p.addAll("limits", c.limits().Validate())
 	files := c.fileOptions()
@@ -352,12 +352,16 @@ func (c *config) checkOptions(p *problems) {
 	if len(c.Kafka.Brokers) > 0 {
 		o, err := c.kafkaOptions()
 		if err != nil {
-			p.add("$.kafka.sasl.password_file", "kafka: %w", err)
+			at := "$.kafka.sasl"
+			if c.Kafka.SASL.PasswordFile != "" {
+				at += ".password_file"
+			}
+			p.add(at, "%w", err)
 		}
 		o.EnsureDefaults()
 		p.addAll("kafka", o.Validate())
 		if c.Kafka.Linger < 0 {
-			p.add("$.kafka.linger", "kafka: linger: %s is below 0", c.Kafka.Linger)
+			p.add("$.kafka.linger", "%s is below 0", c.Kafka.Linger)
 		}
 		j := c.journalOptions()
 		j.Forwarder = (*kafka.Forwarder)(nil) // there is one when it counts
@@ -374,14 +378,14 @@ func (c *config) validate() *problems {
 	for _, l := range []struct{ name, addr string }{{"listen", c.Listen}, {"admin.listen", c.Admin.Listen}} {
 		_, port, err := net.SplitHostPort(l.addr)
 		if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
-			p.add("$."+l.name, "%s: %q is not host:port", l.name, l.addr)
+			p.add("$."+l.name, "%q is not host:port", l.addr)
 		}
 	}
 	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil && c.Admin.TokenFile == "" && !loopback(host) {
-		p.add("$.admin.listen", "admin.listen: %q is reachable from outside and needs admin.token_file", c.Admin.Listen)
+		p.add("$.admin.listen", "%q is reachable from outside and needs admin.token_file", c.Admin.Listen)
 	}
 	if err := sinks.ValidTopic(c.Topics.Bad); err != nil {
-		p.add("$.topics.bad", "topics.bad: %q: %w", c.Topics.Bad, err)
+		p.add("$.topics.bad", "%q: %w", c.Topics.Bad, err)
 	}
 	return p
 }

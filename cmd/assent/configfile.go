@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -18,18 +19,23 @@ type problems struct {
 	list   []error
 }
 
-// problem is one mistake in the config file.
+// problem is one mistake in the config.
 type problem struct {
 	file         string
-	line, column int // 0: not said in the file
+	line, column int    // 0: not said in the file
+	at           string // YAML path; empty: the file as a whole
 	err          error
 }
 
 func (p *problem) Error() string {
-	if p.line == 0 {
-		return p.err.Error()
+	at := p.at
+	if at != "" {
+		at += ": "
 	}
-	return fmt.Sprintf("%s:%d:%d: %v", p.file, p.line, p.column, p.err)
+	if p.line == 0 {
+		return fmt.Sprintf("%s%v", strings.TrimPrefix(at, "$."), p.err)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s%v", p.file, p.line, p.column, at, p.err)
 }
 
 func (p *problem) Unwrap() error { return p.err }
@@ -37,8 +43,12 @@ func (p *problem) Unwrap() error { return p.err }
 // add tells a mistake at a YAML path such as $.sources[0].kind; a value that the
 // file does not hold came from a flag or a variable and has no place.
 func (p *problems) add(at, format string, args ...any) {
-	wrong := &problem{file: p.config.file, err: fmt.Errorf(format, args...)}
-	if n := p.config.node(at); n != nil {
+	p.addAt(p.config.node(at), at, format, args...)
+}
+
+func (p *problems) addAt(n ast.Node, at, format string, args ...any) {
+	wrong := &problem{file: p.config.file, at: at, err: fmt.Errorf(format, args...)}
+	if n != nil {
 		wrong.line, wrong.column = place(n.GetToken())
 	}
 	p.list = append(p.list, wrong)
@@ -59,9 +69,10 @@ func (p *problems) addAll(section string, err error) {
 		name, _, _ = strings.Cut(name, ",")
 		at := "$." + section + "." + strings.ReplaceAll(name, " ", "_")
 		if p.config.node(at) == nil {
-			at = "$." + section
+			p.add("$."+section, "%s", text)
+			continue
 		}
-		p.add(at, "%s: %s", section, text)
+		p.add(at, "%s", strings.TrimLeft(text[len(name):], ":, "))
 	}
 }
 
@@ -88,9 +99,8 @@ func place(t *token.Token) (line, column int) {
 	return t.Position.Line, t.Position.Column
 }
 
-// readConfig reads a file strictly. A section, or a source, that cannot be read
-// is one mistake with its line and column; the others are still read. Without a
-// path: the defaults.
+// readConfig reads a file strictly and tells every mistake with its place; what
+// is right is read all the same. Without a path: the defaults.
 func readConfig(path string) (*config, error) {
 	c := &config{file: path}
 	if path == "" {
@@ -103,46 +113,13 @@ func readConfig(path string) (*config, error) {
 	if c.ast, err = parser.ParseBytes(raw, 0); err != nil {
 		return nil, yamlProblem(path, err)
 	}
-	var wrong []error
+	r := fieldReader{problems: problems{config: c}, anchors: map[string]ast.Node{}}
 	for _, doc := range c.ast.Docs {
-		switch body := doc.Body.(type) {
-		case nil:
-		case *ast.MappingNode:
-			for _, entry := range body.Values {
-				wrong = append(wrong, c.readSection(entry)...)
-			}
-		default:
-			line, column := place(body.GetToken())
-			wrong = append(wrong, &problem{path, line, column, errors.New("a config is a table of settings")})
+		if doc.Body != nil { // nothing but comments
+			r.read("$", doc.Body, reflect.ValueOf(c).Elem())
 		}
 	}
-	return c, errors.Join(wrong...)
-}
-
-func (c *config) readSection(entry *ast.MappingValueNode) (wrong []error) {
-	into := map[string]any{
-		"listen": &c.Listen, "admin": &c.Admin, "data": &c.Data, "policy": &c.Policy, "keys": &c.Keys, "geo": &c.Geo,
-		"trust": &c.Trust, "kafka": &c.Kafka, "journal": &c.Journal, "dedup": &c.Dedup, "files": &c.Files, "topics": &c.Topics, "cookies": &c.Cookies,
-		"limits": &c.Limits, "node": &c.Node,
-	}[entry.Key.String()]
-	if list, ok := entry.Value.(*ast.SequenceNode); ok && entry.Key.String() == "sources" {
-		for _, item := range list.Values {
-			var s sourceConfig
-			if err := yaml.NodeToValue(item, &s, yaml.Strict()); err != nil {
-				wrong = append(wrong, yamlProblem(c.file, err))
-			}
-			c.Sources = append(c.Sources, s)
-		}
-		return wrong
-	}
-	if into == nil {
-		line, column := place(entry.Key.GetToken())
-		return []error{&problem{c.file, line, column, fmt.Errorf("%s: there is no such setting, or not in this form", entry.Key)}}
-	}
-	if err := yaml.NodeToValue(entry.Value, into, yaml.Strict()); err != nil {
-		return []error{yamlProblem(c.file, err)}
-	}
-	return nil
+	return c, errors.Join(r.list...)
 }
 
 // yamlProblem keeps place and message of the library's error, without the
@@ -151,7 +128,7 @@ func yamlProblem(file string, err error) error {
 	var y yaml.Error
 	if errors.As(err, &y) {
 		line, column := place(y.GetToken())
-		return &problem{file, line, column, errors.New(y.GetMessage())}
+		return &problem{file: file, line: line, column: column, err: errors.New(y.GetMessage())}
 	}
-	return &problem{file, 1, 1, errors.New(strings.SplitN(err.Error(), "\n", 2)[0])}
+	return &problem{file: file, line: 1, column: 1, err: errors.New(strings.SplitN(err.Error(), "\n", 2)[0])}
 }

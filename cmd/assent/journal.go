@@ -31,7 +31,9 @@ func inspectCommand() *cobra.Command {
 		Use:   "inspect",
 		Short: "List the journal's entries, redacted: no key, no value, no header's value",
 		Long: `Lists the journal's entries, oldest first, and sums them up. It shows sizes, sources, places, policies, topics
-and header names; never a key, a value or anything of a person. It only reads, also beside a running serve.`,
+and header names; never a key, a value or anything of a person. segment@offset lines are regions that hold no entry:
+damaged (skipped), quarantined (bytes kept in the journal's quarantine folder) and torn (cut off by a crash, acknowledged
+to nobody). It only reads, also beside a running serve.`,
 		Example: "  assent journal inspect\n  assent journal inspect -c assent.yaml --waiting --json | jq .records",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -39,29 +41,21 @@ and header names; never a key, a value or anything of a person. It only reads, a
 			if err != nil {
 				return err
 			}
-			print := printItem
-			if asJSON {
-				print = printItemJSON
-			}
 			out := c.OutOrStdout()
+			show, sum := printItem, printTotals
+			if asJSON {
+				show, sum = printItemJSON, printTotalsJSON
+			}
 			totals, err := journal.Inspect(cfg.Journal.Dir, func(it *journal.Item) error {
 				if waiting && !waits(it) {
 					return nil
 				}
-				return print(out, it)
+				return show(out, it)
 			})
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return json.NewEncoder(out).Encode(map[string]any{"totals": map[string]any{
-					"segments": totals.Segments, "entries": totals.Entries, "events": totals.Events, "records": totals.Records,
-					"waiting": totals.Waiting, "bytes": totals.Bytes, "damaged": totals.Damaged, "unreadable": totals.Unreadable,
-				}})
-			}
-			_, err = fmt.Fprintf(out, "%d segments, %d entries, %d bytes: %d events, %d records of which %d wait; %d damaged regions, %d unreadable entries\n",
-				totals.Segments, totals.Entries, totals.Bytes, totals.Events, totals.Records, totals.Waiting, totals.Damaged, totals.Unreadable)
-			return err
+			return sum(out, &totals)
 		},
 	}
 	f := c.Flags()
@@ -138,4 +132,43 @@ func printItemJSON(out io.Writer, it *journal.Item) error {
 	}
 	add("records", records, records != nil)
 	return json.NewEncoder(out).Encode(row)
+}
+
+// printTotals writes a line for each region without an entry, and the sums.
+func printTotals(out io.Writer, t *journal.Totals) error {
+	var b strings.Builder
+	count, bytes := map[string]int{}, map[string]int64{}
+	for _, r := range t.Regions {
+		count[r.Kind]++
+		bytes[r.Kind] += r.Bytes
+		fmt.Fprintf(&b, "%d@%d %s %d bytes\n", r.Segment, r.Offset, r.Kind, r.Bytes)
+	}
+	fmt.Fprintf(&b, "%d segments, %d entries, %d bytes: %d events, %d records of which %d wait; %d unreadable entries",
+		t.Segments, t.Entries, t.Bytes, t.Events, t.Records, t.Waiting, t.Unreadable)
+	for _, kind := range journal.RegionKinds {
+		fmt.Fprintf(&b, ", %d %s regions of %d bytes", count[kind], kind, bytes[kind])
+	}
+	b.WriteByte('\n')
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func printTotalsJSON(out io.Writer, t *journal.Totals) error {
+	enc := json.NewEncoder(out)
+	totals := map[string]any{
+		"segments": t.Segments, "entries": t.Entries, "events": t.Events, "records": t.Records,
+		"waiting": t.Waiting, "bytes": t.Bytes, "unreadable": t.Unreadable,
+	}
+	count, bytes := map[string]int{}, map[string]int64{}
+	for _, r := range t.Regions {
+		count[r.Kind]++
+		bytes[r.Kind] += r.Bytes
+		if err := enc.Encode(map[string]any{"segment": r.Segment, "offset": r.Offset, "kind": r.Kind, "bytes": r.Bytes}); err != nil {
+			return err
+		}
+	}
+	for _, kind := range journal.RegionKinds {
+		totals[kind], totals[kind+"_bytes"] = count[kind], bytes[kind]
+	}
+	return enc.Encode(map[string]any{"totals": totals})
 }

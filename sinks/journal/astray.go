@@ -1,20 +1,5 @@
 package journal
 
-import (
-	"slices"
-
-	"assent/sinks"
-)
-
-// astray reports whether a record in hand would be given to another lane by now.
-func (w *worker) astray() bool {
-	l := w.lane
-	return slices.ContainsFunc(w.hand, func(it item) bool {
-		id, err := l.j.fwd.Lane(l.id.Topic, sinks.BodyKey(it.body))
-		return err == nil && id != l.id
-	})
-}
-
 // handBack has all records of the lane routed anew, because its log is there no
 // more: a topic may be made again with fewer partitions. No plan is open.
 func (w *worker) handBack() {

@@ -158,6 +158,12 @@ func (c *client) Plan(ctx context.Context, l sinks.Lane, n int) ([]byte, error) 
 	if c.b.allDown || c.killed {
 		return nil, fail(sinks.ReasonUnavailable)
 	}
+	if r, down := c.b.down[l]; down {
+		return nil, fail(r)
+	}
+	if l.Partition >= c.b.counts[l.Topic] {
+		return nil, fail(sinks.ReasonUnplaced)
+	}
 	if c.pid[l] == 0 {
 		c.pid[l] = c.base<<32 | 1
 	}

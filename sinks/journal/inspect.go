@@ -1,11 +1,13 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"assent/disk"
@@ -48,16 +50,28 @@ type Totals struct {
 	Segments, Entries, Events, Records int
 	Waiting                            int   // records not settled
 	Bytes                              int64 // of entries
-	Damaged                            int   // regions that hold nothing readable
 	Unreadable                         int   // entries that are whole and mean nothing
+	Regions                            []Region
 }
+
+// A Region is a part of a segment that holds no entry: where it is and how long,
+// never its bytes. Its Kind is one of RegionKinds.
+type Region struct {
+	Kind string
+	wal.Damage
+}
+
+// RegionKinds are the kinds of regions: damaged ones hold nothing readable where
+// there was something; of quarantined ones the bytes are kept, also when their
+// segment is gone; torn ones were cut off by a crash, acknowledged to nobody.
+var RegionKinds = []string{"damaged", "quarantined", "torn"}
 
 var causes = map[cause]string{causeAcked: "stored", causeWithheld: "withheld", causePoison: "refused", causeSummed: "summed"}
 
 // Inspect reads the journal in a directory and calls f for each of its entries,
 // in order. It changes nothing there, and the process that has the journal open
-// is not in its way; what that one releases meanwhile may look damaged. The Item
-// is valid until f returns.
+// is not in its way; what that one releases meanwhile may look damaged, and what
+// it is writing torn. The Item is valid until f returns.
 func Inspect(dir string, f func(*Item) error) (Totals, error) {
 	return inspect(disk.OS{}, dir, f)
 }
@@ -66,13 +80,21 @@ func inspect(system disk.FS, dir string, f func(*Item) error) (t Totals, err err
 	if _, err := system.ReadDir(dir); err != nil {
 		return t, fmt.Errorf("reading journal: %w", err)
 	}
-	log, err := wal.Open(wal.Options{
-		Dir: dir, FS: readOnly{system}, Damaged: func(wal.Damage) { t.Damaged++ },
-	})
+	region := func(kind string) func(wal.Damage) {
+		return func(d wal.Damage) { t.Regions = append(t.Regions, Region{kind, d}) }
+	}
+	log, err := wal.Open(wal.Options{Dir: dir, FS: readOnly{system}, Damaged: region("damaged"), Torn: region("torn")})
 	if err != nil {
 		return t, fmt.Errorf("reading journal: %w", err)
 	}
 	defer log.Close(context.Background())
+	kept, err := wal.Quarantined(system, dir)
+	if err != nil {
+		return t, fmt.Errorf("reading quarantine: %w", err)
+	}
+	for _, d := range kept {
+		region("quarantined")(d)
+	}
 	v := &viewer{done: segments{boot: log.Boot()}}
 	if err := v.scan(log, v.learn); err != nil {
 		return t, err
@@ -99,6 +121,9 @@ func inspect(system disk.FS, dir string, f func(*Item) error) (t Totals, err err
 			}
 		}
 		return f(&v.item)
+	})
+	slices.SortStableFunc(t.Regions, func(a, b Region) int {
+		return cmp.Or(cmp.Compare(a.Segment, b.Segment), cmp.Compare(a.Offset, b.Offset))
 	})
 	return t, err
 }

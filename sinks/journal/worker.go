@@ -120,11 +120,11 @@ const progress = sinks.Reason(255)
 
 func (w *worker) attempt() sinks.Reason {
 	if w.open.id == 0 {
-		if w.voids > 1 && w.astray() {
+		switch r := w.prepare(); {
+		case r == sinks.ReasonUnplaced:
 			w.handBack()
 			return progress
-		}
-		if r := w.prepare(); r != progress || w.planned == 0 {
+		case r != progress || w.planned == 0:
 			return r
 		}
 	}

@@ -2,7 +2,10 @@
 
 package kafka
 
-import "testing"
+import (
+	"sync/atomic"
+	"testing"
+)
 
 // lz4 goes through kafka-go's codec, which makes two small things a batch.
 func TestEncoderAllocatesNothing(t *testing.T) {
@@ -27,7 +30,7 @@ func TestEncoderAllocatesNothing(t *testing.T) {
 
 func TestLaneAllocatesNothing(t *testing.T) {
 	f := &Forwarder{}
-	f.seen.Store(&cluster{topics: map[string]*topic{"t": {name: "t", leaders: []int32{1, 1, 1}, led: []int32{0, 1, 2}, spread: &spread{}}}})
+	f.seen.Store(&cluster{topics: map[string]*topic{"t": {name: "t", leaders: []int32{1, 1, 1}, led: []int32{0, 1, 2}, spread: &spread{}, most: new(atomic.Int64)}}})
 	key := []byte("visitor")
 	if n := testing.AllocsPerRun(100, func() {
 		f.Lane("t", key)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/bits"
+	"runtime"
 
 	"assent/sinks"
 )
@@ -45,6 +46,16 @@ type encoder struct {
 }
 
 func newEncoder(c codec) *encoder { return &encoder{codec: c, compress: newCompressor(c)} }
+
+// newEncoders returns as many encoders as may work at once, one for every two
+// processors: while a backlog drains, the others are left to those who send.
+func newEncoders(c codec) chan *encoder {
+	all := make(chan *encoder, max(1, runtime.GOMAXPROCS(0)/2))
+	for range cap(all) {
+		all <- newEncoder(c)
+	}
+	return all
+}
 
 // appendBatch appends a record set of one batch, its size first, to dst. The
 // same arguments give the same bytes. plain is the size of the records before

@@ -71,7 +71,7 @@ func BenchmarkSend(b *testing.B) {
 	f := &Forwarder{opt: Options{Brokers: []string{addr}}, stopped: make(chan struct{})}
 	f.opt.EnsureDefaults()
 	f.conns = &conns{timeout: f.opt.Timeout, idle: make(map[string][]*conn)}
-	f.encoders.New = func() any { return newEncoder(codecZstd) }
+	f.encoders = newEncoders(codecZstd)
 	f.buffers.New = func() any { return new([]byte) }
 	f.seen.Store(&cluster{brokers: map[int32]string{1: addr}, topics: map[string]*topic{"t": {name: "t", leaders: []int32{1}}}})
 	all := eventsOf(500)

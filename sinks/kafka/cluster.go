@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -44,6 +45,9 @@ type topic struct {
 	leaders []int32      // node by partition; -1: none
 	led     []int32      // partitions that have a leader, or all if none has
 	spread  *spread
+	most    *atomic.Int64 // partitions that are known of, there or not
+	since   time.Time     // since then every answer was whole and said as many partitions
+	gone    time.Time     // when those beyond them were found to be gone; zero: they were not
 }
 
 // watch keeps what is known of the cluster fresh until ctx ends.
@@ -116,6 +120,9 @@ func (f *Forwarder) refresh(ctx context.Context) *sinks.Error {
 	if missing := now.missing(); len(missing) > 0 && f.opt.CreateTopics {
 		f.create(ctx, now, missing)
 	}
+	for _, t := range now.topics {
+		f.doubt(ctx, now, t)
+	}
 	f.seen.Store(now)
 	for _, name := range f.opt.Topics {
 		switch t := now.topics[name]; {
@@ -128,8 +135,8 @@ func (f *Forwarder) refresh(ctx context.Context) *sinks.Error {
 	return nil
 }
 
-// clusterOf makes a cluster of an answer. Where records without a key went last
-// is carried over.
+// clusterOf makes a cluster of an answer. What was known of a topic before is
+// carried over.
 func (f *Forwarder) clusterOf(answer *metadata.Response) *cluster {
 	hash := fnv.New64a()
 	hash.Write([]byte(answer.ClusterID))
@@ -138,21 +145,23 @@ func (f *Forwarder) clusterOf(answer *metadata.Response) *cluster {
 		c.brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
 	c.controller = c.brokers[answer.ControllerID]
-	before := f.seen.Load()
+	before, instant := f.seen.Load(), f.opt.Now()
 	for i := range answer.Topics {
 		t := topicOf(&answer.Topics[i])
 		if before != nil && before.topics[t.name] != nil {
-			t.spread = before.topics[t.name].spread
+			t.follow(before.topics[t.name], instant)
 		} else {
+			t.since = instant
 			t.spread.placed.Store(rand.Uint64N(1<<32) * spreadRun) // nodes begin at different partitions
 		}
+		t.know(int64(len(t.leaders)))
 		c.topics[t.name] = t
 	}
 	return c
 }
 
 func topicOf(r *metadata.ResponseTopic) *topic {
-	t := &topic{name: r.Name, spread: &spread{}}
+	t := &topic{name: r.Name, spread: &spread{}, most: new(atomic.Int64)}
 	n := len(r.Partitions)
 	if r.ErrorCode != 0 || n == 0 {
 		code := kafkago.Error(r.ErrorCode)
@@ -195,7 +204,7 @@ func (c *cluster) missing() (names []string) {
 }
 
 // leader returns the address of the broker that leads a partition. One that is
-// not known is asked for, once.
+// not known is asked for, once. One that is gone is ReasonUnplaced.
 func (f *Forwarder) leader(ctx context.Context, l sinks.Lane) (string, *cluster, error) {
 	for asked := false; ; asked = true {
 		c := f.seen.Load()
@@ -204,10 +213,15 @@ func (f *Forwarder) leader(ctx context.Context, l sinks.Lane) (string, *cluster,
 				if t.err != nil {
 					return "", nil, t.err
 				}
-				if int(l.Partition) < len(t.leaders) {
+				switch {
+				case int(l.Partition) < len(t.leaders):
 					if addr, ok := c.brokers[t.leaders[l.Partition]]; ok {
 						return addr, c, nil
 					}
+				case !t.gone.IsZero():
+					return "", nil, &sinks.Error{Reason: sinks.ReasonUnplaced, Err: errNoPartition}
+				default:
+					t.know(int64(l.Partition) + 1)
 				}
 			}
 		}

@@ -14,8 +14,8 @@ import (
 type Forwarder struct {
 	opt      Options
 	conns    *conns
-	encoders sync.Pool // *encoder
-	buffers  sync.Pool // *[]byte, for batches on their way
+	encoders chan *encoder // those that are free
+	buffers  sync.Pool     // *[]byte, for batches on their way
 
 	seen     atomic.Pointer[cluster]     // what the cluster last said of itself; nil: nothing yet
 	notReady atomic.Pointer[sinks.Error] // nil: ready
@@ -54,15 +54,15 @@ func Open(opt Options) (*Forwarder, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	f := &Forwarder{
-		opt:     opt,
-		conns:   &conns{timeout: opt.Timeout, tls: tls, sasl: mechanism, idle: make(map[string][]*conn)},
-		wanted:  make(map[string]struct{}),
-		round:   make(chan struct{}),
-		kicks:   make(chan struct{}, 1),
-		stop:    stop,
-		stopped: make(chan struct{}),
+		opt:      opt,
+		encoders: newEncoders(codecs[opt.Compression]),
+		conns:    &conns{timeout: opt.Timeout, tls: tls, sasl: mechanism, idle: make(map[string][]*conn)},
+		wanted:   make(map[string]struct{}),
+		round:    make(chan struct{}),
+		kicks:    make(chan struct{}, 1),
+		stop:     stop,
+		stopped:  make(chan struct{}),
 	}
-	f.encoders.New = func() any { return newEncoder(codecs[opt.Compression]) }
 	f.buffers.New = func() any { return new([]byte) }
 	f.notReady.Store(&sinks.Error{Reason: sinks.ReasonUnavailable, Err: errNotAsked})
 	for _, t := range opt.Topics {
@@ -85,6 +85,9 @@ func (f *Forwarder) Lane(name string, key []byte) (sinks.Lane, error) {
 	}
 	if t.err != nil {
 		return sinks.Lane{}, t.err
+	}
+	if t.narrow() {
+		return sinks.Lane{}, errNarrow
 	}
 	if key != nil {
 		return sinks.Lane{Topic: t.name, Partition: keyPartition(key, len(t.leaders))}, nil

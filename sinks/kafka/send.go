@@ -63,6 +63,9 @@ func (f *Forwarder) Send(ctx context.Context, l sinks.Lane, raw []byte, load sin
 func (f *Forwarder) send(ctx context.Context, s *lane, a *attempt) (sinks.Sent, error) {
 	p, l, again := a.plan, a.lane, a.again
 	addr, c, err := f.leaderOf(ctx, l)
+	if errors.Is(err, errNoPartition) {
+		return sinks.Sent{}, powerless(again, errNoPartition)
+	}
 	if err != nil {
 		return sinks.Sent{}, err
 	}
@@ -177,12 +180,12 @@ func (f *Forwarder) produce(ctx context.Context, a *attempt) (int64, error) {
 	defer f.buffers.Put(buf)
 	start := time.Now()
 	answer, err := f.conns.askLate(ctx, a.addr, func() (protocol.Message, error) {
+		enc := <-f.encoders
+		defer func() { f.encoders <- enc }()
 		if err := a.loaded(); err != nil {
 			return nil, err
 		}
-		enc := f.encoders.Get().(*encoder)
 		set, size, err := enc.appendBatch((*buf)[:0], a.plan.id, a.plan.sequence, a.parcels)
-		f.encoders.Put(enc)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,33 @@ func TestPartitionsAdded(t *testing.T) {
 		return used
 	})
 	s.settle(l)
+}
+
+// TestPartitionsRemoved has events wait for six partitions, and the topic made
+// again with two before any of them is stored. Those that wait for the other four
+// are given up only when brokers have said so for half a minute; nothing of their
+// keys that comes meanwhile overtakes them.
+func TestPartitionsRemoved(t *testing.T) {
+	t.Parallel()
+	b, proxy := sharedProxy(t, ofPartitionsRemoved)
+	s := newStand(t, b, proxy.Addr)
+	b.CreateTopic(t, s.topic, 6)
+	s.start()
+	s.eventually("the topic is known", func() bool {
+		_, body, err := s.p.Get("/readyz")
+		return err == nil && strings.Contains(body, `"kafka":"ok"`)
+	})
+	proxy.Refuse()
+	l := startLoad(s.url, "r", rand.Uint64(), 8, 32*time.Millisecond)
+	s.eventually("events wait", func() bool { return s.waiting() > 500 })
+	b.Tool(t, "", "org.apache.kafka.tools.TopicCommand", "--delete", "--topic", s.topic)
+	b.CreateTopic(t, s.topic, 2)
+	proxy.Allow()
+	s.eventually("what waited is with Kafka", func() bool { return s.waiting() < 100 })
+	s.settle(l)
+	if n := b.Topics(t)[s.topic]; n != 2 {
+		t.Errorf("%d partitions, want 2", n)
+	}
 }
 
 // TestNetwork puts a storm between the program and Kafka for STORM seconds (8 by

@@ -34,6 +34,7 @@ const (
 	ofWithdrawal
 	ofDiskFull
 	ofDamage
+	ofPartitionsRemoved
 	proxied
 )
 

@@ -168,8 +168,8 @@ func TestCheckConfig(t *testing.T) {
 	}
 
 	for content, want := range map[string]string{
-		"journal:\n  max_bites: 1\n":                      ":2:3: unknown field",
-		"sources:\n  - {id: a, key: a, promise: kafka}\n": `:2:30: source "a": promise kafka needs kafka.brokers`,
+		"journal:\n  max_bites: 1\n":                      `:2:3: $.journal: unknown key "max_bites"; did you mean "max_bytes"?`,
+		"sources:\n  - {id: a, key: a, promise: kafka}\n": `:2:30: $.sources[0].promise: source "a": promise kafka needs kafka.brokers`,
 		"kafka:\n  brokers: [\"127.0.0.1:9\"]\n  sasl: {mechanism: PLAIN, username: u, password_file: none}\n": ":3:56: ",
 	} {
 		path := write("wrong.yaml", content)
@@ -342,7 +342,7 @@ func TestCommands(t *testing.T) {
 		{"serve now", "", 2, `^$`, `^assent: serve: takes no argument`},
 		{"serve --listen nowhere", "", 1, `^$`, `^assent: serve: listen: "nowhere" is not host:port\n`},
 		{"serve --admin 0.0.0.0:0", "", 1, `^$`, `^assent: serve: admin.listen: .*needs admin.token_file\n$`},
-		{"serve --trust everybody", "", 1, `^$`, `^assent: serve: trust: "everybody" is neither a network nor an address\n$`},
+		{"serve --trust everybody", "", 1, `^$`, `^assent: serve: trust.networks\[0\]: "everybody" is neither a network nor an address\n$`},
 		{"frobnicate", "", 2, `^$`, `^assent: usage: "frobnicate" is not a command`},
 		{"", "", 0, `Usage:`, `^$`},
 	} {

@@ -1,0 +1,89 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go/protocol/metadata"
+
+	"assent/sinks"
+)
+
+// A topic never loses partitions, but it may be deleted and made again with
+// fewer. A broker that has not heard of added ones yet says the same for a
+// while; only time, and what all others say, tells one from the other.
+const (
+	goneAfter   = 30 * time.Second // no broker lags behind for so long
+	settleAfter = 10 * time.Second // several times what a lane waits between attempts
+)
+
+var (
+	errNoPartition = errors.New("the partition is there no more")
+	errNarrow      = &sinks.Error{Reason: sinks.ReasonUnavailable, Err: errors.New("the topic has fewer partitions than were known")}
+)
+
+// narrow reports whether partitions were known, by an answer or by a plan, that
+// the topic does not have. Records have no lane then: those of the lanes that
+// may be gone come first.
+func (t *topic) narrow() bool { return t.most.Load() > int64(len(t.leaders)) }
+
+// know notes that there are, or were, so many partitions.
+func (t *topic) know(n int64) {
+	for most := t.most.Load(); most < n && !t.most.CompareAndSwap(most, n); most = t.most.Load() {
+	}
+}
+
+// whole reports whether the topic is there and each of its partitions has a
+// leader.
+func (t *topic) whole() bool { return t.err == nil && !slices.Contains(t.leaders, -1) }
+
+// follow takes over what was known before this answer. One that differs, or that
+// is not whole, ends what was said without exception.
+func (t *topic) follow(before *topic, now time.Time) {
+	t.spread, t.most, t.since = before.spread, before.most, now
+	if t.whole() && len(t.leaders) == len(before.leaders) {
+		t.since, t.gone = before.since, before.gone
+	}
+}
+
+// doubt finds out whether the partitions that a topic does not have are gone.
+// When each of their lanes had the time to hear of it, records get lanes again.
+func (f *Forwarder) doubt(ctx context.Context, c *cluster, t *topic) {
+	if t.err != nil || !t.narrow() {
+		return
+	}
+	now := f.opt.Now()
+	switch {
+	case !t.gone.IsZero():
+		if now.Sub(t.gone) > settleAfter {
+			t.most.Store(int64(len(t.leaders)))
+		}
+	case now.Sub(t.since) <= goneAfter:
+	case f.unanimous(ctx, c, t):
+		t.gone = now
+	default:
+		t.since = now
+	}
+}
+
+// unanimous reports whether every broker of the cluster says the same of a topic.
+func (f *Forwarder) unanimous(ctx context.Context, c *cluster, t *topic) bool {
+	for _, addr := range c.brokers {
+		one, cancel := context.WithTimeout(ctx, f.opt.Timeout/attempts)
+		answer, err := f.conns.ask(one, addr, &metadata.Request{TopicNames: []string{t.name}})
+		cancel()
+		if err != nil {
+			return false
+		}
+		topics := answer.(*metadata.Response).Topics
+		if len(topics) != 1 {
+			return false
+		}
+		if other := topicOf(&topics[0]); !other.whole() || len(other.leaders) != len(t.leaders) {
+			return false
+		}
+	}
+	return true
+}
