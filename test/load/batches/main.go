@@ -2,7 +2,7 @@
 // events a second are accepted into the journal, and which rate goes on to Kafka
 // on the same machine without a backlog that grows.
 //
-//	go run ./test/load/batches [-rounds 5] [-run 10s] [-connections 16] [-rates 60000,80000,100000,120000] [-sustain 25s]
+//	go run ./test/load/batches [-rounds 5] [-run 10s] [-connections 32] [-rates 60000,80000,100000,120000] [-sustain 25s]
 package main
 
 import (
@@ -27,7 +27,7 @@ type options struct {
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of accepting")
-	flag.IntVar(&o.connections, "connections", 16, "connections")
+	flag.IntVar(&o.connections, "connections", 32, "connections")
 	flag.DurationVar(&o.run, "run", 10*time.Second, "how long each run of accepting takes")
 	flag.DurationVar(&o.sustain, "sustain", 25*time.Second, "how long each rate is kept up; its first 5 s are not judged")
 	flag.StringVar(&o.rates, "rates", "60000,80000,100000,120000,140000", "events/s to try end to end, until the first that is too much")
