@@ -102,8 +102,8 @@ func TestOldPlanIsLookedUp(t *testing.T) {
 	for _, name := range []string{"none", "zstd"} {
 		t.Run(name, func(t *testing.T) {
 			topic := topicFor(t, b, 1)
-			now := time.Now()
-			f := open(t, b, func(o *Options) { o.Compression = name; o.Now = func() time.Time { return now } })
+			clock := newClock()
+			f := open(t, b, func(o *Options) { o.Compression = name; o.Now = clock.Now })
 			l := laneOf(t, f, topic, "k")
 			mustSend(t, f, l, planFor(t, f, l, 2), parcels("a", 2), false)
 			stored := planFor(t, f, l, 3)
@@ -112,7 +112,7 @@ func TestOldPlanIsLookedUp(t *testing.T) {
 				mustSend(t, f, l, planFor(t, f, l, 50), parcels("c", 50), false)
 			}
 			absent := planFor(t, f, l, 2)
-			now = now.Add(13 * time.Hour)
+			clock.Add(13 * time.Hour)
 			if sent := mustSend(t, f, l, stored, parcels("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
 				t.Errorf("%+v, want a repeat of offset 2", sent)
 			}
@@ -130,11 +130,11 @@ func TestOldPlanIsLookedUp(t *testing.T) {
 func TestPlanOfTheFutureIsLookedUp(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
-	now := time.Now()
-	f := open(t, b, func(o *Options) { o.Now = func() time.Time { return now } })
+	clock := newClock()
+	f := open(t, b, func(o *Options) { o.Now = clock.Now })
 	l := laneOf(t, f, topic, "k")
 	plan := planFor(t, f, l, 1)
-	now = now.Add(-time.Hour)
+	clock.Add(-time.Hour)
 	_, err := f.Send(t.Context(), l, plan, loaded(parcels("a", 1)), true)
 	wantError(t, err, sinks.ReasonUnplaced)
 }
@@ -173,8 +173,8 @@ func TestOutOfOrderIsLookedUp(t *testing.T) {
 func TestLookUpOfWhatIsGoneIsDoubtful(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
-	now := time.Now()
-	f := open(t, b, func(o *Options) { o.Now = func() time.Time { return now } })
+	clock := newClock()
+	f := open(t, b, func(o *Options) { o.Now = clock.Now })
 	l := laneOf(t, f, topic, "k")
 	var plans [3][]byte
 	for i := range plans {
@@ -182,7 +182,7 @@ func TestLookUpOfWhatIsGoneIsDoubtful(t *testing.T) {
 		mustSend(t, f, l, plans[i], parcels("a", 2), false)
 	}
 	deleteBefore(t, b, topic, 3)
-	now = now.Add(13 * time.Hour)
+	clock.Add(13 * time.Hour)
 	_, err := f.Send(t.Context(), l, plans[0], loaded(parcels("a", 2)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
 	if sent := mustSend(t, f, l, plans[1], parcels("a", 2), true); sent.Offset != 2 {
@@ -272,9 +272,9 @@ func TestLookUpOfWhatTheBrokerCompressed(t *testing.T) {
 	for _, c := range []string{"gzip", "snappy", "lz4", "zstd", "uncompressed"} {
 		t.Run(c, func(t *testing.T) {
 			topic := topicFor(t, b, 1, "compression.type="+c)
-			now := time.Now()
+			clock := newClock()
 			f := open(t, b, func(o *Options) {
-				o.Now = func() time.Time { return now }
+				o.Now = clock.Now
 				if c == "zstd" {
 					o.Compression = "gzip"
 				}
@@ -284,7 +284,7 @@ func TestLookUpOfWhatTheBrokerCompressed(t *testing.T) {
 			plan := planFor(t, f, l, 2000)
 			all := parcels("b", 2000)
 			mustSend(t, f, l, plan, all, false)
-			now = now.Add(13 * time.Hour)
+			clock.Add(13 * time.Hour)
 			if sent := mustSend(t, f, l, plan, all, true); sent != (sinks.Sent{Offset: 1, Repeated: true}) {
 				t.Errorf("%+v, want a repeat of offset 1", sent)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -227,4 +228,20 @@ func TestClose(t *testing.T) {
 // loaded gives parcels as they are.
 func loaded(all []sinks.Parcel) sinks.Load {
 	return func() ([]sinks.Parcel, error) { return all, nil }
+}
+
+// A clock stands at an instant until it is moved.
+type clock struct{ at atomic.Pointer[time.Time] }
+
+func newClock() *clock {
+	c, now := &clock{}, time.Now()
+	c.at.Store(&now)
+	return c
+}
+
+func (c *clock) Now() time.Time { return *c.at.Load() }
+
+func (c *clock) Add(d time.Duration) {
+	then := c.Now().Add(d)
+	c.at.Store(&then)
 }

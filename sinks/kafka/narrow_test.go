@@ -68,9 +68,8 @@ func TestPartitionGone(t *testing.T) {
 			}
 			t.Cleanup(c.Close)
 			says := liar(t, c)
-			var passed atomic.Int64
-			begun, addrs := time.Now(), c.ListenAddrs()
-			f := openWith(t, Options{Brokers: addrs, Now: func() time.Time { return begun.Add(time.Duration(passed.Load())) }})
+			clock, addrs := newClock(), c.ListenAddrs()
+			f := openWith(t, Options{Brokers: addrs, Now: clock.Now})
 			plan := planFor(t, f, sinks.Lane{Topic: "u"}, 1) // a plan names no lane
 			f.Lane("t", nil)                                 // asks for the topic from now on
 			lane := sinks.Lane{Topic: "t", Partition: 5}
@@ -92,7 +91,7 @@ func TestPartitionGone(t *testing.T) {
 					f.Plan(t.Context(), lane, 1)
 				default:
 					d, e := time.ParseDuration(step)
-					passed.Add(int64(d))
+					clock.Add(d)
 					err = e
 				}
 				if err = errors.Join(err, f.refreshed(t.Context())); err != nil {
