@@ -248,7 +248,7 @@ func (l *Log) recover() {
 	if l.failed.Load() == nil {
 		return
 	}
-	err := l.probe()
+	err := l.roomy()
 	if err == nil && l.active.segment == nil {
 		err = l.begin()
 	}

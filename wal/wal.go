@@ -223,9 +223,9 @@ func (l *Log) Usage() Usage {
 }
 
 // Ready returns nil when an Append may be expected to succeed. After a failure it
-// turns nil again without any traffic, but not before the disk takes as much as it
-// failed to take: what a full disk still has room for would make it turn for a
-// moment.
+// turns nil again without any traffic, but not before the file system says that it
+// has room for what was refused: what a full disk still has room for would make it
+// turn for a moment. Where that is not said, or not true (a quota), it does.
 func (l *Log) Ready() error {
 	select {
 	case <-l.done:
@@ -241,22 +241,15 @@ func (l *Log) Ready() error {
 	return nil
 }
 
-// probe writes as much as was refused, and no less than Ready promises, to a file
-// of its own. Where the file system says that it has less, nothing is written.
-func (l *Log) probe() error {
-	size := max(l.lacked, l.opt.SegmentBytes/8)
-	if free := l.free.Load(); free < size {
-		return fmt.Errorf("%d bytes are free and %d are needed: %w", free, size, syscall.ENOSPC)
+// roomy returns an error while the file system has less, beside the reserve, than
+// was refused or than Ready promises. To find out by writing as much would take
+// the last of the space from others.
+func (l *Log) roomy() error {
+	need := max(l.lacked, l.opt.SegmentBytes/8) + l.opt.ReserveBytes
+	if free := l.free.Load(); free < need {
+		return fmt.Errorf("%d bytes are free and %d are needed: %w", free, need, syscall.ENOSPC)
 	}
-	path, err := l.keeper.create()
-	if err != nil {
-		return err
-	}
-	err = l.keeper.wipe(spare{path: path, size: size})
-	if l.opt.FS.Remove(path) != nil {
-		l.keeper.drop(path)
-	}
-	return err
+	return nil
 }
 
 // recovered ends a failure.

@@ -360,8 +360,8 @@ func (c *config) checkOptions(p *problems) {
 		}
 		o.EnsureDefaults()
 		p.addAll("kafka", o.Validate())
-		if c.Kafka.Linger < 0 {
-			p.add("$.kafka.linger", "%s is below 0", c.Kafka.Linger)
+		if l := c.Kafka.Linger; l < 0 || l > journal.MaxLinger {
+			p.add("$.kafka.linger", "%s is not within 0s to %s", l, journal.MaxLinger)
 		}
 		j := c.journalOptions()
 		j.Forwarder = (*kafka.Forwarder)(nil) // there is one when it counts

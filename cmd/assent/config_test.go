@@ -18,7 +18,7 @@ func TestCheckTellsEveryMistake(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	for _, pair := range regexp.MustCompile(`(?m)^-- (\S+) --\n((?:[^-].*\n|- .*\n)+)`).FindAllStringSubmatch(string(archive), -1) {
+	for _, pair := range regexp.MustCompile(`(?m)^-- (\S+) --\n((?:[^-].*\n|- .*\n|---.*\n)+)`).FindAllStringSubmatch(string(archive), -1) {
 		name, config := pair[1], pair[2]
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, []byte(config), 0o600); err != nil {

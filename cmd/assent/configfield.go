@@ -31,11 +31,14 @@ func (r *fieldReader) read(at string, n ast.Node, to reflect.Value) {
 		r.read(at, v.Value, to)
 		return
 	case *ast.AliasNode:
-		if n = r.anchors[v.Value.GetToken().Value]; n == nil {
-			r.addAt(v, at, "the alias has no anchor above it")
+		name := v.Value.GetToken().Value
+		if n = r.anchors[name]; n == nil {
+			r.addAt(v, at, "the alias has no anchor above it, or is part of it")
 			return
 		}
+		delete(r.anchors, name) // meanwhile: it may lead back here
 		r.read(at, n, to)
+		r.anchors[name] = n
 		return
 	case *ast.TagNode:
 		r.read(at, v.Value, to)
@@ -150,10 +153,10 @@ func set(to reflect.Value, text string) (want string) {
 	case reflect.String:
 		to.SetString(text)
 	case reflect.Bool:
-		if text != "true" && text != "false" {
+		if !strings.EqualFold(text, "true") && !strings.EqualFold(text, "false") {
 			return "true or false"
 		}
-		to.SetBool(text == "true")
+		to.SetBool(strings.EqualFold(text, "true"))
 	case reflect.Float64:
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil {
@@ -167,7 +170,7 @@ func set(to reflect.Value, text string) (want string) {
 		}
 		to.SetInt(i)
 	case reflect.Uint16:
-		i, err := strconv.ParseUint(text, 10, 16)
+		i, err := strconv.ParseUint(strings.ReplaceAll(text, "_", ""), 10, 16)
 		if err != nil {
 			return "a whole number from 0 to 65535"
 		}

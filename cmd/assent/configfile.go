@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -114,10 +115,13 @@ func readConfig(path string) (*config, error) {
 		return nil, yamlProblem(path, err)
 	}
 	r := fieldReader{problems: problems{config: c}, anchors: map[string]ast.Node{}}
-	for _, doc := range c.ast.Docs {
-		if doc.Body != nil { // nothing but comments
-			r.read("$", doc.Body, reflect.ValueOf(c).Elem())
+	docs := slices.DeleteFunc(c.ast.Docs, func(d *ast.DocumentNode) bool { return d.Body == nil }) // nothing but comments
+	for i, doc := range docs {
+		if i > 0 {
+			r.addAt(doc.Body, "", "a second document begins here: a config is one")
+			break
 		}
+		r.read("$", doc.Body, reflect.ValueOf(c).Elem())
 	}
 	return c, errors.Join(r.list...)
 }

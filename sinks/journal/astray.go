@@ -16,6 +16,7 @@ func (w *worker) handBack() {
 		j.give(it)
 	}
 	l.leave()
+	l.gone = true
 	l.hand, l.oldest = 0, 0
 	l.mend()
 	j.mu.Unlock()

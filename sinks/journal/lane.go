@@ -77,6 +77,7 @@ type lane struct {
 	begun   time.Time
 	chunk   *chunk    // that takes the next record
 	failing time.Time // when it began to fail; zero: it does not
+	gone    bool      // the forwarder gave it up, and has not named it since
 	reason  sinks.Reason
 }
 
@@ -284,7 +285,9 @@ func (l *lane) passOver(at position, instant int64) {
 }
 
 // well reports whether a record without a key may as well go here.
-func (l *lane) well() bool { return l.state == following && l.failing.IsZero() && !l.parked }
+func (l *lane) well() bool {
+	return l.state == following && l.failing.IsZero() && !l.parked && !l.gone
+}
 
 // fail notes that the lane makes no progress, and why.
 func (l *lane) fail(r sinks.Reason) {

@@ -309,6 +309,12 @@ func TestHandBackAhead(t *testing.T) {
 	if seg.waiting != 0 || seg.taken.has(5, 0) || l.state != following || l.hand != 0 || j.window != 0 {
 		t.Errorf("%d waiting, taken: %t, state %d, %d in hand, %d bytes held; want none", seg.waiting, seg.taken.has(5, 0), l.state, l.hand, j.window)
 	}
+	// While the others fail it must not attract what could go anywhere.
+	other := l.topic.started(j, 0)
+	other.failing = time.Now()
+	if got, err := j.resolve(l.topic, nil); got != other || err != nil {
+		t.Errorf("a record without a key goes to partition %d, error %v", got.id.Partition, err)
+	}
 }
 
 // TestFlicker: a topic that loses its lanes for a moment, while the back scan is

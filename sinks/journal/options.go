@@ -10,6 +10,10 @@ import (
 	"assent/wal"
 )
 
+// MaxLinger is the longest Options.Linger for use: a lane that is there no more
+// must be found out before others get its records.
+const MaxLinger = 5 * time.Second
+
 // Options configures a Journal. Dir and Forwarder must be given; the zero value
 // of every other field stands for its default.
 type Options struct {

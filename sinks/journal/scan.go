@@ -203,6 +203,7 @@ func (j *Journal) resolve(t *topic, key []byte) (*lane, error) {
 		return nil, err
 	}
 	l := t.started(j, id.Partition)
+	l.gone = false
 	if key == nil && !l.well() {
 		for _, other := range t.lanes {
 			if other.well() {

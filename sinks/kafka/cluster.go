@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -106,17 +107,13 @@ func (f *Forwarder) refreshed(ctx context.Context) error {
 // refresh asks the cluster for itself and returns why it is not ready, if so.
 func (f *Forwarder) refresh(ctx context.Context) *sinks.Error {
 	f.mu.Lock()
-	names := make([]string, 0, len(f.wanted))
-	for name := range f.wanted {
-		names = append(names, name)
-	}
+	wanted := maps.Clone(f.wanted)
 	f.mu.Unlock()
-	slices.Sort(names)
-	answer, err := f.askAny(ctx, &metadata.Request{TopicNames: names})
+	answer, err := f.askAny(ctx, &metadata.Request{TopicNames: slices.Sorted(maps.Keys(wanted))})
 	if err != nil {
 		return &sinks.Error{Reason: reasonOf(err), Err: err}
 	}
-	now := f.clusterOf(answer.(*metadata.Response))
+	now := f.clusterOf(answer.(*metadata.Response), wanted)
 	if missing := now.missing(); len(missing) > 0 && f.opt.CreateTopics {
 		f.create(ctx, now, missing)
 	}
@@ -136,8 +133,8 @@ func (f *Forwarder) refresh(ctx context.Context) *sinks.Error {
 }
 
 // clusterOf makes a cluster of an answer. What was known of a topic before is
-// carried over.
-func (f *Forwarder) clusterOf(answer *metadata.Response) *cluster {
+// carried over; of one that is new, what was wanted of it.
+func (f *Forwarder) clusterOf(answer *metadata.Response, wanted map[string]int64) *cluster {
 	hash := fnv.New64a()
 	hash.Write([]byte(answer.ClusterID))
 	c := &cluster{id: hash.Sum64(), brokers: make(map[int32]string, len(answer.Brokers)), topics: make(map[string]*topic, len(answer.Topics))}
@@ -152,6 +149,7 @@ func (f *Forwarder) clusterOf(answer *metadata.Response) *cluster {
 			t.follow(before.topics[t.name], instant)
 		} else {
 			t.since = instant
+			t.know(wanted[t.name])
 			t.spread.placed.Store(rand.Uint64N(1<<32) * spreadRun) // nodes begin at different partitions
 		}
 		t.know(int64(len(t.leaders)))
@@ -210,6 +208,9 @@ func (f *Forwarder) leader(ctx context.Context, l sinks.Lane) (string, *cluster,
 		c := f.seen.Load()
 		if c != nil {
 			if t := c.topics[l.Topic]; t != nil {
+				if t.gone.IsZero() {
+					t.know(int64(l.Partition) + 1)
+				}
 				if t.err != nil {
 					return "", nil, t.err
 				}
@@ -220,8 +221,6 @@ func (f *Forwarder) leader(ctx context.Context, l sinks.Lane) (string, *cluster,
 					}
 				case !t.gone.IsZero():
 					return "", nil, &sinks.Error{Reason: sinks.ReasonUnplaced, Err: errNoPartition}
-				default:
-					t.know(int64(l.Partition) + 1)
 				}
 			}
 		}
@@ -231,7 +230,7 @@ func (f *Forwarder) leader(ctx context.Context, l sinks.Lane) (string, *cluster,
 		if err := sinks.ValidTopic(l.Topic); err != nil || l.Partition < 0 {
 			return "", nil, &sinks.Error{Reason: sinks.ReasonBadTopic, Err: err}
 		}
-		f.want(l.Topic)
+		f.want(l.Topic, int64(l.Partition)+1)
 		if err := f.refreshed(ctx); err != nil {
 			return "", nil, err
 		}

@@ -22,9 +22,9 @@ type Forwarder struct {
 	answered atomic.Pointer[string]      // address of the broker that answered last; nil: none did
 
 	mu     sync.Mutex
-	wanted map[string]struct{} // topics to ask for
-	round  chan struct{}       // closed when the next refresh to begin has ended
-	kicks  chan struct{}       // asks for a refresh now
+	wanted map[string]int64 // topics to ask for, and how many partitions somebody has seen of each
+	round  chan struct{}    // closed when the next refresh to begin has ended
+	kicks  chan struct{}    // asks for a refresh now
 
 	naming   sync.Mutex // one InitProducerId at a time
 	producer named      // of lanes that have not lost theirs
@@ -57,7 +57,7 @@ func Open(opt Options) (*Forwarder, error) {
 		opt:      opt,
 		encoders: newEncoders(codecs[opt.Compression]),
 		conns:    &conns{timeout: opt.Timeout, tls: tls, sasl: mechanism, idle: make(map[string][]*conn)},
-		wanted:   make(map[string]struct{}),
+		wanted:   make(map[string]int64),
 		round:    make(chan struct{}),
 		kicks:    make(chan struct{}, 1),
 		stop:     stop,
@@ -66,7 +66,7 @@ func Open(opt Options) (*Forwarder, error) {
 	f.buffers.New = func() any { return new([]byte) }
 	f.notReady.Store(&sinks.Error{Reason: sinks.ReasonUnavailable, Err: errNotAsked})
 	for _, t := range opt.Topics {
-		f.wanted[t] = struct{}{}
+		f.wanted[t] = 0
 	}
 	go f.watch(ctx)
 	return f, nil
@@ -81,7 +81,7 @@ func (f *Forwarder) Lane(name string, key []byte) (sinks.Lane, error) {
 		t = c.topics[name]
 	}
 	if t == nil {
-		return sinks.Lane{}, f.want(name)
+		return sinks.Lane{}, f.want(name, 0)
 	}
 	if t.err != nil {
 		return sinks.Lane{}, t.err
@@ -95,14 +95,15 @@ func (f *Forwarder) Lane(name string, key []byte) (sinks.Lane, error) {
 	return sinks.Lane{Topic: t.name, Partition: t.led[t.spread.next(len(t.led))]}, nil
 }
 
-// want has a topic asked for from now on and returns why it cannot be had yet.
-func (f *Forwarder) want(name string) error {
+// want has a topic asked for from now on, of which that many partitions were seen,
+// and returns why it cannot be had yet.
+func (f *Forwarder) want(name string, partitions int64) error {
 	if err := sinks.ValidTopic(name); err != nil {
 		return &sinks.Error{Reason: sinks.ReasonBadTopic, Err: err}
 	}
 	f.mu.Lock()
-	if _, ok := f.wanted[name]; !ok {
-		f.wanted[strings.Clone(name)] = struct{}{}
+	if seen, ok := f.wanted[name]; !ok || seen < partitions {
+		f.wanted[strings.Clone(name)] = partitions
 	}
 	f.mu.Unlock()
 	f.refreshSoon()

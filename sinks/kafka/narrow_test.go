@@ -129,6 +129,7 @@ func TestPartitionGone(t *testing.T) {
 	f("fewer", "=6 =2", waits)
 	f("fewer, not for long", "=6 =2 +30s", waits)
 	f("fewer, for long", "=6 =2 +31s", gone)
+	f("known from a plan before the topic is there", "ask =2", waits)
 	f("others may still have to hear of it", "=6 =2 +31s +10s", gone)
 	f("all have heard of it", "=6 =2 +31s +11s", settled)
 	f("there again", "=6 =2 +31s +11s =6", there)
