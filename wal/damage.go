@@ -1,12 +1,10 @@
 package wal
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -85,8 +83,8 @@ func (l *Log) torn(s *segment, end, n int64) {
 	l.opt.Torn(Damage{Segment: s.number, Offset: end, Bytes: n})
 }
 
-// Quarantined lists the regions whose bytes are kept beside the log in dir, in
-// order. It needs no Log; Bytes is what was kept of each.
+// Quarantined lists the regions whose bytes are kept beside the log in dir. It
+// needs no Log; Bytes is what was kept of each.
 func Quarantined(system disk.FS, dir string) (kept []Damage, err error) {
 	dir = filepath.Join(dir, quarantine)
 	entries, err := system.ReadDir(dir)
@@ -116,8 +114,5 @@ func Quarantined(system disk.FS, dir string) (kept []Damage, err error) {
 		}
 		kept = append(kept, d)
 	}
-	slices.SortFunc(kept, func(a, b Damage) int {
-		return cmp.Or(cmp.Compare(a.Segment, b.Segment), cmp.Compare(a.Offset, b.Offset))
-	})
 	return kept, nil
 }

@@ -137,16 +137,14 @@ func printItemJSON(out io.Writer, it *journal.Item) error {
 // printTotals writes a line for each region without an entry, and the sums.
 func printTotals(out io.Writer, t *journal.Totals) error {
 	var b strings.Builder
-	count, bytes := map[string]int{}, map[string]int64{}
 	for _, r := range t.Regions {
-		count[r.Kind]++
-		bytes[r.Kind] += r.Bytes
 		fmt.Fprintf(&b, "%d@%d %s %d bytes\n", r.Segment, r.Offset, r.Kind, r.Bytes)
 	}
 	fmt.Fprintf(&b, "%d segments, %d entries, %d bytes: %d events, %d records of which %d wait; %d unreadable entries",
 		t.Segments, t.Entries, t.Bytes, t.Events, t.Records, t.Waiting, t.Unreadable)
 	for _, kind := range journal.RegionKinds {
-		fmt.Fprintf(&b, ", %d %s regions of %d bytes", count[kind], kind, bytes[kind])
+		n, bytes := t.Of(kind)
+		fmt.Fprintf(&b, ", %d %s regions of %d bytes", n, kind, bytes)
 	}
 	b.WriteByte('\n')
 	_, err := io.WriteString(out, b.String())
@@ -159,16 +157,13 @@ func printTotalsJSON(out io.Writer, t *journal.Totals) error {
 		"segments": t.Segments, "entries": t.Entries, "events": t.Events, "records": t.Records,
 		"waiting": t.Waiting, "bytes": t.Bytes, "unreadable": t.Unreadable,
 	}
-	count, bytes := map[string]int{}, map[string]int64{}
 	for _, r := range t.Regions {
-		count[r.Kind]++
-		bytes[r.Kind] += r.Bytes
 		if err := enc.Encode(map[string]any{"segment": r.Segment, "offset": r.Offset, "kind": r.Kind, "bytes": r.Bytes}); err != nil {
 			return err
 		}
 	}
 	for _, kind := range journal.RegionKinds {
-		totals[kind], totals[kind+"_bytes"] = count[kind], bytes[kind]
+		totals[kind], totals[kind+"_bytes"] = t.Of(kind)
 	}
 	return enc.Encode(map[string]any{"totals": totals})
 }

@@ -11,8 +11,6 @@ type set struct {
 	ids   []sinks.ID // a ring once it is full
 	next  int        // where the next ID goes
 	slots []slot     // linear probing, at most half in use
-
-	fetched slot // keeps what fetch reads from being optimised away
 }
 
 // A slot is the position of an ID in ids plus one, 0 where the slot is free, and
@@ -45,14 +43,6 @@ func (s *set) find(id *sinks.ID) (i uint32, found bool) {
 		}
 	}
 	return i, false
-}
-
-// fetch looks at the first slot of each ID, so that the processor waits for memory
-// once for all of them and not for each search in turn.
-func (s *set) fetch(ids []sinks.ID) {
-	for i := range ids {
-		s.fetched |= s.slots[tag(&ids[i])&s.mask()]
-	}
 }
 
 func (s *set) has(id sinks.ID) bool {

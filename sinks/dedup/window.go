@@ -92,7 +92,6 @@ func Open(o Options) (*Window, error) {
 func (w *Window) Claim(ids []sinks.ID, claims []sinks.Claim) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.known.fetch(ids)
 	for i, id := range ids {
 		claims[i] = w.claim(id)
 	}
@@ -119,7 +118,6 @@ func (w *Window) Settle(ids []sinks.ID, stored bool) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.known.fetch(ids)
 	for _, id := range ids {
 		o := w.claimed[id]
 		delete(w.claimed, id)

@@ -61,6 +61,17 @@ type Region struct {
 	wal.Damage
 }
 
+// Of returns how many regions there are of a kind, and their bytes.
+func (t *Totals) Of(kind string) (n int, bytes int64) {
+	for _, r := range t.Regions {
+		if r.Kind == kind {
+			n++
+			bytes += r.Bytes
+		}
+	}
+	return n, bytes
+}
+
 // RegionKinds are the kinds of regions: damaged ones hold nothing readable where
 // there was something; of quarantined ones the bytes are kept, also when their
 // segment is gone; torn ones were cut off by a crash, acknowledged to nobody.
