@@ -38,6 +38,7 @@ type broker struct {
 
 	sends, repeats, lookups, violations int
 	seen                                map[sinks.Lane]int // sends by lane
+	working, mostWorking                int                // sends at once
 }
 
 type partition struct {
@@ -180,7 +181,9 @@ func (c *client) Send(ctx context.Context, l sinks.Lane, plan []byte, load sinks
 		b.violations++
 	}
 	c.inside[l] = true
-	defer func() { c.inside[l] = false }()
+	b.working++
+	b.mostWorking = max(b.mostWorking, b.working)
+	defer func() { c.inside[l] = false; b.working-- }()
 	if b.sendTime > 0 {
 		d := b.sendTime
 		b.mu.Unlock()

@@ -245,6 +245,13 @@ func (t *tickets) open(ticket uint64, records int) *waiter {
 	return w
 }
 
+// any reports whether anybody waits.
+func (t *tickets) any() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.by) > 0
+}
+
 func (t *tickets) close(ticket uint64, w *waiter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

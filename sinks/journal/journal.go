@@ -38,6 +38,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,6 +76,7 @@ type Journal struct {
 	sources   atomic.Pointer[map[string]*source]
 	opening   sync.Mutex // held to add a source
 	tickets   tickets
+	pace      *pacer
 	plans     atomic.Uint64 // the last plan's id
 	recovered atomic.Bool   // what earlier processes left is known
 
@@ -117,8 +119,8 @@ func Open(opt Options) (*Journal, error) {
 	j := &Journal{
 		opt: opt, fwd: opt.Forwarder, m: newInstruments(),
 		room:    opt.MaxBytes - opt.MaxBytes/headroom,
-		tickets: tickets{by: map[uint64]*waiter{}},
-		topics:  map[string]*topic{}, open: map[uint64]uint64{},
+		tickets: tickets{by: map[uint64]*waiter{}}, pace: newPacer(runtime.GOMAXPROCS(0)),
+		topics: map[string]*topic{}, open: map[uint64]uint64{},
 
 		mainRoom: make(chan struct{}, 1), backRoom: make(chan struct{}, 1),
 		back: make(chan struct{}, 1), keep: make(chan struct{}, 1),

@@ -314,6 +314,7 @@ func (l *lane) mend() {
 func (l *lane) settle(items []item, plan uint64, hand int, oldest int64, stored bool) {
 	j := l.j
 	j.records.Add(-int64(len(items)))
+	j.pace.count(len(items))
 	j.mu.Lock()
 	delete(j.open, plan)
 	for i := range items {

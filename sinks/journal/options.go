@@ -43,7 +43,7 @@ type Options struct {
 	Judge sinks.Judge
 
 	// Linger is how long the first record of a lane waits for more to travel
-	// with. Nobody lingers for whom a sender waits. Default 5 ms.
+	// with. Nobody lingers for whom a sender waits. Default 20 ms.
 	Linger time.Duration
 
 	// MaxBatchBytes bounds the bodies that travel under one plan; a single
@@ -90,7 +90,7 @@ func (o *Options) EnsureDefaults() {
 	set(&o.MaxBytes, 4<<30)
 	set(&o.ReserveBytes, 256<<20)
 	set(&o.HighWater, 0.8)
-	set(&o.Linger, 5*time.Millisecond)
+	set(&o.Linger, 20*time.Millisecond)
 	set(&o.MaxBatchBytes, 1_000_000)
 	set(&o.MaxBatchRecords, 10_000)
 	set(&o.WindowBytes, 64<<20)

@@ -103,7 +103,7 @@ func (w *worker) deliver() bool {
 		if w.lane.j.closing() {
 			return false
 		}
-		if r := w.attempt(); r != progress {
+		if r := w.paced(); r != progress {
 			w.lane.fail(r)
 			if !w.pause() {
 				return false

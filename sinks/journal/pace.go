@@ -1,0 +1,105 @@
+package journal
+
+import (
+	"sync"
+	"time"
+
+	"assent/sinks"
+)
+
+const (
+	// late is the age in milliseconds from which a record is backlog.
+	late = 2000
+	// maxTurn is how long a lane that hangs keeps its turn from others.
+	maxTurn = 250 * time.Millisecond
+	// paceWindow is over how long it is seen what comes in and what goes out.
+	paceWindow = time.Second
+)
+
+// A pacer keeps a backlog from taking the machine from those who send: lanes
+// take turns to send what is late, one for every two processors at a time, and
+// after each they rest as long as they worked. A lane that hangs loses its turn.
+//
+// Turns cost a backlog nothing (fewer batches at a time suit the log downstream
+// as well), rests half its speed: nobody rests while nothing comes in or a sender
+// waits for delivery. And there is neither unless twice of what comes in goes
+// out, so that a backlog always ends.
+type pacer struct {
+	turns chan struct{}
+
+	mu      sync.Mutex
+	since   time.Time // when the window began
+	waiting int64     // records at that time
+	settled int64     // since
+	aside   bool      // no turns: too little went out
+	alone   bool      // no rests: nothing came in
+}
+
+func newPacer(processors int) *pacer {
+	return &pacer{turns: make(chan struct{}, max(1, processors/2))}
+}
+
+// count notes that records are settled.
+func (p *pacer) count(n int) {
+	p.mu.Lock()
+	p.settled += int64(n)
+	p.mu.Unlock()
+}
+
+// look judges the window that has ended, given how many records wait now, and
+// reports whether there are turns, and rests after them.
+func (p *pacer) look(waiting int64) (turns, rests bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if age := time.Since(p.since); age >= paceWindow {
+		came := waiting - p.waiting + p.settled
+		// Of an old window nobody knows how much of it was backlog, and where nothing goes
+		// out, nothing is to be gained.
+		known := age < 2*paceWindow && p.settled > 0
+		p.aside = known && p.settled < 2*came
+		p.alone = known && came <= 0
+		p.since, p.waiting, p.settled = time.Now(), waiting, 0
+	}
+	return !p.aside, !p.alone
+}
+
+// turn runs f when it is this lane's turn, and then rests, if asked to. It
+// returns at once when stop is closed, without having run f.
+func (p *pacer) turn(stop <-chan struct{}, rest bool, f func()) {
+	select {
+	case p.turns <- struct{}{}:
+	case <-stop:
+		return
+	}
+	var once sync.Once
+	end := func() { once.Do(func() { <-p.turns }) }
+	defer end()
+	hanging := time.AfterFunc(maxTurn, end)
+	start := time.Now()
+	f()
+	hanging.Stop()
+	if !rest {
+		return
+	}
+	t := time.NewTimer(min(time.Since(start), maxTurn))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-stop:
+	}
+}
+
+// paced makes an attempt, at its turn if what is in hand is late.
+func (w *worker) paced() (r sinks.Reason) {
+	j := w.lane.j
+	if j.now()-w.hand[0].at < late {
+		return w.attempt()
+	}
+	turns, rests := j.pace.look(j.records.Load())
+	if !turns {
+		return w.attempt()
+	}
+	r = progress
+	j.pace.turn(j.stop, rests && !j.tickets.any(), func() { r = w.attempt() })
+	return r
+}
