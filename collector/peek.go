@@ -39,6 +39,19 @@ func PeekObject(raw []byte) (Peek, error) {
 	return p, err
 }
 
+// PeekElements calls f with the event of each element of a JSON array. One that
+// is no object that PeekObject takes is there all the same, to be refused alone.
+func PeekElements(array []byte, f func(e Event) error) error {
+	var p Peek
+	return finder.FindEach(array, p.spans[:], func(item []byte, refused error) error {
+		if refused != nil {
+			return f(Event{Raw: item})
+		}
+		p.raw = item
+		return f(Peeked(p))
+	})
+}
+
 // get returns a value's raw JSON, nil where it is absent.
 func (p *Peek) get(i int) []byte {
 	s := p.spans[i]

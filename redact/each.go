@@ -11,18 +11,10 @@ func Value(src []byte, i int) (end int, err error) {
 	return end, nil
 }
 
-// Extent returns the position behind the value at or, after whitespace, behind
-// i, looking at brackets and quotes only. What it spans may be invalid, nested
-// too deeply or no JSON at all; it is for setting one bad item of a batch apart
-// from its neighbours, and Append, Find or Value must judge what it spans. It
-// fails where no end can be told: nothing there, an open string, open brackets.
-func Extent(src []byte, i int) (end int, err error) {
-	if end = extentEnd(src, pass(src, i)); end < 0 {
-		return 0, failure(end)
-	}
-	return end, nil
-}
-
+// extentEnd returns the position behind the value at i, looking at brackets and
+// quotes only. What it spans may be invalid, nested too deeply or no JSON at all;
+// it is for setting one bad item of a batch apart from its neighbours. It fails
+// where no end can be told: nothing there, an open string, open brackets.
 func extentEnd(src []byte, i int) int {
 	start, open := i, 0
 	for i < len(src) {
@@ -92,43 +84,29 @@ func quoteEnd(src []byte, i int) int {
 // without whitespace around it. It stops at the first error, its own or f's;
 // elements before it have been handed out by then.
 func EachElement(src []byte, f func(elem []byte) error) error {
-	return eachElement(src, strictly, f)
-}
-
-// EachElementExtent is EachElement with the elements delimited as Extent does
-// and not validated; brackets and commas of the array itself are.
-func EachElementExtent(src []byte, f func(elem []byte) error) error {
-	return eachElement(src, leniently, f)
+	return eachElement(src, memberEnd, f)
 }
 
 // EachMember calls f with each member of the one object in src: the key
 // unescaped, the value validated and without whitespace around it. It stops at
 // the first error, its own or f's. The key is valid during the call only.
 func EachMember(src []byte, f func(key, value []byte) error) error {
-	return eachMember(src, strictly, f)
+	return eachMember(src, memberEnd, f)
 }
 
-// EachMemberExtent is EachMember with the values delimited as Extent does and
-// not validated; keys and the object's own punctuation are.
+// EachMemberExtent is EachMember with the values delimited by their brackets and
+// quotes and not validated; keys and the object's own punctuation are.
 func EachMemberExtent(src []byte, f func(key, value []byte) error) error {
-	return eachMember(src, leniently, f)
+	return eachMember(src, extentEnd, f)
 }
 
-type care bool
+// An ender tells where the value at i ends, or fails.
+type ender func(src []byte, i int) int
 
-const (
-	strictly  care = true
-	leniently care = false
-)
+// memberEnd is the ender that validates.
+func memberEnd(src []byte, i int) int { return valueEnd(src, i, 1) }
 
-func (c care) end(src []byte, i int) int {
-	if c == strictly {
-		return valueEnd(src, i, 1)
-	}
-	return extentEnd(src, i)
-}
-
-func eachElement(src []byte, c care, f func(elem []byte) error) error {
+func eachElement(src []byte, end ender, f func(elem []byte) error) error {
 	i := opening(src)
 	if i < 0 {
 		return failure(i)
@@ -138,14 +116,14 @@ func eachElement(src []byte, c care, f func(elem []byte) error) error {
 	}
 	i = pass(src, i+1)
 	for first := true; i >= len(src) || src[i] != ']' || !first; first = false {
-		end := c.end(src, i)
-		if end < 0 {
-			return failure(end)
+		next := end(src, i)
+		if next < 0 {
+			return failure(next)
 		}
-		if err := f(src[i:end]); err != nil {
+		if err := f(src[i:next]); err != nil {
 			return err
 		}
-		i = pass(src, end)
+		i = pass(src, next)
 		if i < len(src) && src[i] == ']' {
 			break
 		}
@@ -160,7 +138,7 @@ func eachElement(src []byte, c care, f func(elem []byte) error) error {
 	return nil
 }
 
-func eachMember(src []byte, c care, f func(key, value []byte) error) error {
+func eachMember(src []byte, end ender, f func(key, value []byte) error) error {
 	i := opening(src)
 	if i < 0 {
 		return failure(i)
@@ -173,25 +151,25 @@ func eachMember(src []byte, c care, f func(key, value []byte) error) error {
 		if i >= len(src) || src[i] != '"' {
 			return failure(unexpected(src, i))
 		}
-		end := stringEnd(src, i)
-		if end < 0 {
-			return failure(end)
+		next := stringEnd(src, i)
+		if next < 0 {
+			return failure(next)
 		}
-		key := src[i+1 : end-1]
+		key := src[i+1 : next-1]
 		if bytes.IndexByte(key, '\\') >= 0 {
 			key = unescape(nil, key)
 		}
-		if i = pass(src, end); i >= len(src) || src[i] != ':' {
+		if i = pass(src, next); i >= len(src) || src[i] != ':' {
 			return failure(unexpected(src, i))
 		}
 		i = pass(src, i+1)
-		if end = c.end(src, i); end < 0 {
-			return failure(end)
+		if next = end(src, i); next < 0 {
+			return failure(next)
 		}
-		if err := f(key, src[i:end]); err != nil {
+		if err := f(key, src[i:next]); err != nil {
 			return err
 		}
-		i = pass(src, end)
+		i = pass(src, next)
 		if i < len(src) && src[i] == '}' {
 			break
 		}

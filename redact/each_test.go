@@ -23,8 +23,8 @@ func FuzzValue(f *testing.F) {
 			t.Fatalf("%q: got %v, want valid %v", src, err, oracleValue(src))
 		}
 		if err == nil {
-			if extent, err := Extent(src, 0); err != nil || extent != end && good {
-				t.Fatalf("%q: extent %d %v, want %d", src, extent, err, end)
+			if extent := extentEnd(src, pass(src, 0)); extent < 0 || extent != end && good {
+				t.Fatalf("%q: extent %d, want %d", src, extent, end)
 			}
 		}
 		raw := src[pass(src, 0):]
@@ -59,6 +59,11 @@ func members(walk func([]byte, func(key, value []byte) error) error) func([]byte
 	}
 }
 
+// elements walks as a batch is split.
+func elements(src []byte, f func([]byte) error) error {
+	return NewFinder("a").FindEach(src, make([]Span, 1), func(elem []byte, _ error) error { return f(elem) })
+}
+
 func TestEach(t *testing.T) {
 	f := func(walk func([]byte, func([]byte) error) error, src string, reason Reason, want ...string) {
 		t.Helper()
@@ -79,16 +84,16 @@ func TestEach(t *testing.T) {
 	f(EachElement, `[,]`, UnexpectedByte)
 
 	// One bad item does not lose its neighbours.
-	f(EachElementExtent, `[1,{"a":"\x"},tru,"\ud800",{"a":}, {"a":["}"]},2]`, 0, `1`, `{"a":"\x"}`, `tru`, `"\ud800"`, `{"a":}`, `{"a":["}"]}`, `2`)
-	f(EachElementExtent, "[\"\xff\", {\"\x00\":1}]", 0, "\"\xff\"", "{\"\x00\":1}")
-	f(EachElementExtent, `[`+strings.Repeat("[", 99)+strings.Repeat("]", 99)+`,1]`, 0, strings.Repeat("[", 99)+strings.Repeat("]", 99), `1`)
-	f(EachElementExtent, `["\\","\"",3]`, 0, `"\\"`, `"\""`, `3`)
-	f(EachElementExtent, `[1,,2]`, UnexpectedByte, `1`)
-	f(EachElementExtent, `[1,{"a":1]`, UnexpectedEnd, `1`, `{"a":1]`)
-	f(EachElementExtent, `[{"a":"]`, UnexpectedEnd)
-	f(EachElementExtent, `[1"a"]`, UnexpectedByte, `1`)
-	f(EachElementExtent, `[1{}]`, UnexpectedByte, `1`)
-	f(EachElementExtent, `[]x`, TrailingBytes)
+	f(elements, `[1,{"a":"\x"},tru,"\ud800",{"a":}, {"a":["}"]},2]`, 0, `1`, `{"a":"\x"}`, `tru`, `"\ud800"`, `{"a":}`, `{"a":["}"]}`, `2`)
+	f(elements, "[\"\xff\", {\"\x00\":1}]", 0, "\"\xff\"", "{\"\x00\":1}")
+	f(elements, `[`+strings.Repeat("[", 99)+strings.Repeat("]", 99)+`,1]`, 0, strings.Repeat("[", 99)+strings.Repeat("]", 99), `1`)
+	f(elements, `["\\","\"",3]`, 0, `"\\"`, `"\""`, `3`)
+	f(elements, `[1,,2]`, UnexpectedByte, `1`)
+	f(elements, `[1,{"a":1]`, UnexpectedEnd, `1`, `{"a":1]`)
+	f(elements, `[{"a":"]`, UnexpectedEnd)
+	f(elements, `[1"a"]`, UnexpectedByte, `1`)
+	f(elements, `[1{}]`, UnexpectedByte, `1`)
+	f(elements, `[]x`, TrailingBytes)
 
 	f(members(EachMember), `{}`, 0)
 	f(members(EachMember), ` { "a" : 1 , "\u0062" : {"c":2} } `, 0, `a=1`, `b={"c":2}`)
@@ -119,8 +124,13 @@ func TestEachStopsAtTheCallersError(t *testing.T) {
 func TestExtent(t *testing.T) {
 	f := func(src string, i, want int, reason Reason) {
 		t.Helper()
-		if end, err := Extent([]byte(src), i); end != want || reasonOf(err) != reason {
-			t.Errorf("%q from %d: got %d, %v, want %d, %v", src, i, end, err, want, reason)
+		switch end := extentEnd([]byte(src), pass([]byte(src), i)); {
+		case end < 0:
+			if why := reasonOf(failure(end)); why != reason {
+				t.Errorf("%q from %d: got %v, want %v", src, i, why, reason)
+			}
+		case reason != 0 || end != want:
+			t.Errorf("%q from %d: got %d, want %d, %v", src, i, end, want, reason)
 		}
 	}
 	f(` {"a":"}\""} x`, 0, 12, 0)

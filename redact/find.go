@@ -50,25 +50,54 @@ func NewFinder(paths ...string) *Finder {
 // escaped or not, the error is ErrDuplicate; any error is a *SyntaxError, and
 // spans then mean nothing.
 func (f *Finder) Find(src []byte, spans []Span) error {
-	spans = spans[:f.paths]
-	clear(spans)
 	i := opening(src)
-	switch {
-	case i < 0:
-		return failure(i)
-	case len(src) > MaxSize:
-		return failure(fail(MaxSize, TooLarge))
-	case src[i] != '{':
-		return failure(fail(i, NotAnObject))
+	if i >= 0 && len(src) > MaxSize {
+		i = fail(MaxSize, TooLarge)
 	}
-	var seen uint64
-	if i = find(src, i, f.root, spans, &seen, 0); i >= 0 {
+	if i >= 0 {
+		i = f.find(src, i, spans)
+	}
+	if i >= 0 {
 		i = closing(src, i)
 	}
 	if i < 0 {
 		return failure(i)
 	}
 	return nil
+}
+
+// FindEach calls g with each element of the one array in src after it set spans
+// to what Find finds in the element, counted from its first byte. An element that
+// Find refuses is delimited by its brackets and quotes, and g told why; spans then
+// mean nothing. FindEach stops at the first error of the array itself or of g's.
+func (f *Finder) FindEach(src []byte, spans []Span, g func(elem []byte, refused error) error) error {
+	var refused int
+	return eachElement(src, func(src []byte, i int) int {
+		end := f.find(src[i:], 0, spans)
+		if end > MaxSize {
+			end = fail(MaxSize, TooLarge)
+		}
+		if refused = end; end < 0 {
+			return extentEnd(src, i)
+		}
+		return i + end
+	}, func(elem []byte) error {
+		if refused < 0 {
+			return g(elem, failure(refused))
+		}
+		return g(elem, nil)
+	})
+}
+
+// find finds in the object at i and returns the position behind it.
+func (f *Finder) find(src []byte, i int, spans []Span) int {
+	spans = spans[:f.paths]
+	clear(spans)
+	if uint(i) >= uint(len(src)) || src[i] != '{' {
+		return fail(i, NotAnObject)
+	}
+	var seen uint64
+	return find(src, i, f.root, spans, &seen, 0)
 }
 
 func find(src []byte, i int, n *node, spans []Span, seen *uint64, depth int) int {

@@ -2,7 +2,9 @@ package redact
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -82,6 +84,47 @@ func FuzzFind(f *testing.F) {
 		f.Add([]byte(newDice(seed).object(3)))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) { findAgainst(t, finder, src) })
+}
+
+// FuzzFindEach holds one walk over a batch to the two steps it stands for: the
+// elements by their brackets, then each by itself.
+func FuzzFindEach(f *testing.F) {
+	finder := NewFinder(soughtPaths...)
+	f.Add([]byte(`[{"a":1},{"a":1,"a":2},{"b":{"a":"\x"}},{"a":}, {"c":["}"]},2,"]",null,{}]`))
+	f.Add([]byte(`[{"a":1}{"a":2}]`))
+	f.Add([]byte(`[` + strings.Repeat(`{"a":`, MaxDepth+1) + strings.Repeat(`}`, MaxDepth+1) + `]`))
+	for seed := range uint64(40) {
+		d := newDice(seed)
+		f.Add([]byte("[" + d.object(3) + d.space() + "," + d.space() + d.object(2) + "]"))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		type element struct {
+			text  string
+			good  bool
+			spans string
+		}
+		spans := make([]Span, len(soughtPaths))
+		var want, got []element
+		wantErr := eachElement(src, extentEnd, func(elem []byte) error {
+			e := element{text: string(elem), good: finder.Find(elem, spans) == nil}
+			if e.good {
+				e.spans = fmt.Sprint(spans)
+			}
+			want = append(want, e)
+			return nil
+		})
+		gotErr := finder.FindEach(src, spans, func(elem []byte, refused error) error {
+			e := element{text: string(elem), good: refused == nil}
+			if e.good {
+				e.spans = fmt.Sprint(spans)
+			}
+			got = append(got, e)
+			return nil
+		})
+		if !slices.Equal(got, want) || reasonOf(gotErr) != reasonOf(wantErr) {
+			t.Fatalf("%q: got %v, %v; want %v, %v", src, got, gotErr, want, wantErr)
+		}
+	})
 }
 
 func TestFindDuplicates(t *testing.T) {

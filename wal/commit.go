@@ -186,8 +186,8 @@ func (l *Log) end(closing bool) {
 		a.file.Truncate(end) // its space serves others meanwhile
 		a.grows = true
 	case a.stale:
-		for off := pageUp(end); off < l.opt.SegmentBytes; off += wipeBytes {
-			a.file.WriteAt(zeros[:min(wipeBytes, l.opt.SegmentBytes-off)], off)
+		for off := pageUp(end); off < l.opt.SegmentBytes; off += partBytes {
+			a.file.WriteAt(zeros[:min(partBytes, l.opt.SegmentBytes-off)], off)
 		}
 	}
 	a.file.Close()

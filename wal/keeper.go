@@ -18,8 +18,10 @@ import (
 const (
 	// maxSpares bounds the files that are kept for reuse.
 	maxSpares = 2
-	// wipeBytes is how much is overwritten and synced at once.
-	wipeBytes = 1 << 20
+	// partBytes is how much is overwritten and synced, or given up, at once.
+	partBytes = 1 << 20
+	// partEvery is how long the next part waits to be given up: 20 MB/s go.
+	partEvery = 50 * time.Millisecond
 	// rest is how long a released file may wait to be used again as it is, which
 	// spares a busy log the wipe.
 	rest = 5 * time.Second
@@ -132,6 +134,7 @@ func (k *keeper) poke() {
 func (k *keeper) run() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
+	var more <-chan time.Time
 	k.poke()
 	for {
 		select {
@@ -139,14 +142,18 @@ func (k *keeper) run() {
 			return
 		case <-k.wake:
 		case <-ticker.C:
+		case <-more:
 		}
-		if err := errors.Join(k.sweep(), k.bury(true), k.prepare()); err != nil {
+		if err := errors.Join(k.bury(true), k.sweep(false), k.prepare()); err != nil {
 			errorsTotal.Inc()
 			select {
 			case <-k.log.done:
 				return
 			case <-ticker.C:
 			}
+		}
+		if more = nil; k.sweeping() {
+			more = time.After(partEvery)
 		}
 	}
 }
@@ -157,26 +164,58 @@ func (k *keeper) close() {
 	for _, s := range k.dirty {
 		k.dropped = append(k.dropped, s.path)
 	}
-	k.sweep()
 	k.bury(false)
+	k.sweep(true)
 }
 
-// sweep removes the files that hold nothing.
-func (k *keeper) sweep() error {
+func (k *keeper) sweeping() bool {
 	k.mu.Lock()
-	paths := k.dropped
-	k.dropped = nil
-	k.mu.Unlock()
+	defer k.mu.Unlock()
+	return len(k.dropped) > 0
+}
+
+// sweep removes the files that hold nothing: a part of the first one, or all of
+// them where their space is needed. To free large files at once keeps the disk, a
+// processor and, on a virtual machine that gives its free memory back, all of it
+// busy for tens of milliseconds, again and again while a backlog drains.
+func (k *keeper) sweep(hurry bool) error {
 	var failed error
-	for _, path := range paths {
-		if err := k.log.opt.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = err
-			k.mu.Lock()
-			k.dropped = append(k.dropped, path)
-			k.mu.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	hurry = hurry || !k.fitsLocked(0)
+	for range k.dropped {
+		path := k.dropped[0]
+		k.mu.Unlock()
+		gone, err := k.shed(path, hurry)
+		k.mu.Lock()
+		if gone || err != nil {
+			k.dropped = k.dropped[1:]
+		}
+		if err != nil {
+			k.dropped = append(k.dropped, path) // others first
+		}
+		if failed = errors.Join(failed, err); !hurry {
+			break
 		}
 	}
 	return failed
+}
+
+// shed takes a part off a file, or removes it.
+func (k *keeper) shed(path string, whole bool) (gone bool, err error) {
+	system := k.log.opt.FS
+	if !whole {
+		if f, err := system.Open(path); err == nil {
+			defer f.Close()
+			if size, err := f.Size(); err == nil && size > partBytes {
+				return false, f.Truncate(size - partBytes)
+			}
+		}
+	}
+	if err = system.Remove(path); errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return err == nil, err
 }
 
 // bury takes away the names of released segments, in the order they were given up
@@ -193,13 +232,8 @@ func (k *keeper) bury(reuse bool) error {
 		s := k.retired[0]
 		reuse := reuse && k.roomLocked() && max(s.size, s.end.Load()) <= opt.SegmentBytes
 		k.mu.Unlock()
-		var err error
 		name := s.path[:len(s.path)-len(live)] + dirty
-		if reuse {
-			err = opt.FS.Rename(s.path, name)
-		} else {
-			err = opt.FS.Remove(s.path)
-		}
+		err := opt.FS.Rename(s.path, name)
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			err = opt.FS.SyncDir(opt.Dir)
 		}
@@ -210,6 +244,8 @@ func (k *keeper) bury(reuse bool) error {
 		k.retired = k.retired[1:]
 		if reuse {
 			k.dirty = append(k.dirty, s.spare(name, opt.SegmentBytes, opt.Now()))
+		} else {
+			k.dropped = append(k.dropped, name)
 		}
 		k.mu.Unlock()
 	}
@@ -229,9 +265,14 @@ func (s *segment) spare(path string, whole int64, now time.Time) spare {
 
 // roomLocked reports whether one more spare may be kept.
 func (k *keeper) roomLocked() bool {
-	l, spares := k.log, int64(len(k.clean)+len(k.dirty)+k.wiping)
-	return spares < maxSpares && l.free.Load() > l.opt.ReserveBytes+l.opt.SegmentBytes &&
-		l.used.Load()+(spares+1)*l.opt.SegmentBytes <= l.opt.MaxBytes
+	return len(k.clean)+len(k.dirty)+k.wiping < maxSpares && k.fitsLocked(1)
+}
+
+// fitsLocked reports whether there is space for what the keeper has and so many
+// files more.
+func (k *keeper) fitsLocked(more int) bool {
+	l, files := k.log, int64(len(k.clean)+len(k.dirty)+k.wiping+len(k.dropped)+more)
+	return l.free.Load() > l.opt.ReserveBytes+l.opt.SegmentBytes && l.used.Load()+files*l.opt.SegmentBytes <= l.opt.MaxBytes
 }
 
 // prepare overwrites spares, and makes one when there is none.
@@ -293,7 +334,7 @@ func (k *keeper) create() (path string, err error) {
 	return path, f.Close()
 }
 
-var zeros [wipeBytes]byte
+var zeros [partBytes]byte
 
 // wipe overwrites a spare with zeros, durably. It takes a quarter of the disk's
 // time.
@@ -303,9 +344,9 @@ func (k *keeper) wipe(s spare) error {
 		return err
 	}
 	defer f.Close()
-	for off := int64(0); off < s.size; off += wipeBytes {
+	for off := int64(0); off < s.size; off += partBytes {
 		start := time.Now()
-		part := zeros[:min(wipeBytes, s.size-off)]
+		part := zeros[:min(partBytes, s.size-off)]
 		if n, err := f.WriteAt(part, off); err != nil || n < len(part) {
 			return cmp.Or(err, io.ErrShortWrite)
 		}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -197,6 +198,57 @@ func TestReleasedInOrder(t *testing.T) {
 	closeLog(t, l)
 	if !slices.IsSorted(gone) || len(gone) != 6 {
 		t.Errorf("released in the order %q", gone)
+	}
+}
+
+// Large files go bit by bit where there is space, and at once where it is needed.
+func TestRemovedBitByBit(t *testing.T) {
+	const whole, segments = 3 << 20, 8
+	for _, c := range []struct {
+		name  string
+		space int64 // left on the disk
+		parts int   // that are taken off a file before it goes
+	}{
+		{"space", 64 * whole, 2},
+		{"none", whole / 2, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			l, memory := openMem(t, func(o *Options) { o.SegmentBytes, o.MaxBytes, o.ReserveBytes = whole, 64*whole, 1 })
+			for l.Usage().Segments < segments {
+				add(t, l, strings.Repeat("x", 1<<20-100))
+			}
+			eventually(t, "spares are ready", func() bool { return len(memory.Files(dirty)) == 0 })
+			used := int64(0)
+			for data := range maps.Values(memory.Files("")) {
+				used += int64(len(data))
+			}
+			memory.SetCapacity(used + c.space)
+			eventually(t, "the space is known", func() bool { return l.free.Load() <= c.space })
+			var mu sync.Mutex
+			parts, removed := map[string]int{}, 0
+			memory.SetFault(func(op, path string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if op == "truncate" {
+					parts[path]++
+				}
+				if op == "remove" {
+					if parts[path] == c.parts {
+						removed++
+					}
+				}
+				return nil
+			})
+			l.Release(1 << 60)
+			eventually(t, "removed", func() bool {
+				return len(memory.Files("")) <= l.Usage().Segments+maxSpares
+			})
+			memory.SetFault(nil)
+			if least := segments - 1 - maxSpares - 1; removed < least { // one may have been short
+				t.Errorf("%d files were removed after %d parts of each, want %d", removed, c.parts, least)
+			}
+		})
 	}
 }
 

@@ -92,14 +92,13 @@ func (Native) Answer(_ *collector.Request, a *collector.Answer, results []collec
 	a.ContentType = "application/json"
 }
 
-// split appends the elements of a JSON array, each by its extent only: what is
-// inside is validated event by event.
+// split appends the elements of a JSON array.
 func split(r *collector.Request, array []byte, out []collector.Event) ([]collector.Event, error) {
-	err := redact.EachElementExtent(array, func(item []byte) error {
+	err := collector.PeekElements(array, func(e collector.Event) error {
 		if len(out) == r.MaxEvents {
 			return collector.ErrTooManyEvents
 		}
-		out = append(out, collector.Event{Raw: item})
+		out = append(out, e)
 		return nil
 	})
 	return out, err
