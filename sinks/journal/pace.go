@@ -21,9 +21,9 @@ const (
 // after each they rest as long as they worked. A lane that hangs loses its turn.
 //
 // Turns cost a backlog nothing (fewer batches at a time suit the log downstream
-// as well), rests half its speed: nobody rests while nothing comes in or a sender
-// waits for delivery. And there is neither unless twice of what comes in goes
-// out, so that a backlog always ends.
+// as well), rests half its speed: nobody rests while nothing comes in, a sender
+// waits for delivery, or the journal turns senders away. And there is neither
+// unless twice of what comes in goes out, so that a backlog always ends.
 type pacer struct {
 	turns chan struct{}
 
@@ -100,6 +100,9 @@ func (w *worker) paced() (r sinks.Reason) {
 		return w.attempt()
 	}
 	r = progress
-	j.pace.turn(j.stop, rests && !j.tickets.any(), func() { r = w.attempt() })
+	j.pace.turn(j.stop, rests && j.mayRest(), func() { r = w.attempt() })
 	return r
 }
+
+// mayRest reports whether nobody is kept waiting or turned away by that.
+func (j *Journal) mayRest() bool { return !j.tickets.any() && j.used.Load() < j.highWater }

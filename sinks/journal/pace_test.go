@@ -161,3 +161,29 @@ func TestPace(t *testing.T) {
 		})
 	}
 }
+
+// TestMayRest: nobody rests while a sender waits for delivery, or the journal
+// turns senders away.
+func TestMayRest(t *testing.T) {
+	b := newBroker(1, map[string]int32{"events": 1})
+	b.allDown = true
+	j := open(t, quick(disktest.New(), b.client()))
+	eventually(t, "recovered", j.recovered.Load)
+	if !j.mayRest() {
+		t.Error("no rest, though nobody waits")
+	}
+	j.used.Add(j.highWater)
+	if j.mayRest() {
+		t.Error("rest, though the journal is past its high-water mark")
+	}
+	j.used.Add(-j.highWater)
+	waits := single("web", "k", 1, "events")
+	waits.Promise = sinks.Delivered
+	done := make(chan error)
+	go func() { done <- j.Commit(t.Context(), waits) }()
+	eventually(t, "a sender waits", func() bool { return !j.mayRest() })
+	b.with(func() { b.allDown = false })
+	if err := <-done; err != nil || !j.mayRest() {
+		t.Errorf("delivered: %v, may rest: %t", err, j.mayRest())
+	}
+}
