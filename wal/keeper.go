@@ -22,6 +22,8 @@ const (
 	partBytes = 1 << 20
 	// partEvery is how long the next part waits to be given up: 20 MB/s go.
 	partEvery = 50 * time.Millisecond
+	// plenty is how much of the disk must be free, beyond the reserve, for that.
+	plenty = 1 << 30
 	// rest is how long a released file may wait to be used again as it is, which
 	// spares a busy log the wipe.
 	rest = 5 * time.Second
@@ -174,19 +176,21 @@ func (k *keeper) sweeping() bool {
 	return len(k.dropped) > 0
 }
 
-// sweep removes the files that hold nothing: a part of the first one, or all of
-// them where their space is needed. To free large files at once keeps the disk, a
+// sweep removes the files that hold nothing: a part of the first one, or whole ones
+// where their space is needed. To free large files at once keeps the disk, a
 // processor and, on a virtual machine that gives its free memory back, all of it
 // busy for tens of milliseconds, again and again while a backlog drains.
-func (k *keeper) sweep(hurry bool) error {
+func (k *keeper) sweep(closing bool) error {
 	var failed error
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	hurry = hurry || !k.fitsLocked(0)
 	for range k.dropped {
-		path := k.dropped[0]
+		path, hurry := k.dropped[0], closing || !k.leisureLocked()
 		k.mu.Unlock()
 		gone, err := k.shed(path, hurry)
+		if hurry {
+			k.log.measure()
+		}
 		k.mu.Lock()
 		if gone || err != nil {
 			k.dropped = k.dropped[1:]
@@ -201,14 +205,21 @@ func (k *keeper) sweep(hurry bool) error {
 	return failed
 }
 
+// leisureLocked reports whether the space of the files that are to go is not
+// needed yet.
+func (k *keeper) leisureLocked() bool {
+	l := k.log
+	return l.free.Load() > l.opt.ReserveBytes+plenty && l.used.Load()+int64(len(k.dropped))*l.opt.SegmentBytes <= l.opt.LeisureBytes
+}
+
 // shed takes a part off a file, or removes it.
 func (k *keeper) shed(path string, whole bool) (gone bool, err error) {
 	system := k.log.opt.FS
 	if !whole {
 		if f, err := system.Open(path); err == nil {
 			defer f.Close()
-			if size, err := f.Size(); err == nil && size > partBytes {
-				return false, f.Truncate(size - partBytes)
+			if size, err := f.Size(); err == nil && size > partBytes && f.Truncate(size-partBytes) == nil {
+				return false, nil
 			}
 		}
 	}
@@ -265,14 +276,9 @@ func (s *segment) spare(path string, whole int64, now time.Time) spare {
 
 // roomLocked reports whether one more spare may be kept.
 func (k *keeper) roomLocked() bool {
-	return len(k.clean)+len(k.dirty)+k.wiping < maxSpares && k.fitsLocked(1)
-}
-
-// fitsLocked reports whether there is space for what the keeper has and so many
-// files more.
-func (k *keeper) fitsLocked(more int) bool {
-	l, files := k.log, int64(len(k.clean)+len(k.dirty)+k.wiping+len(k.dropped)+more)
-	return l.free.Load() > l.opt.ReserveBytes+l.opt.SegmentBytes && l.used.Load()+files*l.opt.SegmentBytes <= l.opt.MaxBytes
+	l, spares := k.log, int64(len(k.clean)+len(k.dirty)+k.wiping)
+	return spares < maxSpares && l.free.Load() > l.opt.ReserveBytes+l.opt.SegmentBytes &&
+		l.used.Load()+(spares+1)*l.opt.SegmentBytes <= l.opt.MaxBytes
 }
 
 // prepare overwrites spares, and makes one when there is none.
@@ -344,6 +350,11 @@ func (k *keeper) wipe(s spare) error {
 		return err
 	}
 	defer f.Close()
+	if n, err := f.Size(); err == nil && n > k.log.opt.SegmentBytes { // of a group larger than a segment
+		if err := f.Truncate(k.log.opt.SegmentBytes); err != nil {
+			return err
+		}
+	}
 	for off := int64(0); off < s.size; off += partBytes {
 		start := time.Now()
 		part := zeros[:min(partBytes, s.size-off)]

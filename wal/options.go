@@ -37,6 +37,10 @@ type Options struct {
 	// Append fails as full; Note has one more segment. Default 4 GiB.
 	MaxBytes int64
 
+	// LeisureBytes is how large entries and the files that are to go may be together
+	// for these to go bit by bit. Default MaxBytes.
+	LeisureBytes int64
+
 	// ReserveBytes is what the log leaves free on its file system. Past it
 	// Append fails as full; Note may take half of it. Default 256 MiB.
 	ReserveBytes int64
@@ -76,6 +80,9 @@ func (o *Options) EnsureDefaults() {
 	o.SegmentBytes = pageUp(o.SegmentBytes)
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 4 << 30
+	}
+	if o.LeisureBytes == 0 {
+		o.LeisureBytes = o.MaxBytes
 	}
 	if o.ReserveBytes == 0 {
 		o.ReserveBytes = 256 << 20

@@ -131,7 +131,7 @@ func Open(opt Options) (*Journal, error) {
 	log, err := wal.Open(wal.Options{
 		Dir: opt.Dir, FS: opt.FS, SegmentBytes: opt.segmentBytes,
 		// What forwarding writes down must never be what stops it.
-		MaxBytes: 2 * opt.MaxBytes, ReserveBytes: max(1, opt.ReserveBytes/4),
+		MaxBytes: 2 * opt.MaxBytes, LeisureBytes: opt.MaxBytes, ReserveBytes: max(1, opt.ReserveBytes/4),
 		MaxPendingBytes: maxPending, Now: opt.Now,
 		Damaged: func(d wal.Damage) {
 			j.m.damaged.Inc()

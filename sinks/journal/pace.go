@@ -11,18 +11,22 @@ const (
 	// late is the age in milliseconds from which a record is backlog.
 	late = 2000
 	// maxTurn is how long a lane that hangs keeps its turn from others.
-	maxTurn = 250 * time.Millisecond
+	maxTurn = 100 * time.Millisecond
+	// maxWait is how long a lane waits for its turn before it goes without: far less
+	// than forwarders give the lanes of a vanished partition to come to light.
+	maxWait = 2 * time.Second
 	// paceWindow is over how long it is seen what comes in and what goes out.
 	paceWindow = time.Second
 )
 
 // A pacer keeps a backlog from taking the machine from those who send: lanes
 // take turns to send what is late, one for every two processors at a time, and
-// after each they rest as long as they worked. A lane that hangs loses its turn.
+// after each they rest as long as they worked. A lane that hangs loses its turn,
+// and one that waited for long goes without.
 //
-// Turns cost a backlog nothing (fewer batches at a time suit the log downstream
-// as well), rests half its speed: nobody rests while nothing comes in, a sender
-// waits for delivery, or the journal turns senders away. And there is neither
+// Turns cost a backlog little (fewer batches at a time suit the log downstream as
+// well), rests half its speed: nobody rests while nothing comes in or a sender
+// waits for delivery. There is neither while the journal turns senders away, nor
 // unless twice of what comes in goes out, so that a backlog always ends.
 type pacer struct {
 	turns chan struct{}
@@ -66,8 +70,13 @@ func (p *pacer) look(waiting int64) (turns, rests bool) {
 // turn runs f when it is this lane's turn, and then rests, if asked to. It
 // returns at once when stop is closed, without having run f.
 func (p *pacer) turn(stop <-chan struct{}, rest bool, f func()) {
+	waited := time.NewTimer(maxWait)
+	defer waited.Stop()
 	select {
 	case p.turns <- struct{}{}:
+	case <-waited.C:
+		f()
+		return
 	case <-stop:
 		return
 	}
@@ -89,10 +98,11 @@ func (p *pacer) turn(stop <-chan struct{}, rest bool, f func()) {
 	}
 }
 
-// paced makes an attempt, at its turn if what is in hand is late.
+// paced makes an attempt, at its turn if what is in hand is late. A lane whose last
+// attempt failed needs none: it has waited, and may do so again.
 func (w *worker) paced() (r sinks.Reason) {
 	j := w.lane.j
-	if j.now()-w.hand[0].at < late {
+	if j.now()-w.hand[0].at < late || w.backoff > 0 || j.used.Load() >= j.highWater {
 		return w.attempt()
 	}
 	turns, rests := j.pace.look(j.records.Load())
@@ -100,9 +110,6 @@ func (w *worker) paced() (r sinks.Reason) {
 		return w.attempt()
 	}
 	r = progress
-	j.pace.turn(j.stop, rests && j.mayRest(), func() { r = w.attempt() })
+	j.pace.turn(j.stop, rests && !j.tickets.any(), func() { r = w.attempt() })
 	return r
 }
-
-// mayRest reports whether nobody is kept waiting or turned away by that.
-func (j *Journal) mayRest() bool { return !j.tickets.any() && j.used.Load() < j.highWater }

@@ -12,17 +12,22 @@ import (
 	"assent/sinks"
 )
 
-// TestTurns: what is late goes out a few lanes at a time, what is not goes at once.
+// TestTurns: what is late goes out a few lanes at a time, unless that would help
+// nobody; what is not goes at once.
 func TestTurns(t *testing.T) {
 	turns := max(1, runtime.GOMAXPROCS(0)/2)
 	lanes := 2*turns + 4
 	for _, c := range []struct {
-		name string
-		age  int64 // ms
-		fits func(most int) bool
+		name  string
+		age   int64 // ms
+		used  int64 // of the journal, beyond what it holds
+		fails bool  // at first
+		turns bool
 	}{
-		{"late", 2 * late, func(most int) bool { return most <= turns }},
-		{"fresh", 0, func(most int) bool { return most > turns }},
+		{"late", 2 * late, 0, false, true},
+		{"fresh", 0, 0, false, false},
+		{"late, and senders are turned away", 2 * late, 4 << 20, false, false},
+		{"late, and tried again", 2 * late, 0, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBroker(1, map[string]int32{"events": int32(lanes)})
@@ -36,9 +41,24 @@ func TestTurns(t *testing.T) {
 				one.Events[0].Judged.At = time.Now().UnixMilli() - c.age
 				commit(t, j, one)
 			}
-			b.with(func() { delete(b.noTopic, "events") })
+			j.used.Add(c.used)
+			b.with(func() { delete(b.noTopic, "events"); b.allDown = c.fails })
+			if c.fails {
+				eventually(t, "all were tried", func() bool {
+					j.mu.Lock()
+					defer j.mu.Unlock()
+					failing := 0
+					for _, l := range j.lanes {
+						if !l.parked && !l.failing.IsZero() {
+							failing++
+						}
+					}
+					return failing == lanes
+				})
+				b.with(func() { b.allDown = false })
+			}
 			idle(t, j)
-			if !c.fits(b.mostWorking) {
+			if (b.mostWorking <= turns) != c.turns {
 				t.Errorf("%d lanes of %d sent at once; there are %d turns", b.mostWorking, lanes, turns)
 			}
 		})
@@ -97,16 +117,23 @@ func TestRests(t *testing.T) {
 	}
 }
 
-// TestHangingTurn: a lane that waits for an answer that does not come keeps
-// others up for a moment.
+// TestHangingTurn: lanes that wait for an answer that does not come keep others up
+// for a moment, and however many they are not for long.
 func TestHangingTurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		done := work(newPacer(2), 20*time.Second, true, 10*time.Second, 10*time.Millisecond)
-		// All the time, half of it at rest, but for the turn that hangs: twice.
-		if least := 900; done[1] < least {
-			t.Errorf("%d turns beside a lane that hangs, want at least %d", done[1], least)
-		}
-	})
+	for _, c := range []struct{ hanging, least int }{
+		{1, 950},  // all the time, half of it at rest, but for the turn that hangs: twice
+		{100, 20}, // once in maxWait, 20 s long, and more where fewer wait
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			took := []time.Duration{10 * time.Millisecond}
+			for range c.hanging {
+				took = append(took, 10*time.Second)
+			}
+			if done := work(newPacer(2), 40*time.Second, true, took...); done[0] < c.least {
+				t.Errorf("%d turns beside %d lanes that hang, want at least %d", done[0], c.hanging, c.least)
+			}
+		})
+	}
 }
 
 // TestStopped: who waits for a turn does not keep the journal open.
@@ -162,28 +189,22 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestMayRest: nobody rests while a sender waits for delivery, or the journal
-// turns senders away.
-func TestMayRest(t *testing.T) {
+// TestWhoWaits: nobody rests while a sender waits for delivery.
+func TestWhoWaits(t *testing.T) {
 	b := newBroker(1, map[string]int32{"events": 1})
 	b.allDown = true
 	j := open(t, quick(disktest.New(), b.client()))
 	eventually(t, "recovered", j.recovered.Load)
-	if !j.mayRest() {
-		t.Error("no rest, though nobody waits")
+	if j.tickets.any() {
+		t.Error("somebody waits")
 	}
-	j.used.Add(j.highWater)
-	if j.mayRest() {
-		t.Error("rest, though the journal is past its high-water mark")
-	}
-	j.used.Add(-j.highWater)
 	waits := single("web", "k", 1, "events")
 	waits.Promise = sinks.Delivered
 	done := make(chan error)
 	go func() { done <- j.Commit(t.Context(), waits) }()
-	eventually(t, "a sender waits", func() bool { return !j.mayRest() })
+	eventually(t, "a sender waits", j.tickets.any)
 	b.with(func() { b.allDown = false })
-	if err := <-done; err != nil || !j.mayRest() {
-		t.Errorf("delivered: %v, may rest: %t", err, j.mayRest())
+	if err := <-done; err != nil || j.tickets.any() {
+		t.Errorf("delivered: %v, somebody waits: %t", err, j.tickets.any())
 	}
 }
