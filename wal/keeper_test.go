@@ -88,7 +88,7 @@ func TestSparesAreWiped(t *testing.T) {
 	eventually(t, "wiped", noTrace)
 	closeLog(t, l)
 	for i := range uint64(5) {
-		memory.Put("data/log/"+fileName(i, i, dirty), []byte(strings.Repeat("personal", 1000)))
+		memory.Put("data/log/"+fileName(i, i, dirty), []byte(strings.Repeat("personal", 3000))) // more than a segment
 	}
 	l = open(t, small(memory, fast))
 	eventually(t, "wiped", noTrace)
