@@ -19,15 +19,15 @@ func TestTurns(t *testing.T) {
 	lanes := 2*turns + 4
 	for _, c := range []struct {
 		name  string
-		age   int64 // ms
-		used  int64 // of the journal, beyond what it holds
-		fails bool  // at first
+		age   int64   // ms
+		water float64 // high water
+		fails bool    // at first
 		turns bool
 	}{
-		{"late", 2 * late, 0, false, true},
-		{"fresh", 0, 0, false, false},
-		{"late, and senders are turned away", 2 * late, 4 << 20, false, false},
-		{"late, and tried again", 2 * late, 0, true, false},
+		{"late", 2 * late, 1, false, true},
+		{"fresh", 0, 1, false, false},
+		{"late, and senders are turned away", 2 * late, 1e-9, false, false},
+		{"late, and tried again", 2 * late, 1, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBroker(1, map[string]int32{"events": int32(lanes)})
@@ -35,13 +35,14 @@ func TestTurns(t *testing.T) {
 			b.noTopic["events"] = sinks.ReasonUnavailable
 			fs := disktest.New()
 			fs.SetSyncTime(0)
-			j := open(t, quick(fs, b.client()))
+			opt := quick(fs, b.client())
+			opt.HighWater = c.water
+			j := open(t, opt)
 			for n := range 40 * lanes {
 				one := single("web", fmt.Sprintf("k%d", n), n, "events")
 				one.Events[0].Judged.At = time.Now().UnixMilli() - c.age
 				commit(t, j, one)
 			}
-			j.used.Add(c.used)
 			b.with(func() { delete(b.noTopic, "events"); b.allDown = c.fails })
 			if c.fails {
 				eventually(t, "all were tried", func() bool {
