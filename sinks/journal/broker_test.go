@@ -38,7 +38,8 @@ type broker struct {
 
 	sends, repeats, lookups, violations int
 	seen                                map[sinks.Lane]int // sends by lane
-	working, mostWorking                int                // sends at once
+	working                             int                // sends under way
+	beside                              []int              // by send: how many others were, when it began
 }
 
 type partition struct {
@@ -181,8 +182,8 @@ func (c *client) Send(ctx context.Context, l sinks.Lane, plan []byte, load sinks
 		b.violations++
 	}
 	c.inside[l] = true
+	b.beside = append(b.beside, b.working)
 	b.working++
-	b.mostWorking = max(b.mostWorking, b.working)
 	defer func() { c.inside[l] = false; b.working-- }()
 	if b.sendTime > 0 {
 		d := b.sendTime

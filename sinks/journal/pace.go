@@ -27,7 +27,8 @@ const (
 // Turns cost a backlog little (fewer batches at a time suit the log downstream as
 // well), rests half its speed: nobody rests while nothing comes in or a sender
 // waits for delivery. There is neither while the journal turns senders away, nor
-// unless twice of what comes in goes out, so that a backlog always ends.
+// in the window after one in which less than twice of what came in went out, so
+// that pacing does not keep a backlog from ending.
 type pacer struct {
 	turns chan struct{}
 
