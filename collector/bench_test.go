@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,13 +105,17 @@ func consented(tb testing.TB, c *collector.Collector, event []byte) *fasthttp.Re
 		tb.Fatalf("recording the choice: %d %s", code, choice.Response.Body())
 	}
 	ctx := ask("/v1/events", event)
-	for _, name := range []string{"assent_choice", "assent_id"} {
+	for _, name := range []string{"__Host-assent_choice", "__Host-assent_id"} {
 		var k fasthttp.Cookie
 		k.SetKey(name)
 		if !choice.Response.Header.Cookie(&k) {
 			tb.Fatalf("the answer sets no %s", name)
 		}
 		ctx.Request.Header.SetCookie(name, string(k.Value()))
+	}
+	// As it comes from the wire: with its cookies unread.
+	if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(ctx.Request.Header.String()))); err != nil {
+		tb.Fatal(err)
 	}
 	return ctx
 }

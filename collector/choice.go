@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"assent/consent"
-	"assent/policy"
 )
 
 // choiceState is the answer of GET /v1/consent, and part of that of POST.
@@ -20,7 +19,7 @@ type choiceState struct {
 	Receipt      json.RawMessage         `json:"receipt,omitempty"`
 	ReceiptID    string                  `json:"receiptId,omitempty"`
 	SubjectToken string                  `json:"subjectToken,omitempty"`
-	Linked       *bool                   `json:"linked,omitempty"`
+	Reached      string                  `json:"reached,omitempty"` // how far the choice has come
 }
 
 type purposeState struct {
@@ -74,10 +73,11 @@ func (c *Collector) recordChoice(x *exchange) {
 	choice.Visitor = x.person
 	choice.Jurisdiction, choice.Regimes = x.place.at.String(), regime.Names()
 	choice.Policy, choice.PolicyHash, choice.Source = x.policy.stamp, x.policy.hash, x.source.ID
-	choice.Signals = x.signal.Present
+	choice.Signals = x.signals.Present
 	choice.NeedsID = func(s *consent.State) bool {
-		res := consent.Resolve(regime.Rules, s.In(x.policy.Purposes()), &x.signal, x.req.Received, x.req.Received)
-		return x.policy.NeedsID(policy.Source{Audience: x.source.Audience}, regime, &res)
+		k := x.circumstances
+		k.person = s
+		return k.keepsID(nil)
 	}
 	before := x.person
 	out, err := c.o.Registry.Record(context.Background(), choice)
@@ -94,12 +94,12 @@ func (c *Collector) recordChoice(x *exchange) {
 	c.choiceCookies(x, out)
 	answer := c.stateOf(x, out.State)
 	answer.Receipt, answer.ReceiptID = out.Receipt, out.ReceiptID
-	if x.source.Kind != KindWeb {
+	if x.source.Kind != KindWeb || choice.AnonymousID != "" {
+		// Whoever links a tracker's id needs to prove it was them, and gets the same
+		// answer whether or not somebody else did before.
 		answer.SubjectToken = out.Token
 	}
-	if choice.AnonymousID != "" {
-		answer.Linked = &out.Linked
-	}
+	answer.Reached = "node"
 	x.answerJSON(201, answer)
 }
 
@@ -137,14 +137,14 @@ func (c *Collector) choiceCookies(x *exchange, out *consent.Outcome) {
 // stateOf explains a state purpose by purpose.
 func (c *Collector) stateOf(x *exchange, s *consent.State) *choiceState {
 	purposes := x.policy.Purposes()
-	s = s.In(purposes)
-	sig := x.signal
-	sig.Unreadable = sig.Unreadable || x.place.unreadable
-	res := consent.Resolve(x.place.regime.Rules, s, &sig, x.req.Received, x.req.Received)
-	allowed := x.policy.Allowed(policy.Source{Audience: x.source.Audience}, x.place.regime, &res)
+	k := x.circumstances
+	k.person = s.In(purposes)
+	s = k.person
+	res := k.resolve(&k.signals)
+	allowed := x.policy.Allowed(k.audience(), k.place.regime, &res)
 	out := &choiceState{
 		Purposes: map[string]purposeState{}, Regimes: x.place.regime.Names(), Jurisdiction: x.place.at.String(),
-		Signals: sig.Present.Names(),
+		Signals: k.signals.Present.Names(),
 	}
 	for i := range purposes.Len() {
 		ps := purposeState{Status: res.Status(i).String(), Allowed: allowed.Has(i), Source: "law", Why: res.Why[i].String()}
@@ -156,6 +156,9 @@ func (c *Collector) stateOf(x *exchange, s *consent.State) *choiceState {
 			ps.Source = "record"
 			if e := s.Entry(i); e != nil {
 				since := e.SinceTime()
+				if since.After(x.req.Received) {
+					since = x.req.Received // a version may be, just after another one
+				}
 				ps.Since = &since
 				if e.Status == consent.Granted {
 					until := e.UntilTime()

@@ -23,6 +23,7 @@ const (
 	offerReceivedAt
 	offerIP
 	offerUserAgent
+	offerCount
 )
 
 // inForce is a policy with what every record says of it, worked out once.

@@ -42,8 +42,8 @@ type Route struct {
 
 // CookieOptions names and places the two first-party cookies.
 type CookieOptions struct {
-	Choice string // default assent_choice
-	ID     string // default assent_id
+	Choice string // default assent_choice, as __Host-assent_choice where no domain is set
+	ID     string // default assent_id, likewise
 	Domain string // empty: this host only
 	Path   string // default /
 }
@@ -75,6 +75,9 @@ type Limits struct {
 	BadRowBurst  int // at once, default 100
 }
 
+// defaultEvent is the default of Limits.Event.
+const defaultEvent = 256 << 10
+
 func orDefault[T comparable](v *T, d T) {
 	var zero T
 	if *v == zero {
@@ -85,14 +88,18 @@ func orDefault[T comparable](v *T, d T) {
 // EnsureDefaults fills what was left out.
 func (o *Options) EnsureDefaults() {
 	orDefault(&o.BadTopic, "events.bad")
-	orDefault(&o.Cookies.Choice, "assent_choice")
-	orDefault(&o.Cookies.ID, "assent_id")
 	orDefault(&o.Cookies.Path, "/")
+	prefix := ""
+	if o.Cookies.Domain == "" && o.Cookies.Path == "/" {
+		prefix = hostPrefix
+	}
+	orDefault(&o.Cookies.Choice, prefix+"assent_choice")
+	orDefault(&o.Cookies.ID, prefix+"assent_id")
 	l := &o.Limits
 	orDefault(&l.Header, 16<<10)
 	orDefault(&l.Body, 4<<20)
 	orDefault(&l.Decompressed, 8<<20)
-	orDefault(&l.Event, 256<<10)
+	orDefault(&l.Event, defaultEvent)
 	orDefault(&l.Events, 2000)
 	orDefault(&l.Connections, 4<<10)
 	orDefault(&l.ReadTimeout, 15*time.Second)

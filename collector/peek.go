@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 
+	"assent/consent"
 	"assent/redact"
 )
 
@@ -101,16 +102,15 @@ func scalarText(raw []byte) []byte {
 	return text(raw)
 }
 
-// EventAddress is the address an event names for its person, in context.ip; the
-// zero Addr where it names none that can be read.
-func EventAddress(raw []byte) netip.Addr {
-	p, err := PeekObject(raw)
-	if err != nil {
-		return netip.Addr{}
+// signals adds what the event itself says about consent.
+func (e *Event) signals(p *consent.Purposes, s *consent.Signals) {
+	if raw := e.peek.get(peekPreferences); raw != nil {
+		p.SegmentPreferences(raw, s)
 	}
-	return p.address()
 }
 
+// address is the one that an event names for its person, in context.ip; the zero Addr
+// where it names none that can be read.
 func (p *Peek) address() netip.Addr {
 	addr, _ := netip.ParseAddr(string(text(p.get(peekIP))))
 	return addr.Unmap()

@@ -2,83 +2,12 @@ package collector
 
 import (
 	"context"
-	"io"
 	"net/netip"
-	"time"
 	"unsafe"
 
 	"assent/consent"
-	"assent/geo"
-	"assent/policy"
-	"assent/redact"
 	"assent/sinks"
 )
-
-// exchange is one request on its way: pooled, reset between requests.
-type exchange struct {
-	req    Request
-	ans    Answer
-	source *Source
-	proven bool // the source showed its bearer token
-	keyed  bool // header or query named a key
-
-	encoding []byte // Content-Encoding as sent
-
-	wire      io.Reader // the body as far as it was not read; nil once it was
-	announced int       // its length; -1: in chunks
-	conn      *lingerConn
-	memory    *budget
-	borrowed  int // bytes of it
-
-	policy *inForce
-	place  place
-	person *consent.State
-	signal consent.Signals
-
-	events  []Event
-	results []Result
-	one     judged
-	batch   sinks.Batch
-	headers []sinks.Header
-	arena   []byte // clean bytes, keys, header values of the batch
-	raw     []byte // body as it came
-	body    []byte // decompressed body
-	scratch []byte
-	ip      []byte // the client address as text
-	stamp   []byte // the time of receipt as text
-	fresh   string // a visitor id given out with this answer
-	ids     ids
-
-	names   []sinks.ID    // of the events; zero: not to be told from others
-	claims  []sinks.Claim // what was known of them; none without deduplication
-	twins   []sinks.ID    // of events that others are about to store
-	kept    []sinks.ID    // claims that came to something, while they are settled
-	freed   []sinks.ID    // and those that did not
-	late    bool          // the batch is durable, and was to be delivered as well by now
-	doubles int           // events that are stored already, twins among them
-}
-
-// place is where a person is, as far as known, and the law that follows.
-type place struct {
-	at         geo.Jurisdiction
-	unreadable bool
-	regime     *policy.Regime
-}
-
-// judged is what is known of the event at hand. Reused.
-type judged struct {
-	place    place
-	kind     policy.EventKind
-	res      consent.Resolution
-	signal   consent.Signals
-	receipt  string
-	subject  consent.Subject // whose choices bear on it; its bytes are the request's
-	also     consent.Subject // a second person's, where the request proved two
-	mark     uint64          // of what was known of the subject
-	decision policy.Decision
-	supply   redact.Supply
-	tally    redact.Tally
-}
 
 // collect takes one request down the road of an event.
 func (c *Collector) collect(x *exchange, d Dialect) {
@@ -90,15 +19,10 @@ func (c *Collector) collect(x *exchange, d Dialect) {
 	c.consent(x)
 	c.claim(x)
 	for i := range x.events {
-		res, first := &x.results[i], len(x.batch.Records)
-		switch e := &x.events[i]; {
-		case e.Reason != "":
-			c.badRow(x, StageReceive, e, res.refuse(e.Reason))
-		case !c.decide(x, e, res):
-			c.badRow(x, StageDecide, e, res)
-		case !c.isNew(x, i, res):
-		case !c.redact(x, e, res):
-			c.badRow(x, StageRedact, e, res)
+		first := len(x.batch.Records)
+		res := &x.results[i]
+		if stage := c.process(x, i, res); stage != "" {
+			c.badRow(x, stage, &x.events[i], res)
 		}
 		c.enclose(x, i, first, res.Outcome != Refused)
 	}
@@ -107,6 +31,23 @@ func (c *Collector) collect(x *exchange, d Dialect) {
 		return
 	}
 	c.answer(x, d)
+}
+
+// process takes one event from decide to seal. The stage is where it was refused.
+func (c *Collector) process(x *exchange, i int, res *Result) Stage {
+	e := &x.events[i]
+	if reason, stage := c.decide(x, e); reason != "" {
+		res.refuse(reason)
+		return stage
+	}
+	if !c.isNew(x, i, res) {
+		return ""
+	}
+	if reason := c.redact(x, e, res); reason != "" {
+		res.refuse(reason)
+		return StageRedact
+	}
+	return ""
 }
 
 // store makes good the promise for the request's events, and waits for those that
@@ -164,37 +105,30 @@ func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
 	return nil
 }
 
-// locate finds the place of the one who sent the request.
+// locate finds the place of the one who sent the request. A server's own address says
+// nothing of the person it speaks of.
 func (c *Collector) locate(x *exchange) {
-	if x.source.Kind == KindServer {
-		// A server's own address says nothing of the person it speaks of.
-		x.place = c.placeOf(x, netip.Addr{})
-		return
+	var addr netip.Addr
+	if x.source.Kind != KindServer {
+		if addr = c.clientAddr(x); addr.IsValid() {
+			x.ip = addr.AppendTo(x.ip[:0])
+		}
 	}
-	addr := c.clientAddr(x)
 	x.place = c.placeOf(x, addr)
-	if addr.IsValid() {
-		x.ip = addr.AppendTo(x.ip[:0])
-	}
 }
 
 // clientAddr is the address of the device behind the trusted proxies; the zero
 // Addr where they name none that can be read.
 func (c *Collector) clientAddr(x *exchange) netip.Addr {
-	addr, _ := c.proxies.Client(x.req.Peer, x.req.Forwarding)
+	addr, _ := c.proxies.Client(x.req.Peer, x.forwarding)
 	return addr
 }
 
 func (c *Collector) placeOf(x *exchange, addr netip.Addr) place {
-	var p place
-	if addr.IsValid() {
-		at, err := c.o.Locator.Locate(addr)
-		p.at, p.unreadable = at, err != nil
-		if err != nil {
-			c.m.unlocated.Inc()
-		}
+	p, err := x.circumstances.locate(c.o.Locator, addr)
+	if err != nil {
+		c.m.unlocated.Inc()
 	}
-	p.regime = x.policy.Regime(p.at, x.req.Received)
 	return p
 }
 
@@ -206,84 +140,61 @@ func (c *Collector) consent(x *exchange) {
 
 func (c *Collector) person(x *exchange) {
 	x.person = c.o.Registry.Identify(x.req.ChoiceCookie, x.req.IDCookie, x.req.SubjectToken).In(x.policy.Purposes())
-	x.signal = consent.Signals{}
-	x.signal.SetGPC(x.req.GPC)
+	x.circumstances.signals.SetGPC(x.req.GPC)
 }
 
-// decide finds what the policy allows of one event. False: refused.
-func (c *Collector) decide(x *exchange, e *Event, res *Result) bool {
-	one := &x.one
-	switch raw := e.peek.get(peekType); {
-	case raw == nil:
-		res.refuse(ReasonTypeMissing)
-		return false
-	case len(raw) <= 2 || raw[0] != '"':
-		res.refuse(ReasonTypeInvalid)
-		return false
-	default:
-		one.kind.Type = text(raw)
-	}
-	one.kind.Event = nil
-	if raw := e.peek.get(peekEvent); raw != nil && string(raw) != "null" {
-		if raw[0] != '"' {
-			res.refuse(ReasonEventInvalid)
-			return false
+// decide finds what the policy allows of one event.
+func (c *Collector) decide(x *exchange, e *Event) (Reason, Stage) {
+	one := &x.judged
+	*one = judged{circumstances: x.circumstances}
+	if e.Reason == "" {
+		if addr, may := one.namesAddress(x.proven, e); may {
+			one.place = c.placeOf(x, addr)
 		}
-		one.kind.Event = text(raw)
+		one.at = one.namesTime(x.proven, e)
+		c.personOf(x, e)
 	}
-
-	if raw := e.peek.get(peekAnonymousID); raw != nil && (raw[0] == '{' || raw[0] == '[' || raw[0] == 't' || raw[0] == 'f') {
-		// What names nobody would pass by the choice linked to the id it means.
-		res.refuse(ReasonIDInvalid)
-		return false
+	reason, stage := one.judge(e, &x.decision)
+	if reason == "" {
+		x.policy.countDecisions(one.place.regime, consent.PurposeSet(x.decision.Allowed))
 	}
-	one.place = x.place
-	if x.mayName(x.source.MayNameAddress) {
-		one.place = c.placeOf(x, e.peek.address())
-	}
-	person := c.personOf(x, e)
-	one.receipt = person.Receipt
-	one.signal = x.signal
-	if raw := e.peek.get(peekPreferences); raw != nil {
-		x.policy.Purposes().SegmentPreferences(raw, &one.signal)
-	}
-	one.signal.Unreadable = one.signal.Unreadable || one.place.unreadable
-	one.res = consent.Resolve(one.place.regime.Rules, person, &one.signal, c.eventTime(x, e), x.req.Received)
-	x.policy.Decide(policy.Source{Audience: x.source.Audience}, one.place.regime, &one.res, one.kind, &one.decision)
-	x.policy.countDecisions(one.place.regime, consent.PurposeSet(one.decision.Allowed))
-	return true
+	return reason, stage
 }
 
 // redact cuts the event for each recipient it may reach and seals what is left.
-func (c *Collector) redact(x *exchange, e *Event, res *Result) bool {
+func (c *Collector) redact(x *exchange, e *Event, res *Result) Reason {
 	records := len(x.batch.Records)
-	c.offer(x)
-	passes := x.one.passes()
-	for i := range x.one.decision.Plans {
-		plan := &x.one.decision.Plans[i]
+	x.supply.Reset()
+	for i, value := range offersOf(x.source, x.visitorID(), x.stamp, x.ip, x.req.UserAgent) {
+		if len(value) > 0 {
+			x.supply.SetBytes(i, value)
+		}
+	}
+	passes := x.passes()
+	for i := range x.decision.Plans {
+		plan := &x.decision.Plans[i]
 		if !plan.Pass {
 			continue
 		}
 		x.room(passes, len(e.Raw))
 		id := x.ids.next(x.req.Received)
-		x.one.supply.SetBytes(offerMessageID, id)
-		x.one.tally.Reset()
+		x.supply.SetBytes(offerMessageID, id)
+		x.tally.Reset()
 		start := len(x.arena)
-		clean, err := plan.Append(x.arena, e.Raw, &x.one.supply, &x.one.tally)
+		clean, err := plan.Append(x.arena, e.Raw, &x.supply, &x.tally)
 		if err != nil {
-			x.batch.Records = x.batch.Records[:records]
-			res.refuse(jsonReason(err))
-			return false
+			x.batch.Records = cut(x.batch.Records, records)
+			return jsonReason(err)
 		}
 		x.arena = clean
-		x.policy.countRemoved(&x.one.tally)
+		x.policy.countRemoved(&x.tally)
 		c.seal(x, e, plan, x.since(start), id)
 	}
 	res.Outcome = Accepted
 	if len(x.batch.Records) == records {
 		res.Outcome = Withheld
 	}
-	return true
+	return ""
 }
 
 // promise is what the answer will stand for: that of the source where an event
@@ -319,6 +230,7 @@ func (c *Collector) commit(ctx context.Context, x *exchange, promise sinks.Promi
 // answer tells the sender what became of its events.
 func (c *Collector) answer(x *exchange, d Dialect) {
 	c.m.results(x.source.Kind, x.results, x.doubles)
+	c.cookies(x)
 	x.ans.Status = 200
 	d.Answer(&x.req, &x.ans, x.results)
 }
@@ -328,50 +240,46 @@ func (r *Result) refuse(reason Reason) *Result {
 	return r
 }
 
-// mayName reports whether a right given in the configuration holds here: only
-// for a server that showed its token.
-func (x *exchange) mayName(right bool) bool {
-	return right && x.proven && x.source.Kind == KindServer
-}
-
-// personOf is whose event it is: the proven cookie or token; else the tracker's
-// own anonymous id once a choice was linked to it. The subject named is also who may
-// yet take back what the event is judged by: an id that nobody linked so far, or the
-// one that the answer to this request gives out.
-func (c *Collector) personOf(x *exchange, e *Event) *consent.State {
-	one := &x.one
-	one.subject, one.also, one.mark = x.person.Subject, x.person.Also, x.person.Mark
-	if !one.subject.IsZero() {
-		return x.person
+// personOf finds whose event it is: who proved an id by cookie or token; else whoever
+// a choice linked the tracker's own anonymous id to. The id that an event names beside
+// a proven one narrows: its holder may have refused on another device. The subjects are
+// those who may yet take back what the event is judged by, an id that nobody linked so
+// far and one that the answer to this request gives out among them.
+func (c *Collector) personOf(x *exchange, e *Event) {
+	one, registry := &x.judged, c.o.Registry
+	add := func(s consent.Subject, mark uint64) {
+		if s.IsZero() {
+			return
+		}
+		for i := range one.subjects {
+			if one.subjects[i].IsZero() {
+				if one.subjects[i] = s; i == 0 {
+					one.mark = mark
+				} else if mark != 0 {
+					one.mark = registry.JoinMarks(one.mark, mark)
+				}
+				return
+			}
+		}
+	}
+	proven := x.person.Subject
+	add(proven, x.person.Mark)
+	add(x.person.Also, 0) // the person's mark is of both
+	add(x.person.Class, x.person.Mark)
+	if x.fresh != "" {
+		fresh := consent.Subject{Kind: consent.Visitor, ID: x.fresh}
+		add(fresh, registry.Mark(fresh))
 	}
 	id := scalarText(e.peek.get(peekAnonymousID))
 	if len(id) == 0 {
-		if x.fresh != "" {
-			one.subject = consent.Subject{Kind: consent.Visitor, ID: x.fresh}
-			one.mark = c.o.Registry.Mark(one.subject)
-		}
-		return x.person
+		return
 	}
-	one.subject = consent.Subject{Kind: consent.Anonymous, ID: unsafe.String(unsafe.SliceData(id), len(id))}
-	linked := c.o.Registry.Lookup(one.subject)
-	one.mark = linked.Mark
-	return consent.Combine(x.person, linked.In(x.policy.Purposes()))
-}
-
-// eventTime is when an event happened, for judging: receipt, unless the source
-// may name it. One that lies ahead is receipt; one that cannot be read is before
-// every grant.
-func (c *Collector) eventTime(x *exchange, e *Event) time.Time {
-	raw := e.peek.get(peekTimestamp)
-	if raw == nil || !x.mayName(x.source.MayNameTime) {
-		return x.req.Received
+	named := consent.Subject{Kind: consent.Anonymous, ID: unsafe.String(unsafe.SliceData(id), len(id))}
+	known := registry.Lookup(named)
+	add(named, known.Mark)
+	if proven.IsZero() {
+		one.person = consent.Combine(x.person, known.In(x.policy.Purposes()))
+	} else {
+		one.person = consent.Narrow(x.person, known)
 	}
-	at, err := time.Parse(time.RFC3339Nano, string(text(raw)))
-	switch {
-	case err != nil:
-		return time.Unix(0, 0)
-	case at.After(x.req.Received):
-		return x.req.Received
-	}
-	return at
 }

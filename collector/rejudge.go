@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"assent/consent"
 	"assent/policy"
@@ -50,17 +51,13 @@ func (g *Judge) Rejudge(j *sinks.Judged, r *sinks.Record) (sinks.Verdict, error)
 	if len(j.Subject) == 0 {
 		return sinks.Kept, nil
 	}
-	subject, also, err := g.registry.OpenSubject(j.Subject)
+	state, err := g.registry.Withdrawn(j.Subject, time.UnixMilli(j.At))
 	if err != nil {
 		return sinks.Withheld, nil
 	}
 	p := g.policies(j.Policy)
 	if p == nil {
 		return sinks.Withheld, nil
-	}
-	state := g.registry.Lookup(subject)
-	if !also.IsZero() {
-		state = consent.Combine(state, g.registry.Lookup(also))
 	}
 	first := policy.Judgement{Event: consent.PurposeSet(j.Purposes), Allowed: j.Allowed, Shared: j.Shared}
 	plan, err := p.Rejudge(first, state, r.Topic)

@@ -255,7 +255,7 @@ func (s *story) act(act string, data []byte) (name, text string) {
 			who = ""
 		case 5:
 			jar := s.jars[words[4]]
-			beside = s.registry.Token(s.registry.Identify([]byte(jar["assent_choice"]), []byte(jar["assent_id"]), nil), true)
+			beside = s.registry.Token(s.registry.Identify([]byte(jar["__Host-assent_choice"]), []byte(jar["__Host-assent_id"]), nil), true)
 		}
 		s.ask("/v1/events", words[0], who, beside, data, gpc, 200)
 		return "waiting", s.tell()
@@ -330,11 +330,12 @@ func (s *story) envelope(j *sinks.Judged) string {
 		return strings.Join(s.purposes.Names(consent.PurposeSet(word)), ",")
 	}
 	who := "nobody known"
-	if subject, also, err := s.registry.OpenSubject(j.Subject); len(j.Subject) > 0 && err == nil {
-		who = subject.Kind.String() + " " + subject.ID
-		if !also.IsZero() {
-			who += " and " + also.Kind.String() + " " + also.ID
+	if subjects, err := s.registry.OpenSubjects(j.Subject); len(j.Subject) > 0 && err == nil {
+		var names []string
+		for _, subject := range subjects {
+			names = append(names, subject.Kind.String()+" "+subject.ID)
 		}
+		who = strings.Join(names, " and ")
 	}
 	return fmt.Sprintf("%s, of source %s, in %s at %s, for %s, allowed %s, to third parties %s", who, j.Source, j.Place,
 		time.UnixMilli(j.At).UTC().Format(time.TimeOnly), names(j.Purposes), names(j.Allowed), names(j.Shared))

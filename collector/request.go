@@ -4,8 +4,6 @@ import (
 	"iter"
 	"net/netip"
 	"time"
-
-	"assent/geo"
 )
 
 // Request is what the steps and the dialects may see of an HTTP request. Its
@@ -19,12 +17,11 @@ type Request struct {
 	Key, Bearer        []byte // the source key and token as sent in header or query
 	UserAgent          []byte
 	GPC                []byte // raw Sec-GPC value
-	ChoiceCookie       []byte
+	ChoiceCookie       []byte // several of one name are joined by ';'
 	IDCookie           []byte
 	SubjectToken       []byte
 	Peer               netip.Addr
 	MaxEvents          int // beyond it a dialect stops splitting with ErrTooManyEvents
-	Forwarding         geo.Forwarding
 	Received           time.Time
 }
 

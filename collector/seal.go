@@ -50,7 +50,7 @@ const maxCEID = 128
 // seal makes the record of clean bytes: topic, key, CloudEvents headers and the
 // decision stamp of the contract.
 func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte, id []byte) {
-	one := &x.one
+	one := &x.judged
 	key := x.visitorKey(e, plan, clean)
 	first := len(x.headers)
 	add := func(name string, value []byte) {
@@ -77,18 +77,18 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 	add(headerPurposes, x.since(mark))
 	add("privacy-policy", x.keepString(x.policy.stamp))
 	add("privacy-policy-hash", x.keepString(x.policy.hash))
-	if key != nil && one.receipt != "" {
-		add(headerReceipt, x.keepString(one.receipt))
+	if key != nil && one.person.Receipt != "" {
+		add(headerReceipt, x.keepString(one.person.Receipt))
 	}
 	mark = len(x.arena)
-	x.arena = strconv.AppendInt(x.arena, int64(one.tally.Removed), 10)
+	x.arena = strconv.AppendInt(x.arena, int64(x.tally.Removed), 10)
 	add(headerRemoved, x.since(mark))
-	if one.signal.Present != 0 {
-		add("privacy-signals", signalNames[one.signal.Present])
+	if one.heard.Present != 0 {
+		add("privacy-signals", signalNames[one.heard.Present])
 	}
-	if one.tally.Days > 0 {
+	if x.tally.Days > 0 {
 		mark = len(x.arena)
-		x.arena = appendTime(x.arena, x.req.Received.Add(time.Duration(one.tally.Days)*24*time.Hour))
+		x.arena = appendTime(x.arena, x.req.Received.Add(time.Duration(x.tally.Days)*24*time.Hour))
 		add("privacy-expires", x.since(mark))
 	}
 	last := len(x.headers)
@@ -129,7 +129,7 @@ func reducedID(clean []byte) []byte {
 // enclose adds to the batch what goes with event i, whose records begin at first:
 // how many there are and, where some may have to wait, by what it was judged.
 func (c *Collector) enclose(x *exchange, i, first int, judged bool) {
-	one := &x.one
+	one := &x.judged
 	x.batch.Events = append(x.batch.Events, sinks.Event{Records: len(x.batch.Records) - first})
 	last := &x.batch.Events[len(x.batch.Events)-1]
 	j := &last.Judged
@@ -140,9 +140,9 @@ func (c *Collector) enclose(x *exchange, i, first int, judged bool) {
 	if len(x.claims) > 0 && x.claims[i] == sinks.First {
 		last.ID = x.names[i]
 	}
-	if x.policy.Withdrawable(one.decision.Allowed) {
+	if x.policy.Withdrawable(x.decision.Allowed) {
 		mark := len(x.arena)
-		x.arena = c.o.Registry.SealSubject(x.arena, one.subject, one.also, x.ids.rng)
+		x.arena = c.o.Registry.SealSubjects(x.arena, one.subjects[:], x.ids.rng)
 		if len(x.arena) > mark {
 			j.Subject, j.Mark = x.since(mark), one.mark
 		}
@@ -152,18 +152,7 @@ func (c *Collector) enclose(x *exchange, i, first int, judged bool) {
 	place := x.since(mark)
 	j.Place = unsafe.String(unsafe.SliceData(place), len(place))
 	j.At, j.Policy = x.req.Received.UnixMilli(), x.policy.hash
-	j.Purposes, j.Allowed, j.Shared = uint64(one.decision.Event), one.decision.Allowed, one.decision.Shared
-}
-
-// visitorID is the id that offer supplies, or nil.
-func (x *exchange) visitorID() []byte {
-	switch {
-	case x.person.Subject.Kind == consent.Visitor:
-		return x.keepString(x.person.Subject.ID)
-	case x.fresh != "":
-		return x.keepString(x.fresh)
-	}
-	return nil
+	j.Purposes, j.Allowed, j.Shared = uint64(x.decision.Event), x.decision.Allowed, x.decision.Shared
 }
 
 var visitorFinder = redact.NewFinder("anonymousId")

@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -30,7 +29,10 @@ type Collector struct {
 	m       *instruments
 	routes  map[string]methods
 	bulk    map[string]bool // paths whose bodies hold events
-	server  *fasthttp.Server
+
+	otherChoice, otherID string // names of the cookies where the domain is configured otherwise
+
+	server *fasthttp.Server
 
 	pool  sync.Pool
 	large chan *exchange // see giveBack
@@ -82,6 +84,7 @@ func New(o Options) (*Collector, error) {
 		_, _ = seeds.Read(s[:])
 		return &exchange{memory: &c.memory, ids: ids{rng: rand.NewChaCha8(s)}}
 	}
+	c.otherChoice, c.otherID = otherName(o.Cookies.Choice), otherName(o.Cookies.ID)
 	c.routes, c.bulk = c.table(), map[string]bool{}
 	for _, r := range o.Dialects {
 		c.bulk[r.Path] = true
@@ -162,7 +165,7 @@ func (c *Collector) handle(ctx *fasthttp.RequestCtx) {
 		if recover() != nil {
 			c.m.refused(ReasonInternal)
 			c.settle(x, false)
-			x = &exchange{memory: x.memory, borrowed: x.borrowed, wire: x.wire, conn: x.conn, ids: x.ids}
+			x = &exchange{memory: x.memory, ids: x.ids, state: state{borrowed: x.borrowed, wire: x.wire, conn: x.conn}}
 			refuse(&x.ans, ReasonInternal, "")
 		}
 		c.respond(ctx, x)
@@ -199,8 +202,7 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 		}
 	}
 	r.SubjectToken = h.Peek("X-Assent-Subject")
-	r.ChoiceCookie = h.Cookie(c.o.Cookies.Choice)
-	r.IDCookie = h.Cookie(c.o.Cookies.ID)
+	c.readCookies(h, x)
 	x.encoding = h.Peek("Content-Encoding")
 	c.readKey(r, h.Peek("Authorization"))
 	if addr, ok := netip.AddrFromSlice(peerIP(ctx)); ok {
@@ -209,7 +211,7 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	if !c.proxies.Trusts(r.Peer) {
 		return
 	}
-	f := &r.Forwarding
+	f := &x.forwarding
 	f.Forwarded = append(f.Forwarded, h.PeekAll("Forwarded")...)
 	f.XForwardedFor = append(f.XForwardedFor, h.PeekAll("X-Forwarded-For")...)
 	if c.o.CDNHeader != "" {
@@ -260,9 +262,7 @@ func (c *Collector) respond(ctx *fasthttp.RequestCtx, x *exchange) {
 	for _, e := range a.Headers {
 		h.Add(e.Name, e.Value)
 	}
-	for _, k := range a.Cookies {
-		h.Add("Set-Cookie", c.setCookie(k))
-	}
+	c.writeCookies(h, x)
 	ctx.Response.SetBody(a.Body)
 	if x.wire != nil {
 		// What is left of the body would be read as the next request.
@@ -274,20 +274,6 @@ func (c *Collector) respond(ctx *fasthttp.RequestCtx, x *exchange) {
 	if x.conn.crowded() {
 		ctx.SetConnectionClose()
 	}
-}
-
-// setCookie writes a first-party cookie (RFC 6265). SameSite=Lax lets it come
-// with navigation and with the brand's own pages, never with another site's POST.
-func (c *Collector) setCookie(k Cookie) string {
-	age := int64(k.MaxAge / time.Second)
-	if k.Value == "" {
-		age = 0
-	}
-	s := fmt.Sprintf("%s=%s; Path=%s; Max-Age=%d; Secure; HttpOnly; SameSite=Lax", k.Name, k.Value, c.o.Cookies.Path, age)
-	if c.o.Cookies.Domain != "" {
-		s += "; Domain=" + c.o.Cookies.Domain
-	}
-	return s
 }
 
 // unreadable answers for what fasthttp could not read as a request.
@@ -307,5 +293,5 @@ func (c *Collector) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	}
 	c.m.refused(reason)
 	refuse(&a, reason, detail)
-	c.respond(ctx, &exchange{ans: a})
+	c.respond(ctx, &exchange{buffers: buffers{ans: a}})
 }

@@ -29,7 +29,7 @@ func (c *Collector) claim(x *exchange) {
 // accepted without records of its own. One that leaves none anyway is its own
 // business.
 func (c *Collector) isNew(x *exchange, i int, res *Result) bool {
-	if len(x.claims) == 0 || x.claims[i] == sinks.First || x.one.passes() == 0 {
+	if len(x.claims) == 0 || x.claims[i] == sinks.First || x.passes() == 0 {
 		return true
 	}
 	if x.claims[i] == sinks.Pending {
@@ -93,9 +93,9 @@ func (c *Collector) await(x *exchange) *RequestError {
 }
 
 // passes is how many records the event at hand leaves.
-func (one *judged) passes() (n int) {
-	for i := range one.decision.Plans {
-		if one.decision.Plans[i].Pass {
+func (x *exchange) passes() (n int) {
+	for i := range x.decision.Plans {
+		if x.decision.Plans[i].Pass {
 			n++
 		}
 	}

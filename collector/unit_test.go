@@ -58,7 +58,7 @@ func TestDecompressBounds(t *testing.T) {
 }
 
 func unpack(body []byte, coding string, limit int) ([]byte, *RequestError) {
-	x := &exchange{memory: &budget{limit: 100 << 20}, encoding: []byte(coding)}
+	x := &exchange{memory: &budget{limit: 100 << 20}, state: state{encoding: []byte(coding)}}
 	err := x.decompress(body, limit)
 	return x.body, err
 }

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"assent/consent"
-	"assent/policy"
 )
 
 // choiceLife is how long a browser keeps the choice cookie. A grant in it ends
@@ -12,70 +11,48 @@ import (
 // let a cookie live (400 days, RFC 6265bis draft, 5.5).
 const choiceLife = 400 * 24 * time.Hour
 
-// visitor decides over the id cookie: given where an allowed purpose needs a
-// visitor id and the browser has none, expired where none needs it any more.
-// Of a state that cannot be read nothing is concluded.
+// visitor gives an id to whoever needs one and has none: its cookie goes out with the
+// answer, and it is offered for the request's own events.
 func (c *Collector) visitor(x *exchange) {
-	x.fresh = ""
-	if x.source.Kind != KindWeb || x.person.Unreadable || x.place.unreadable {
+	if !x.givesID(x.events) {
 		return
 	}
-	// What one event's own preferences deny, no cookie is set for.
-	signal := x.signal
-	for i := range x.events {
-		if raw := x.events[i].peek.get(peekPreferences); raw != nil && len(x.req.IDCookie) == 0 {
-			x.policy.Purposes().SegmentPreferences(raw, &signal)
-		}
+	fresh, err := c.o.Registry.NewVisitor()
+	if err != nil {
+		return // without randomness there is no id to give
 	}
-	res := consent.Resolve(x.place.regime.Rules, x.person, &signal, x.req.Received, x.req.Received)
-	needs := x.policy.NeedsID(policy.Source{Audience: x.source.Audience}, x.place.regime, &res)
+	x.fresh = fresh
+}
+
+// cookies settles the cookies of an answer to events. An id that nothing allowed needs
+// ends, and what is on record for it must outlive it, a denial above all. Of a state
+// that cannot be read nothing is concluded; nor is anything of a state that a newer
+// choice made old while the request was under way, because the answer to that choice
+// may have reached the browser before this one. An answer to events sets no choice
+// cookie otherwise.
+func (c *Collector) cookies(x *exchange) {
+	r := c.o.Registry
 	switch {
-	case !needs && len(x.req.IDCookie) > 0:
+	case x.fresh != "":
+		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: r.IDCookie(x.fresh), MaxAge: consent.IDLife})
+	case len(x.req.IDCookie) == 0, x.source.Kind != KindWeb, x.person.Unreadable, x.place.unreadable, x.keepsID(nil):
+	case x.person.Mark != 0 && !r.Stands(x.person.Mark):
+	default:
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID})
-		if !x.person.Subject.IsZero() && !x.person.Empty() {
-			// What is on record for the id must outlive it, a denial above all.
-			x.ans.Cookies = append(x.ans.Cookies, Cookie{
-				Name: c.o.Cookies.Choice, Value: c.o.Registry.ChoiceCookie(x.person, false), MaxAge: choiceLife,
-			})
+		if left := r.WithoutID(x.person); left != "" {
+			x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.Choice, Value: left, MaxAge: choiceLife})
 		}
-	case needs && x.person.Subject.IsZero() && !x.namesVisitor():
-		fresh, err := c.o.Registry.NewVisitor()
-		if err != nil {
-			return // without randomness there is no id to give
-		}
-		x.fresh = fresh
-		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: c.o.Registry.IDCookie(fresh), MaxAge: consent.IDLife})
 	}
 }
 
-// namesVisitor reports whether every event brings the tracker's own id, so that
-// no cookie is needed to count the visitor.
-func (x *exchange) namesVisitor() bool {
-	for i := range x.events {
-		e := &x.events[i]
-		if !e.peeked || e.peek.get(peekAnonymousID) == nil {
-			return false
-		}
+// visitorID is the id of the person the request proves or was given now, nil where
+// there is none.
+func (x *exchange) visitorID() []byte {
+	switch {
+	case x.person.Subject.Kind == consent.Visitor:
+		return x.keepString(x.person.Subject.ID)
+	case x.fresh != "":
+		return x.keepString(x.fresh)
 	}
-	return true
-}
-
-// offer puts what Assent knows itself at the policy's disposal, for events that
-// do not bring it. The message id is each record's own: see redact.
-func (c *Collector) offer(x *exchange) {
-	s := &x.one.supply
-	s.Reset()
-	if id := x.visitorID(); id != nil {
-		s.SetBytes(offerAnonymousID, id)
-	}
-	s.SetBytes(offerReceivedAt, x.stamp)
-	if x.source.Kind == KindServer {
-		return
-	}
-	if len(x.ip) > 0 {
-		s.SetBytes(offerIP, x.ip)
-	}
-	if len(x.req.UserAgent) > 0 {
-		s.SetBytes(offerUserAgent, x.req.UserAgent)
-	}
+	return nil
 }

@@ -18,7 +18,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 	now := time.Now()
 	var sig Signals
 	random := chance(1)
-	ref := f.SealSubject(nil, s.Subject, Subject{}, random)
+	ref := f.SealSubjects(nil, []Subject{s.Subject}, random)
 	for name, fn := range map[string]func(){
 		"identify cookies": func() { f.Identify(choice, id, nil) },
 		"identify token":   func() { f.Identify(nil, nil, token) },
@@ -29,7 +29,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 		"segment":          func() { f.p.SegmentPreferences(prefs, &sig) },
 		"combine":          func() { Combine(f.Identify(nil, nil, nil), f.Lookup(Subject{Anonymous, "X"})) },
 		"resolve":          func() { resolved = Resolve(Rules{OptOut: 3}, s, &sig, now, now) },
-		"seal":             func() { ref = f.SealSubject(ref[:0], s.Subject, Subject{}, random) },
+		"seal":             func() { ref = f.SealSubjects(ref[:0], []Subject{s.Subject}, random) },
 		"stands":           func() { stands = f.Stands(s.Mark) },
 		"mark":             func() { stands = f.Stands(f.Mark(s.Subject)) },
 	} {

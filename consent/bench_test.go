@@ -67,20 +67,20 @@ func BenchmarkSegmentPreferences(b *testing.B) {
 	}
 }
 
-func BenchmarkSealSubject(b *testing.B) {
+func BenchmarkSealSubjects(b *testing.B) {
 	f := setup(b, sealing("j"))
 	random, s := chance(1), Subject{Visitor, "01935a2b-8f7e-7f3f-9a51-0c8d1f3f1b11"}
-	ref := f.SealSubject(nil, s, Subject{}, random)
+	ref := f.SealSubjects(nil, []Subject{s}, random)
 	b.Run("seal", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			ref = f.SealSubject(ref[:0], s, Subject{}, random)
+			ref = f.SealSubjects(ref[:0], []Subject{s}, random)
 		}
 	})
 	b.Run("open", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, _, err := f.OpenSubject(ref); err != nil {
+			if _, err := f.OpenSubjects(ref); err != nil {
 				b.Fatal(err)
 			}
 		}

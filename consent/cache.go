@@ -2,6 +2,7 @@ package consent
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -15,7 +16,10 @@ type epochs struct {
 	slots  [1 << slotBits]atomic.Uint64
 }
 
-const slotBits = 12
+const (
+	slotBits = 12
+	anySlot  = 1<<slotBits - 1 // nobody's own: every write raises it
+)
 
 // dep is an epoch as it stood before the subject was read.
 type dep struct {
@@ -24,7 +28,7 @@ type dep struct {
 }
 
 func (e *epochs) slot(s Subject) uint16 {
-	return uint16((maphash.String(e.seed, s.ID) + uint64(s.Kind)) % uint64(len(e.slots)))
+	return uint16((maphash.String(e.seed, s.ID) + uint64(s.Kind)) % anySlot)
 }
 
 func (e *epochs) of(s Subject) dep {
@@ -32,34 +36,81 @@ func (e *epochs) of(s Subject) dep {
 	return dep{i, e.slots[i].Load()}
 }
 
-func (e *epochs) raise(s Subject) { e.slots[e.slot(s)].Add(1) }
+func (e *epochs) raise(s Subject) {
+	e.slots[e.slot(s)].Add(1)
+	e.slots[anySlot].Add(1)
+}
 
 func (e *epochs) current(d *dep) bool { return e.slots[d.slot].Load() == d.epoch }
 
-// A mark is one or two deps in a word:
+// A mark is up to three deps in a word:
 //
-//	bit 0          set, so that a mark is never zero
-//	12 and 12 bits the slots; one slot stands twice
-//	39 bits        origin and the sum of their epochs: epochs only rise, so an
-//	               equal sum is two equal epochs
+//	bit 0            set, so that a mark is never zero
+//	12, 12, 12 bits  the slots; one slot may stand more than once
+//	27 bits          origin and the sum of their epochs: epochs only rise, so an equal
+//	                 sum is equal epochs, until 2^27 choices met one slot
+//
+// An answer that rests on more deps than that has the mark of any: a slot that every
+// write raises.
 const (
-	markA   = 1
-	markB   = markA + slotBits
-	markSum = markB + slotBits
+	markDeps = 3
+	markSlot = 1
+	markSum  = markSlot + markDeps*slotBits
 )
 
 func (e *epochs) mark(deps []dep) uint64 {
 	if len(deps) == 0 {
 		return 0
 	}
-	a, b := deps[0], deps[len(deps)-1]
-	return (e.origin+a.epoch+b.epoch)<<markSum | uint64(b.slot)<<markB | uint64(a.slot)<<markA | 1
+	m, sum := uint64(1), e.origin
+	for i := range markDeps {
+		d := deps[min(i, len(deps)-1)]
+		m |= uint64(d.slot) << (markSlot + i*slotBits)
+		sum += d.epoch
+	}
+	return sum<<markSum | m
 }
 
 func (e *epochs) stands(m uint64) bool {
-	const slot = 1<<slotBits - 1
-	sum := e.slots[m>>markA&slot].Load() + e.slots[m>>markB&slot].Load()
-	return m&1 != 0 && (e.origin+sum)<<markSum == m>>markSum<<markSum
+	sum := e.origin
+	for i := range markDeps {
+		sum += e.slots[m>>(markSlot+i*slotBits)&(1<<slotBits-1)].Load()
+	}
+	return m&1 != 0 && sum<<markSum == m>>markSum<<markSum
+}
+
+// join is the mark of what rests on all that two marks are of. Zero where one of them
+// does not stand any more.
+func (e *epochs) join(a, b uint64) uint64 {
+	switch {
+	case a == 0 || a == b:
+		return b
+	case b == 0:
+		return a
+	}
+	var slots [2 * markDeps]uint16
+	n := 0
+	for _, m := range [...]uint64{a, b} {
+		for i := range markDeps {
+			slot := uint16(m >> (markSlot + i*slotBits) & (1<<slotBits - 1))
+			if !slices.Contains(slots[:n], slot) {
+				slots[n] = slot
+				n++
+			}
+		}
+	}
+	var deps [markDeps]dep
+	if n > markDeps {
+		slots[0], n = anySlot, 1
+	}
+	for i := range n {
+		deps[i] = dep{slots[i], e.slots[slots[i]].Load()}
+	}
+	// Only now: what raised an epoch since the marks were made must be in the new one.
+	if !e.stands(a) || !e.stands(b) {
+		return 0
+	}
+	return e.mark(deps[:n])
 }
 
 // cached is a state and what it holds for: the exact bytes it was asked with.
@@ -67,7 +118,7 @@ type cached struct {
 	kind    SubjectKind // NoSubject: of credentials
 	a, b, c string
 	ends    int64 // microseconds; an id in it is outdated from here on; 0: none
-	deps    [2]dep
+	deps    [markDeps]dep
 	n       int // of deps
 	state   *State
 }

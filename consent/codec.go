@@ -9,7 +9,7 @@ import (
 // The binary form of a record's entries, in choice cookies and stores:
 //
 //	record = version:1 entry*
-//	entry  = len:uvarint name, status<<4|method:1, time:uvarint, node:uvarint,
+//	entry  = len:uvarint name, carried<<7|status<<4|method:1, time:uvarint, node:uvarint,
 //	         revision:uvarint, notice, receipt, [since, until: grants only]
 //	notice, receipt = len:uvarint bytes
 //	since, until = varint microseconds after time
@@ -29,7 +29,11 @@ func AppendRecord(dst []byte, r *Record) []byte {
 	for i := range r.Entries {
 		e := &r.Entries[i]
 		dst = appendString(dst, e.Purpose)
-		dst = append(dst, byte(e.Status)<<4|byte(e.Method))
+		code := byte(e.Status)<<4 | byte(e.Method)
+		if e.Carried {
+			code |= 1 << 7
+		}
+		dst = append(dst, code)
 		dst = binary.AppendUvarint(dst, uint64(e.Version.Time))
 		dst = binary.AppendUvarint(dst, uint64(e.Version.Node))
 		dst = binary.AppendUvarint(dst, uint64(e.Revision))
@@ -57,7 +61,7 @@ func ParseRecord(s Subject, src []byte) (*Record, error) {
 	for len(d.src) > 0 && !d.bad {
 		e := Entry{Purpose: d.string(maxName)}
 		code := d.byte()
-		e.Status, e.Method = Status(code>>4), Method(code&15)
+		e.Carried, e.Status, e.Method = code>>7 != 0, Status(code>>4&7), Method(code&15)
 		e.Version.Time = int64(d.uvarint(maxMicros))
 		e.Version.Node = uint16(d.uvarint(1<<16 - 1))
 		e.Revision = int(d.uvarint(1<<31 - 1))

@@ -17,20 +17,27 @@ import (
 // Three values go to the visitor's device, each signed so that a device cannot
 // make up another's choice:
 //
-//	choice cookie   keyid.base64url(record).mac     what was chosen; names nobody
-//	id cookie       uuid.keyid.mac                  who; a UUIDv7, so it tells its age
-//	subject token   [id cookie] ~ choice cookie     both, for devices without cookies
+//	choice cookie   keyid.base64url(record)[.bond].mac   what was chosen; names nobody
+//	id cookie       uuid.keyid.mac                       who; a UUIDv7, so it tells its age
+//	subject token   [id cookie] ~ choice cookie          both, for devices without cookies
 //
 // mac is base64url of the first 16 bytes of HMAC-SHA-256 over a label of the kind, a
-// NUL and what stands before the last dot.
+// NUL and what stands before the last dot. bond is the same over the visitor's id, a
+// NUL and the record: a choice issued beside an id is bound to that id, and only who
+// proves the id may rest a grant on it.
 const (
 	macSize     = 16
-	choiceLabel = "assent choice 1"
+	choiceLabel = "assent choice 2"
+	bondLabel   = "assent bond 1"
 	idLabel     = "assent id 1"
 	// maxCredential bounds what is looked at, in bytes; browsers keep 4 kB.
 	maxCredential = 4096
 	tokenJoint    = "~"
 )
+
+// cookieJoint stands between the values of several cookies of one name: no value can
+// hold it (RFC 6265, 4.1.1).
+var cookieJoint = []byte{';'}
 
 // IDLife is the longest an identifier lives, 395 days (13 months: CNIL guidelines of
 // 17 September 2020 on trackers, 38; never prolonged by use).
@@ -54,71 +61,113 @@ func verified(ring []keys.Key, id, label, body, got string) bool {
 	return false
 }
 
-// signChoice writes a record as a choice cookie. With an identifier beside it, the
-// entries are exact; alone, they are blurred.
-func signChoice(k *keys.Key, r *Record, alone bool) string {
-	if alone {
-		r = blur(r)
-	}
+// signChoice writes a record as a choice cookie. Bound to a visitor, the entries are
+// exact; bound to nobody, they are blurred.
+func signChoice(k *keys.Key, r *Record, visitor string) string {
 	bare := &Record{Entries: make([]Entry, len(r.Entries))}
 	for i, e := range r.Entries {
+		if visitor == "" {
+			e = e.blurred()
+		}
 		e.Notice, e.Receipt = "", ""
 		bare.Entries[i] = e
 	}
-	body := k.ID + "." + base64.RawURLEncoding.EncodeToString(AppendRecord(nil, bare))
+	payload := base64.RawURLEncoding.EncodeToString(AppendRecord(nil, bare))
+	body := k.ID + "." + payload
+	if visitor != "" {
+		body += "." + mac(k, bondLabel, visitor+"\x00"+payload)
+	}
 	return body + "." + mac(k, choiceLabel, body)
+}
+
+// MaxCookie is the most bytes that a choice cookie may take, its name included: less
+// than the 4096 that browsers keep (RFC 6265bis draft, 5.6), which some count with the
+// attributes.
+const MaxCookie = 3500
+
+// LongestCookie is how many bytes a choice cookie can take, its name included.
+func (p *Purposes) LongestCookie() int {
+	const name, year = 40, int64(365 * 24 * time.Hour / time.Microsecond)
+	r := &Record{}
+	for i := range p.list {
+		if u := &p.list[i]; u.Basis.Chooses() {
+			r = r.with(Entry{
+				Purpose: u.Name, Status: Granted, Version: Version{maxMicros, 1<<16 - 1}, Revision: u.Revision,
+				Since: maxMicros - 10*year, Until: maxMicros + 2*year,
+			})
+		}
+	}
+	key := &keys.Key{ID: strings.Repeat("k", 16)}
+	return name + len(signChoice(key, r, "bound"))
+}
+
+// choiceCookie is one that verified.
+type choiceCookie struct {
+	record  *Record
+	ring    []keys.Key
+	key     string // id of the key that signed it
+	payload string
+	bond    string // empty: bound to nobody
+	mac     string
+}
+
+// boundTo reports whether the cookie was issued beside this visitor's id.
+func (c *choiceCookie) boundTo(visitor string) bool {
+	return visitor != "" && c.bond != "" && verified(c.ring, c.key, bondLabel, visitor+"\x00"+c.payload, c.bond)
 }
 
 // readChoice verifies and reads a choice cookie. It has no age limit: a denial
 // in it must not turn into silence.
-func readChoice(ring []keys.Key, cookie []byte) (*Record, Credential) {
-	if len(cookie) == 0 {
-		return nil, Absent
-	}
+func readChoice(ring []keys.Key, cookie []byte) (*choiceCookie, Credential) {
 	if len(cookie) > maxCredential {
 		return nil, Malformed
 	}
-	s := string(cookie)
-	dot := strings.LastIndexByte(s, '.')
-	id, payload, ok := strings.Cut(s[:max(dot, 0)], ".")
-	if !ok {
+	part := strings.Split(string(cookie), ".")
+	if len(part) != 3 && len(part) != 4 {
 		return nil, Malformed
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(payload)
+	c := &choiceCookie{ring: ring, key: part[0], payload: part[1], mac: part[len(part)-1]}
+	if len(part) == 4 {
+		if c.bond = part[2]; c.bond == "" {
+			return nil, Malformed
+		}
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(c.payload)
 	if err != nil {
 		return nil, Malformed
 	}
-	r, err := ParseRecord(Subject{}, raw)
-	if err != nil {
+	if c.record, err = ParseRecord(Subject{}, raw); err != nil {
 		return nil, Malformed
 	}
-	if !verified(ring, id, choiceLabel, s[:dot], s[dot+1:]) {
+	if body := string(cookie[:len(cookie)-len(c.mac)-1]); !verified(ring, c.key, choiceLabel, body, c.mac) {
 		return nil, Forged
 	}
-	return r, Valid
+	return c, Valid
 }
 
-// blur rounds a record's times to the hour and drops the nodes. A time in
-// microseconds would tell one visitor from all others, which a cookie that is kept
-// after a refusal must not. Rounding is to the strict side: a denial is newer, a
-// grant older, its span shorter.
-func blur(r *Record) *Record {
-	const hour = int64(time.Hour / time.Microsecond)
-	down := func(t int64) int64 { return t - t%hour }
-	up := func(t int64) int64 { return down(t + hour - 1) }
-	out := &Record{Entries: make([]Entry, len(r.Entries))}
-	for i, e := range r.Entries {
-		e.Version.Node, e.Notice, e.Receipt = 0, "", ""
-		if e.Status == Granted {
-			e.Version.Time, e.Since, e.Until = down(e.Version.Time), up(e.Since), down(e.Until)
-		} else {
-			e.Version.Time = up(e.Version.Time)
-			e.Since = e.Version.Time
-		}
-		out.Entries[i] = e
-	}
-	return out
+// class names everybody whose cookie says just this, which for a cookie bound to
+// nobody is whoever chose the same within the hour.
+func (c *choiceCookie) class() Subject {
+	sum := sha256.Sum256([]byte(c.mac))
+	return Subject{Remembered, base64.RawURLEncoding.EncodeToString(sum[:macSize])}
 }
+
+// blurred is the entry with its times rounded down to the hour and without its node.
+// A time in microseconds would tell one visitor from all others, which a cookie that
+// is kept after a refusal must not.
+func (e Entry) blurred() Entry {
+	e.Version.Node, e.Notice, e.Receipt, e.Carried = 0, "", "", false
+	for _, t := range []*int64{&e.Version.Time, &e.Since, &e.Until} {
+		*t -= *t % blur
+	}
+	if e.Status == Denied {
+		e.Since = e.Version.Time
+	}
+	return e
+}
+
+// blur is what the times of a cookie bound to nobody are rounded to, in microseconds.
+const blur = int64(time.Hour / time.Microsecond)
 
 func signID(k *keys.Key, visitor string) string {
 	body := visitor + "." + k.ID

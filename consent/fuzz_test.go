@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -51,13 +52,17 @@ func FuzzIdentify(f *testing.F) {
 	f.Add(o.ChoiceCookie, o.IDCookie, o.Token)
 	f.Add(o.IDCookie, o.ChoiceCookie, o.ChoiceCookie)
 	f.Add("", "", "~")
+	f.Add(o.ChoiceCookie+";"+o.ChoiceCookie, o.IDCookie+";"+o.IDCookie, "")
 	f.Add("a..", "0.a.b", "~~")
 	f.Add(o.ChoiceCookie[:20], o.IDCookie[:36], o.Token+"~")
 	f.Add("a.AQ.AAAAAAAAAAAAAAAAAAAAAA", "01890a5d-ac96-774b-bcce-b302099a8057.a.AAAAAAAAAAAAAAAAAAAAAA", ".~.")
 	f.Fuzz(func(t *testing.T, choice, id, token string) {
 		s := x.Identify([]byte(choice), []byte(id), []byte(token))
-		if !s.Empty() && !own[choice] && !own[id] && !own[token] {
+		if s.Granted|s.Denied != 0 && !own[choice] && !own[id] && !own[token] && !strings.Contains(choice+id, ";") {
 			t.Fatalf("%+v", s.Presented)
+		}
+		if !strings.Contains(choice+id, ";") && s.Unreadable == (s.Presented.Choice <= Valid && s.Presented.Token <= Valid) {
+			t.Fatalf("unreadable %v, though %+v", s.Unreadable, s.Presented)
 		}
 		if again := x.Identify([]byte(choice), []byte(id), []byte(token)); again.Presented != s.Presented || again.Granted != s.Granted {
 			t.Fatal("the same bytes are answered differently")

@@ -6,7 +6,7 @@ import (
 )
 
 // Imagine is the state of a person who made these choices just before now, by an
-// affirmative act and for the present revisions: for explanations, never for
+// affirmative act and for the present revisions, who has an id if they made any: for explanations, never for
 // judging a real event. A name that is not declared is an error.
 func Imagine(p *Purposes, choices map[string]Status, now time.Time) (*State, error) {
 	r := &Record{}
@@ -30,6 +30,9 @@ func Imagine(p *Purposes, choices map[string]Status, now time.Time) (*State, err
 			e.Until = now.AddDate(1, 0, 0).UnixMicro()
 		}
 		r = r.with(e)
+	}
+	if len(r.Entries) > 0 {
+		r.Subject = Subject{Visitor, "imagined"}
 	}
 	return Fold(p, r), nil
 }

@@ -41,7 +41,7 @@ func TestMarks(t *testing.T) {
 	}
 	is("zero", 0, false)
 	is("nobody", f.Identify(nil, nil, nil).Mark, false)
-	is("only a choice remembered", f.Identify([]byte(anna.ChoiceCookie), nil, nil).Mark, false)
+	is("only a choice remembered", f.Identify([]byte(anna.ChoiceCookie), nil, nil).Mark, true)
 
 	a, ax, b, ny := identify(anna), f.Lookup(x), identify(bob), f.Lookup(y)
 	is("a visitor", a.Mark, true)
@@ -152,7 +152,9 @@ func TestChosenWhileRead(t *testing.T) {
 	store.happens = func() { store.happens = func() { deny(linked.State) } }
 	is("a holder", f.Lookup(Subject{Anonymous, "X"}))
 	store.happens = func() { f.choose(t, nil, `{"all":"denied","link":{"anonymousId":"Y"}}`) }
-	is("an id nobody linked", f.Lookup(Subject{Anonymous, "Y"}))
+	if s := f.Lookup(Subject{Anonymous, "Y"}); f.Stands(s.Mark) {
+		t.Error("an id nobody linked: the mark stands")
+	}
 }
 
 // TestRaceAcknowledgedBeforeStands: whoever reads a state while it is being changed

@@ -11,10 +11,11 @@ import (
 type SubjectKind uint8
 
 const (
-	NoSubject SubjectKind = iota
-	Visitor               // Assent's own id, from the id cookie or a subject token
-	Anonymous             // a tracker's own id
-	User                  // an account id that a source vouches for
+	NoSubject  SubjectKind = iota
+	Visitor                // Assent's own id, from the id cookie or a subject token
+	Anonymous              // a tracker's own id
+	User                   // an account id that a source vouches for
+	Remembered             // whoever shows a choice cookie that says just this, and no id
 )
 
 // String names the kind; empty for nobody.
@@ -26,6 +27,8 @@ func (k SubjectKind) String() string {
 		return "anonymous"
 	case User:
 		return "user"
+	case Remembered:
+		return "remembered"
 	}
 	return ""
 }
@@ -56,6 +59,9 @@ type Entry struct {
 	Method   Method
 	Notice   string // version of the notice that was shown
 	Receipt  string // id of the receipt that proves it
+	// Carried: in a choice cookie, it stood in one that was bound to nobody before
+	// the id came. The device may rest on it; it is never written to a subject.
+	Carried bool
 }
 
 // SinceTime and UntilTime give the bounds as times; zero where there is none.
@@ -106,13 +112,14 @@ func (r *Record) Find(purpose string) *Entry {
 	if r == nil {
 		return nil
 	}
-	i, ok := slices.BinarySearchFunc(r.Entries, purpose, func(e Entry, p string) int {
-		return strings.Compare(e.Purpose, p)
-	})
-	if !ok {
-		return nil
+	if i, ok := r.search(purpose); ok {
+		return &r.Entries[i]
 	}
-	return &r.Entries[i]
+	return nil
+}
+
+func (r *Record) search(purpose string) (int, bool) {
+	return slices.BinarySearchFunc(r.Entries, purpose, func(e Entry, p string) int { return strings.Compare(e.Purpose, p) })
 }
 
 // Newest is the highest version in the record.
@@ -126,6 +133,17 @@ func (r *Record) Newest() Version {
 		}
 	}
 	return v
+}
+
+// notAfter takes times after now back to now: the clock of the node that signed a
+// device's record may be ahead of ours, and what comes from a device must not put off
+// what is chosen here.
+func (r *Record) notAfter(now time.Time) {
+	most := now.UnixMicro()
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		e.Version.Time, e.Since = min(e.Version.Time, most), min(e.Since, most)
+	}
 }
 
 // Merge joins what two places know: per purpose the higher version wins and a
@@ -172,29 +190,83 @@ func join(e, f Entry) Entry {
 	return e
 }
 
-// with returns a copy of the record in which the entry stands for its purpose.
-func (r *Record) with(e Entry) *Record {
-	out := &Record{Subject: r.Subject}
-	for i := range r.Entries {
-		if r.Entries[i].Purpose != e.Purpose {
-			out.Entries = append(out.Entries, r.Entries[i])
+// with returns a copy of the record in which the entries stand for their purposes.
+func (r *Record) with(entries ...Entry) *Record {
+	out := &Record{}
+	if r != nil {
+		out.Subject, out.Entries = r.Subject, slices.Clone(r.Entries)
+	}
+	for _, e := range entries {
+		i, ok := out.search(e.Purpose)
+		if ok {
+			out.Entries[i] = e
+		} else {
+			out.Entries = slices.Insert(out.Entries, i, e)
 		}
 	}
-	out.Entries = append(out.Entries, e)
-	slices.SortFunc(out.Entries, func(a, b Entry) int { return strings.Compare(a.Purpose, b.Purpose) })
 	return out
 }
 
 // denials returns the record's denials alone: what may narrow where nothing may
 // be granted.
 func (r *Record) denials() *Record {
+	return r.where(func(e *Entry) bool { return e.Status == Denied })
+}
+
+// where returns the record with those entries alone for which keep is true.
+func (r *Record) where(keep func(*Entry) bool) *Record {
 	if r == nil {
 		return nil
 	}
 	out := &Record{Subject: r.Subject}
-	for _, e := range r.Entries {
-		if e.Status == Denied {
-			out.Entries = append(out.Entries, e)
+	for i := range r.Entries {
+		if keep(&r.Entries[i]) {
+			out.Entries = append(out.Entries, r.Entries[i])
+		}
+	}
+	return out
+}
+
+// strictest joins what two cookies of one device say: a denial in either denies, a
+// grant must stand in both. Either may be nil, which says nothing.
+func strictest(a, b *Record) *Record {
+	out := Merge(a, b)
+	kept := out.Entries[:0]
+	for _, e := range out.Entries {
+		x, y := a.Find(e.Purpose), b.Find(e.Purpose)
+		switch {
+		case x != nil && x.Status == Denied:
+			e = *x
+		case y != nil && y.Status == Denied:
+			e = *y
+		case x == nil || y == nil || x.Revision != y.Revision:
+			continue
+		default:
+			e.Until = min(x.Until, y.Until)
+			if !x.Method.Affirmative() || !y.Method.Affirmative() {
+				e.Method = Implied
+			}
+		}
+		kept = append(kept, e)
+	}
+	out.Entries = kept
+	return out
+}
+
+// beside lays what a device remembers bound to nobody beside a subject's record: its
+// denials narrow the record, whatever their versions, and its grants fill gaps.
+func beside(r, unbound *Record) *Record {
+	if unbound == nil || len(unbound.Entries) == 0 {
+		return r
+	}
+	out := r
+	if out == nil {
+		out = &Record{}
+	}
+	for _, e := range unbound.Entries {
+		if old := r.Find(e.Purpose); old == nil || e.Status == Denied && old.Status != Denied {
+			e.Carried = true
+			out = out.with(e)
 		}
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"assent/keys"
 )
@@ -15,8 +16,10 @@ import (
 //
 //	reference = len:1 key id, nonce:12, (kind:1 len:uvarint id)… (AES-256-GCM), tag:16
 //
-// There are two subjects where a request proved two people. What stands before the nonce is authenticated too. With a nonce for each event,
-// two references to one person have nothing in common.
+// There is a subject for each person the request proved, for the tracker's id that the
+// event names and, without an id, for the choice that its cookie remembers. What stands
+// before the nonce is authenticated too. With a nonce for each event, two references to
+// one person have nothing in common.
 const (
 	nonceSize = 12
 	tagSize   = 16
@@ -53,27 +56,35 @@ func newSeals(ring []keys.Key) ([]seal, error) {
 // Seals reports whether there are keys to seal subjects with.
 func (r *Registry) Seals() bool { return len(r.seals) > 0 }
 
-// SealSubject appends a reference that only OpenSubject can read and no two of which
-// can be told to mean the same person. Nothing is appended for nobody, for an id
-// longer than a choice can name, because nothing can ever be recorded for it, and
-// without keys. also is a second subject, or zero. Allocates nothing where dst has
-// room.
-func (r *Registry) SealSubject(dst []byte, s, also Subject, chance Chance) []byte {
-	if len(r.seals) == 0 || s.IsZero() || s.ID == "" || len(s.ID) > maxSubject {
+// SealSubjects appends a reference to all whose choices bear on an event, that only
+// Withdrawn can read and no two of which can be told to mean the same people. Subjects
+// that are nobody, or longer than a choice can name, are left out, because nothing can
+// ever be recorded for them. Nothing is appended where none is left, and without keys.
+// Allocates nothing where dst has room.
+func (r *Registry) SealSubjects(dst []byte, subjects []Subject, chance Chance) []byte {
+	if len(r.seals) == 0 {
 		return dst
 	}
 	k := &r.seals[0]
 	start := len(dst)
-	dst = slices.Grow(dst, 9+len(k.id)+nonceSize+len(s.ID)+len(also.ID)+tagSize)
+	size := 1 + len(k.id) + nonceSize + tagSize
+	for i := range subjects {
+		size += 4 + len(subjects[i].ID)
+	}
+	dst = slices.Grow(dst, size)
 	dst = append(append(dst, byte(len(k.id))), k.id...)
 	head := dst[start:]
 	dst = binary.LittleEndian.AppendUint64(dst, chance.Uint64())
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(chance.Uint64()))
 	nonce := dst[len(dst)-nonceSize:]
 	text := len(dst)
-	dst = appendSubject(dst, s)
-	if !also.IsZero() {
-		dst = appendSubject(dst, also)
+	for _, s := range subjects {
+		if !s.IsZero() && s.ID != "" && len(s.ID) <= maxSubject {
+			dst = appendSubject(dst, s)
+		}
+	}
+	if len(dst) == text {
+		return dst[:start]
 	}
 	return k.aead.Seal(dst[:text], nonce, dst[text:], head)
 }
@@ -100,13 +111,13 @@ func cutSubject(text []byte) (s Subject, rest []byte, ok bool) {
 // maxSubject bounds a subject's id: a source, a NUL and an account, or any shorter one.
 const maxSubject = 2*maxText + 1
 
-var errReference = errors.New("not a reference that a key of the ring made")
+// ErrReference is the error of a reference that cannot be opened.
+var ErrReference = errors.New("not a reference that a key of the ring made")
 
-// OpenSubject reads what SealSubject wrote; also is zero where there is one subject.
-// The error says nothing of what is in it.
-func (r *Registry) OpenSubject(ref []byte) (s, also Subject, err error) {
+// OpenSubjects reads what SealSubjects wrote. The error says nothing of what is in it.
+func (r *Registry) OpenSubjects(ref []byte) ([]Subject, error) {
 	if len(ref) == 0 || len(ref) < 1+int(ref[0])+nonceSize {
-		return s, also, errReference
+		return nil, ErrReference
 	}
 	head := ref[:1+int(ref[0])]
 	nonce, sealed := ref[len(head):][:nonceSize], ref[len(head)+nonceSize:]
@@ -116,16 +127,43 @@ func (r *Registry) OpenSubject(ref []byte) (s, also Subject, err error) {
 		}
 		text, err := r.seals[i].aead.Open(nil, nonce, sealed, head)
 		if err != nil {
-			return s, also, errReference
+			return nil, ErrReference
 		}
-		s, rest, ok := cutSubject(text)
-		if ok && len(rest) > 0 {
-			also, rest, ok = cutSubject(rest)
+		var out []Subject
+		for len(text) > 0 {
+			s, rest, ok := cutSubject(text)
+			if !ok {
+				return nil, ErrReference
+			}
+			out, text = append(out, s), rest
 		}
-		if !ok || len(rest) > 0 {
-			return Subject{}, Subject{}, errReference
+		if len(out) == 0 {
+			return nil, ErrReference
 		}
-		return s, also, nil
+		return out, nil
 	}
-	return s, also, errReference
+	return nil, ErrReference
+}
+
+// Withdrawn is what those of a reference deny now, of an event that was judged at an
+// instant: the denials of each of them. What was refused with a choice cookie before
+// that instant was another's refusal, made with a cookie that says the same. The
+// state is Unreadable when the store cannot be read; ErrReference is the error of a
+// reference that no key of the ring made.
+func (r *Registry) Withdrawn(ref []byte, judged time.Time) (*State, error) {
+	subjects, err := r.OpenSubjects(ref)
+	if err != nil {
+		return nil, err
+	}
+	all := r.vocab.Load().nobody
+	for _, s := range subjects {
+		state := r.Lookup(s)
+		if s.Kind == Remembered {
+			state = state.folded(state.record.where(func(e *Entry) bool {
+				return e.Version.Time >= judged.UnixMicro()
+			}), state.Unreadable)
+		}
+		all = Narrow(all, state)
+	}
+	return all, nil
 }

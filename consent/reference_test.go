@@ -3,6 +3,7 @@ package consent
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -27,22 +28,22 @@ func TestSealedSubject(t *testing.T) {
 		{Anonymous, strings.Repeat("x", maxText)},
 		UserOf(strings.Repeat("s", maxText), strings.Repeat("a", maxText)),
 	} {
-		ref := f.SealSubject([]byte("before"), s, Subject{}, random)
+		ref := f.SealSubjects([]byte("before"), []Subject{s}, random)
 		if !bytes.HasPrefix(ref, []byte("before")) || bytes.Contains(ref, []byte(s.ID)) && len(s.ID) > 3 {
 			t.Fatalf("%v: sealed as %q", s, ref)
 		}
 		for name, r := range map[string]*Registry{"this": f.Registry, "a later": later.Registry} {
-			got, _, err := r.OpenSubject(ref[len("before"):])
-			if err != nil || got != s {
+			got, err := r.OpenSubjects(ref[len("before"):])
+			if err != nil || !slices.Equal(got, []Subject{s}) {
 				t.Errorf("%s process opens %v, %v, want %v", name, got, err, s)
 			}
 		}
 	}
-	two := [2]Subject{{Visitor, "v"}, {Visitor, strings.Repeat("w", 200)}}
-	if one, also, err := later.OpenSubject(f.SealSubject(nil, two[0], two[1], random)); err != nil || one != two[0] || also != two[1] {
-		t.Errorf("two people are opened as %v, %v, %v", one, also, err)
+	two := []Subject{{Visitor, "v"}, {Visitor, strings.Repeat("w", 200)}}
+	if got, err := later.OpenSubjects(f.SealSubjects(nil, two, random)); err != nil || !slices.Equal(got, two) {
+		t.Errorf("two people are opened as %v, %v", got, err)
 	}
-	if ref := later.SealSubject(nil, Subject{Visitor, "v"}, Subject{}, random); string(ref[1:4]) != "new" {
+	if ref := later.SealSubjects(nil, []Subject{Subject{Visitor, "v"}}, random); string(ref[1:4]) != "new" {
 		t.Errorf("%q is not sealed by the newest key", ref)
 	}
 }
@@ -51,11 +52,11 @@ func TestSealedSubject(t *testing.T) {
 func TestNothingToSeal(t *testing.T) {
 	f, without := setup(t, sealing("j")), setup(t)
 	for _, s := range []Subject{{}, {Visitor, ""}, {NoSubject, "x"}, {Anonymous, strings.Repeat("x", maxSubject+1)}} {
-		if ref := f.SealSubject(nil, s, Subject{}, chance(1)); ref != nil {
+		if ref := f.SealSubjects(nil, []Subject{s}, chance(1)); len(ref) != 0 {
 			t.Errorf("%v: sealed as %q", s, ref)
 		}
 	}
-	if ref := without.SealSubject(nil, Subject{Visitor, "v"}, Subject{}, chance(1)); ref != nil || without.Seals() || !f.Seals() {
+	if ref := without.SealSubjects(nil, []Subject{Subject{Visitor, "v"}}, chance(1)); ref != nil || without.Seals() || !f.Seals() {
 		t.Errorf("without keys: sealed as %q", ref)
 	}
 }
@@ -67,7 +68,7 @@ func TestReferencesTellNothing(t *testing.T) {
 	f := setup(t, sealing("j"))
 	random := chance(1)
 	s := Subject{Visitor, "01935a2b-8f7e-7f3f-9a51-0c8d1f3f1b11"}
-	a, b := f.SealSubject(nil, s, Subject{}, random), f.SealSubject(nil, s, Subject{}, random)
+	a, b := f.SealSubjects(nil, []Subject{s}, random), f.SealSubjects(nil, []Subject{s}, random)
 	const head = 2
 	same := 0
 	for i := range a[head:] {
@@ -80,7 +81,7 @@ func TestReferencesTellNothing(t *testing.T) {
 	}
 	refuse := func(what string, ref []byte) {
 		t.Helper()
-		if got, _, err := f.OpenSubject(ref); err == nil || got != (Subject{}) {
+		if got, err := f.OpenSubjects(ref); err == nil || got != nil {
 			t.Errorf("%s: opened as %v", what, got)
 		} else if strings.Contains(err.Error(), s.ID) {
 			t.Errorf("%s: the error holds the id", what)
@@ -94,27 +95,27 @@ func TestReferencesTellNothing(t *testing.T) {
 		}
 		refuse("cut", a[:i])
 	}
-	refuse("of no kind there is", f.SealSubject(nil, Subject{User + 1, "x"}, Subject{}, random))
+	refuse("of no kind there is", f.SealSubjects(nil, []Subject{Subject{Remembered + 1, "x"}}, random))
 	refuse("longer", append(bytes.Clone(a), 0))
 	refuse("another key of this id", setup(t, func(o *Options) {
 		o.JournalKeys = ring("j")
 		o.JournalKeys[0].Secret[0] ^= 1
-	}).SealSubject(nil, s, Subject{}, random))
-	refuse("another ring", setup(t, sealing("k")).SealSubject(nil, s, Subject{}, random))
+	}).SealSubjects(nil, []Subject{s}, random))
+	refuse("another ring", setup(t, sealing("k")).SealSubjects(nil, []Subject{s}, random))
 }
 
-func FuzzOpenSubject(f *testing.F) {
+func FuzzOpenSubjects(f *testing.F) {
 	r := setup(f, sealing("j", "k"))
-	f.Add(r.SealSubject(nil, Subject{Anonymous, "x"}, Subject{}, chance(1)))
+	f.Add(r.SealSubjects(nil, []Subject{Subject{Anonymous, "x"}}, chance(1)))
 	f.Add([]byte{})
 	f.Add([]byte{255, 'j'})
 	f.Fuzz(func(t *testing.T, ref []byte) {
-		s, also, err := r.OpenSubject(ref)
+		s, err := r.OpenSubjects(ref)
 		if err != nil {
 			return
 		}
 		// Only its own form: sealed again under the same nonce it is the same.
-		again := r.SealSubject(nil, s, also, &replay{ref[2 : 2+nonceSize]})
+		again := r.SealSubjects(nil, s, &replay{ref[2 : 2+nonceSize]})
 		if !bytes.Equal(again, ref) {
 			t.Errorf("%q opens to %v, which is sealed as %q", ref, s, again)
 		}

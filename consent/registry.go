@@ -1,11 +1,12 @@
 package consent
 
 import (
-	"cmp"
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,11 +115,20 @@ func (r *Registry) Use(p *Purposes) {
 func (r *Registry) Purposes() *Purposes { return r.vocab.Load().purposes }
 
 // Identify answers for one request from what it presents: the values of the choice
-// cookie, the id cookie and the subject token, each empty when not sent. What the
-// store holds for the proven id and what the device remembers are merged by
-// version. A credential that does not verify counts as not sent (State.Presented
-// says so). Never nil; when the store fails the state is Unreadable. The bytes are
-// not kept. Allocates nothing when the same bytes were seen lately.
+// cookie, the id cookie and the subject token, each empty when not sent, several
+// cookies of one name joined by ';'.
+//
+//   - An id that verifies proves a visitor. Two different ids prove two people, and
+//     both must have granted; of more nothing is concluded: unreadable.
+//   - A choice bound to a proven id merges by version with what the store holds for
+//     the id. Any other choice beside a proven id narrows and grants nothing.
+//   - Without an id, a choice bound to nobody counts, but for grants of purposes that
+//     keep an id; of one bound to somebody, its denials count.
+//   - Of several choices the strictest counts. One that does not verify makes the
+//     state unreadable: it may have been a refusal.
+//
+// Never nil; when the store fails the state is Unreadable. The bytes are not kept.
+// Allocates nothing when the same bytes were seen lately.
 func (r *Registry) Identify(choiceCookie, idCookie, token []byte) *State {
 	v := r.vocab.Load()
 	if len(choiceCookie)+len(idCookie)+len(token) == 0 {
@@ -144,59 +154,96 @@ func (r *Registry) fresh(v *vocabulary, e *cached) bool {
 	return e.ends == 0 || r.o.Now().UnixMicro() < e.ends
 }
 
-// shown is what one way of presenting oneself proves.
+// shown is what one request presents, verified.
 type shown struct {
-	visitor string
-	record  *Record
+	visitors []string // proven, each once
+	choices  []*choiceCookie
+	fate     Presented
+	ends     int64 // microseconds; when the first of the ids ends; 0: none
+	unread   bool  // a choice came that does not verify
+}
+
+func (w *shown) id(ring []keys.Key, raw []byte, now time.Time) Credential {
+	visitor, ends, c := readID(ring, raw, now)
+	if c != Valid {
+		return c
+	}
+	if w.ends == 0 || ends.UnixMicro() < w.ends {
+		w.ends = ends.UnixMicro()
+	}
+	if !slices.Contains(w.visitors, visitor) {
+		w.visitors = append(w.visitors, visitor)
+	}
+	return c
+}
+
+func (w *shown) choice(ring []keys.Key, raw []byte, now time.Time) Credential {
+	choice, c := readChoice(ring, raw)
+	if w.unread = w.unread || c != Valid; c == Valid {
+		choice.record.notAfter(now)
+		w.choices = append(w.choices, choice)
+	}
+	return c
+}
+
+// readShown verifies what a request presents. Of several cookies of one name the last
+// fate is told.
+func (r *Registry) readShown(choiceCookies, idCookies, token []byte, now time.Time) *shown {
+	w, ring := &shown{}, r.o.CookieKeys
+	for len(idCookies) > 0 {
+		var one []byte
+		one, idCookies, _ = bytes.Cut(idCookies, cookieJoint)
+		w.fate.ID = w.id(ring, one, now)
+	}
+	for len(choiceCookies) > 0 {
+		var one []byte
+		one, choiceCookies, _ = bytes.Cut(choiceCookies, cookieJoint)
+		w.fate.Choice = w.choice(ring, one, now)
+	}
+	if len(token) == 0 {
+		return w
+	}
+	id, choice := readToken(token)
+	if w.fate.Token = w.choice(ring, choice, now); w.fate.Token == Valid && len(id) > 0 {
+		// An id that grew old leaves the choice beside it; a false one discredits it.
+		if w.fate.Token = w.id(ring, id, now); w.fate.Token == Malformed || w.fate.Token == Forged {
+			w.unread = true
+		}
+	}
+	return w
+}
+
+// device is what the choices say beside a visitor's id, or without one.
+func (w *shown) device(p *Purposes, visitor string) device {
+	d := device{unread: w.unread}
+	for i, c := range w.choices {
+		var bound, unbound *Record
+		switch {
+		case c.boundTo(visitor):
+			bound = c.record.where(func(e *Entry) bool { return !e.Carried })
+			unbound = c.record.where(func(e *Entry) bool { return e.Carried })
+		case visitor != "" || c.bond != "":
+			unbound = c.record.denials()
+		default:
+			unbound = p.idless(c.record)
+		}
+		if i == 0 {
+			d.bound, d.unbound = bound, unbound
+			continue
+		}
+		d.bound, d.unbound = strictest(d.bound, bound), strictest(d.unbound, unbound)
+	}
+	return d
 }
 
 func (r *Registry) identify(v *vocabulary, h uint64, choiceCookie, idCookie, token []byte) *State {
-	e := &cached{}
-	var p Presented
-	now := r.o.Now()
-	proveID := func(raw []byte) (string, Credential) {
-		id, ends, c := readID(r.o.CookieKeys, raw, now)
-		if c == Valid && (e.ends == 0 || ends.UnixMicro() < e.ends) {
-			e.ends = ends.UnixMicro()
-		}
-		return id, c
+	w := r.readShown(choiceCookie, idCookie, token, r.o.Now())
+	e := &cached{ends: w.ends}
+	s := r.person(v, e, w)
+	s.Presented = w.fate
+	if s.Unreadable && !w.unread {
+		return s // the store failed: asked again next time
 	}
-	var cookies, device shown
-	cookies.visitor, p.ID = proveID(idCookie)
-	cookies.record, p.Choice = readChoice(r.o.CookieKeys, choiceCookie)
-	if len(token) > 0 {
-		id, choice := readToken(token)
-		var c Credential
-		device.record, p.Token = readChoice(r.o.CookieKeys, choice)
-		if p.Token == Valid {
-			device.visitor, c = proveID(id)
-		}
-		if c > Valid {
-			p.Token = c
-		}
-		// An id that grew old leaves the choice beside it; a false one discredits it.
-		if p.Token == Malformed || p.Token == Forged {
-			device.record = nil
-		}
-	}
-	// One person with two credentials, unless each proves another id.
-	if device.visitor == "" || cookies.visitor == "" || device.visitor == cookies.visitor {
-		cookies = shown{cmp.Or(cookies.visitor, device.visitor), Merge(cookies.record, device.record)}
-		device = shown{}
-	}
-	s := r.person(v, e, cookies)
-	if device.visitor != "" && !s.Unreadable {
-		other := r.person(v, e, device)
-		remembered := s.remembered
-		s = Combine(s, other)
-		s.remembered, s.Also = remembered, other.Subject
-	}
-	if s.Unreadable {
-		s = unreadable(v.purposes)
-		s.Presented = p
-		return s
-	}
-	s.Presented = p
 	s.Mark = r.epochs.mark(e.deps[:e.n])
 	if len(choiceCookie) <= maxCredential && len(idCookie) <= maxCredential && len(token) <= maxCredential {
 		e.a, e.b, e.c, e.state = string(choiceCookie), string(idCookie), string(token), s
@@ -205,21 +252,58 @@ func (r *Registry) identify(v *vocabulary, h uint64, choiceCookie, idCookie, tok
 	return s
 }
 
-// person is the fresh state of one presenter; the caller may still change it.
-func (r *Registry) person(v *vocabulary, e *cached, w shown) *State {
-	record := w.record
-	if w.visitor != "" {
-		subject := Subject{Visitor, w.visitor}
-		e.deps[e.n], e.n = r.epochs.of(subject), e.n+1
-		stored, err := r.o.Store.Get(subject)
-		if err != nil {
-			return unreadable(v.purposes)
+// person is the fresh state of whoever was shown; the caller may still change it.
+func (r *Registry) person(v *vocabulary, e *cached, w *shown) *State {
+	switch len(w.visitors) {
+	case 0:
+		d := w.device(v.purposes, "")
+		s := Fold(v.purposes, d.unbound)
+		s.device, s.Unreadable = d, d.unread
+		if len(w.choices) > 0 {
+			s.Class = w.choices[0].class()
+			e.deps[0], e.n = r.epochs.of(s.Class), 1
 		}
-		record = Merge(stored, record)
-		record.Subject = subject
+		return s
+	case 1:
+		return r.visitor(v, e, w, w.visitors[0])
+	case 2:
+		a, b := r.visitor(v, e, w, w.visitors[0]), r.visitor(v, e, w, w.visitors[1])
+		s := Combine(a, b)
+		if s == a {
+			s = a.folded(a.record, a.Unreadable)
+		}
+		s.Also = b.Subject
+		s.device.proven = w.subjects()
+		return s
 	}
+	w.unread = true
+	s := unreadable(v.purposes)
+	s.device = device{unread: true, proven: w.subjects()}
+	return s
+}
+
+func (w *shown) subjects() (out []Subject) {
+	for _, id := range w.visitors {
+		out = append(out, Subject{Visitor, id})
+	}
+	return out
+}
+
+func (r *Registry) visitor(v *vocabulary, e *cached, w *shown, id string) *State {
+	subject := Subject{Visitor, id}
+	e.deps[e.n], e.n = r.epochs.of(subject), e.n+1
+	stored, err := r.o.Store.Get(subject)
+	if err != nil {
+		s := unreadable(v.purposes)
+		s.Subject = subject
+		return s
+	}
+	d := w.device(v.purposes, id)
+	record := Merge(stored, d.bound)
+	record.Subject = subject
+	record = beside(record, d.unbound)
 	s := Fold(v.purposes, record)
-	s.remembered = w.record
+	s.Subject, s.device, s.Unreadable = subject, d, d.unread
 	return s
 }
 
@@ -252,18 +336,31 @@ func (r *Registry) Lookup(s Subject) *State {
 
 // follow reads the record that answers for a subject. An id held by a visitor has
 // the holder's; what others denied for that id since it was linked stands beside it
-// and is not the holder's to undo.
+// and is not the holder's to undo. An id that is a visitor's own, sent by somebody
+// who proves nothing, has that visitor's denials.
 func (r *Registry) follow(s Subject, e *cached) (*Record, error) {
 	e.deps[0], e.n = r.epochs.of(s), 1
 	own, err := r.o.Store.Get(s)
 	if err != nil || s.Kind != Anonymous {
 		return own, err
 	}
+	if _, ours := uuidTime(s.ID); ours {
+		visitor := Subject{Visitor, s.ID}
+		e.deps[e.n], e.n = r.epochs.of(visitor), e.n+1
+		record, err := r.o.Store.Get(visitor)
+		if err != nil {
+			return nil, err
+		}
+		if record = record.denials(); len(record.entries()) > 0 {
+			own = Merge(own, nil).denied(record)
+			own.Subject = s
+		}
+	}
 	link, held, err := r.o.Store.Linked(s)
 	if err != nil || !held {
 		return own, err
 	}
-	e.deps[1], e.n = r.epochs.of(link.Holder), 2
+	e.deps[e.n], e.n = r.epochs.of(link.Holder), e.n+1
 	record, err := r.o.Store.Get(link.Holder)
 	if err != nil {
 		return nil, err
@@ -287,6 +384,10 @@ func (r *Registry) Mark(s Subject) uint64 {
 	return r.epochs.mark(d[:])
 }
 
+// JoinMarks is the mark of an answer that rests on all that two marks are of; zero,
+// which never stands, where something was recorded for one of them meanwhile.
+func (r *Registry) JoinMarks(a, b uint64) uint64 { return r.epochs.join(a, b) }
+
 // Stands reports whether nothing was recorded, since the state with this mark was
 // asked for, for whomever it rests on: their own record, or that of the holder a
 // tracker's id was followed to. True is exact: a choice acknowledged before the call
@@ -309,14 +410,34 @@ func (r *Registry) IDEnds(visitor string) time.Time {
 	return born.Add(IDLife)
 }
 
-// ChoiceCookie is the signed value of the choice cookie for a state. It names
-// nobody; without an id cookie beside it (identified false), its times are blurred.
-func (r *Registry) ChoiceCookie(s *State, identified bool) string {
+// ChoiceCookie is the signed value of the choice cookie for a state. It names nobody.
+// Bound to the state's visitor it is exact, and grants beside that id alone; bound to
+// nobody its times are blurred, and grants of purposes that keep an id are not in it.
+// Purposes that are no longer declared are let go.
+func (r *Registry) ChoiceCookie(s *State, bound bool) string {
+	visitor := ""
 	record := s.record
 	if record == nil {
 		record = &Record{}
 	}
-	return signChoice(&r.o.CookieKeys[0], record, !identified)
+	if bound && s.Subject.Kind == Visitor {
+		visitor = s.Subject.ID
+	} else {
+		record = s.purposes.idless(record)
+	}
+	record = record.where(func(e *Entry) bool { _, declared := s.purposes.Index(e.Purpose); return declared })
+	return signChoice(&r.o.CookieKeys[0], record, visitor)
+}
+
+// WithoutID is the choice cookie of a person whose id cookie ends, for what is to hold
+// without the id; empty where what the device brought says as much by itself.
+func (r *Registry) WithoutID(s *State) string {
+	for _, e := range s.purposes.idless(s.record).entries() {
+		if e.Status == Granted || !s.device.denies(e.Purpose) {
+			return r.ChoiceCookie(s, false)
+		}
+	}
+	return ""
 }
 
 // Token is the subject token for a state: what both cookies would hold.

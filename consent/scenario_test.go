@@ -18,6 +18,10 @@ import (
 //	$ account ACCOUNT sends
 //	$ anna loses id|choice|all     cookies are gone
 //	$ bob steals anna              has a copy of all her cookies
+//	$ anna gets bob's choice       his choice cookie in the place of hers
+//	$ anna gets bob's choice too   beside hers, under one name; id likewise
+//	$ anna holds her token         the one that her last choice was answered with
+//	$ anna's choice is cut         by a character
 //	$ tv pairs anna                a device holds her subject token instead
 //	$ time 1h                      passes (or goes back)
 //	$ keys a,b                     of the fleet, newest first
@@ -44,7 +48,7 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
-type browser struct{ choice, id, token string }
+type browser struct{ choice, id, token, last string }
 
 type play struct {
 	t        *testing.T
@@ -71,6 +75,10 @@ func (p *play) act(line string) string {
 		return ""
 	case "tracker":
 		return p.show(p.f.Lookup(Subject{Anonymous, verb}))
+	case "anna's":
+		b := p.browsers["anna"]
+		b.choice = b.choice[:len(b.choice)-1]
+		return ""
 	case "account":
 		return p.show(p.f.Lookup(UserOf("shop", verb)))
 	case "server":
@@ -87,8 +95,13 @@ func (p *play) act(line string) string {
 		return p.choose(b, Subject{}, rest)
 	case "sends":
 		s := p.f.Identify([]byte(b.choice), []byte(b.id), []byte(b.token))
-		if x, ok := strings.CutPrefix(rest, "as "); ok && s.Subject.IsZero() {
-			s = Combine(s, p.f.Lookup(Subject{Anonymous, x}))
+		if x, ok := strings.CutPrefix(rest, "as "); ok {
+			named := p.f.Lookup(Subject{Anonymous, x})
+			if s.Subject.IsZero() {
+				s = Combine(s, named)
+			} else {
+				s = Narrow(s, named)
+			}
 		}
 		return p.show(s)
 	case "loses":
@@ -98,6 +111,21 @@ func (p *play) act(line string) string {
 		if rest != "id" {
 			b.choice = ""
 		}
+		return ""
+	case "gets":
+		from, what, _ := strings.Cut(rest, "'s ")
+		what, beside := strings.CutSuffix(what, " too")
+		mine, theirs := &b.choice, p.browsers[from].choice
+		if what == "id" {
+			mine, theirs = &b.id, p.browsers[from].id
+		}
+		if beside {
+			theirs = *mine + ";" + theirs
+		}
+		*mine = theirs
+		return ""
+	case "holds":
+		b.token = b.last
 		return ""
 	case "steals":
 		*b = *p.browsers[rest]
@@ -143,6 +171,7 @@ func (p *play) choose(b *browser, account Subject, body string) string {
 		}
 		return "error: " + err.Error()
 	}
+	b.last = o.Token
 	if account.IsZero() {
 		if b.token != "" {
 			b.token = o.Token
@@ -166,9 +195,6 @@ func (p *play) choose(b *browser, account Subject, body string) string {
 	}
 	if o.IDCookie != "" {
 		out += "; id kept"
-	}
-	if c.AnonymousID != "" {
-		out += fmt.Sprintf("; linked %v", o.Linked)
 	}
 	return out
 }

@@ -8,13 +8,17 @@ type State struct {
 	Denied  PurposeSet // neither granted nor denied: unknown
 	Implied PurposeSet // of Granted: not by an affirmative act
 	Stale   PurposeSet // a grant was recorded, for another revision: unknown
-	// Unreadable: the store failed. Nothing may rest on a choice then.
+	// Unreadable: the store failed, or the request brought a choice that does not
+	// verify. Nothing may rest on a choice then.
 	Unreadable bool
 	// Subject is who this is about; zero when only a choice is remembered.
 	Subject Subject
 	// Also is a second person whom the request proved, zero mostly: each of the two
 	// may take back what both were asked for.
 	Also Subject
+	// Class is what a choice cookie without an id is known by, so that a withdrawal
+	// with the same cookie finds what waits. Zero beside an id.
+	Class Subject
 	// Receipt is the id of the newest receipt in force; empty when there is none.
 	Receipt string
 	// Presented says what became of each credential of the request.
@@ -23,10 +27,27 @@ type State struct {
 	// Zero where it was not asked. Combine does not join marks.
 	Mark uint64
 
-	purposes   *Purposes
-	record     *Record // what the sets are folded from
-	remembered *Record // the part of it that the request itself proved
-	spans      []span
+	purposes *Purposes
+	record   *Record // what the sets are folded from
+	device   device
+	spans    []span
+}
+
+// device is what the request itself brought of choices.
+type device struct {
+	bound   *Record   // bound to the subject: as good as the store's
+	unbound *Record   // bound to nobody or somebody else, as far as it counts here; never written to a subject
+	unread  bool      // something came that does not verify
+	proven  []Subject // all of them, where there is more than one
+}
+
+func (d *device) denies(purpose string) bool {
+	for _, r := range []*Record{d.bound, d.unbound} {
+		if e := r.Find(purpose); e != nil && e.Status == Denied {
+			return true
+		}
+	}
+	return false
 }
 
 type span struct{ since, until int64 }
@@ -34,8 +55,9 @@ type span struct{ since, until int64 }
 // Presented is the fate of what a request showed, for counting.
 type Presented struct{ Choice, ID, Token Credential }
 
-// Credential is the fate of one cookie or token. Only Valid has any effect: the
-// others are as if nothing had been sent, because nothing in them is proven.
+// Credential is the fate of one cookie or token. An id that does not verify proves
+// nobody; a choice that does not verify may have been a refusal, so that nothing
+// rests on choices any more.
 type Credential uint8
 
 const (
@@ -120,38 +142,55 @@ func Combine(a, b *State) *State {
 			return withPresented(b, a.Presented)
 		}
 	}
-	both := !a.Subject.IsZero() && !b.Subject.IsZero() && a.Subject != b.Subject
-	r := Merge(a.record, b.record)
-	kept := r.Entries[:0]
-	for _, e := range r.Entries {
-		x, y := a.record.Find(e.Purpose), b.record.Find(e.Purpose)
-		switch {
-		case x != nil && x.Status == Denied:
-			e = *x
-		case y != nil && y.Status == Denied:
-			e = *y
-		case both && (x == nil || y == nil):
-			continue
-		case both:
-			e.Until = min(x.Until, y.Until)
-			if !x.Method.Affirmative() || !y.Method.Affirmative() {
-				e.Method = Implied
-			}
-			if x.Revision != y.Revision {
-				continue
-			}
-		}
-		kept = append(kept, e)
+	r := Merge(a.record, b.record).denied(a.record, b.record)
+	if !a.Subject.IsZero() && !b.Subject.IsZero() && a.Subject != b.Subject {
+		r = strictest(a.record, b.record)
 	}
-	r.Entries = kept
 	r.Subject = a.Subject
 	if r.Subject.IsZero() {
 		r.Subject = b.Subject
 	}
-	s := Fold(a.purposes, r)
-	s.Unreadable = a.Unreadable || b.Unreadable
-	s.Presented = a.Presented
-	return s
+	return a.folded(r, a.Unreadable || b.Unreadable)
+}
+
+// Narrow is a state with the denials of another beside it: of an id that the request
+// names and does not prove.
+func Narrow(s, by *State) *State {
+	by = by.In(s.purposes)
+	if by.Denied&^s.Denied == 0 && (s.Unreadable || !by.Unreadable) {
+		return s
+	}
+	return s.folded(beside(s.record, by.record.denials()), s.Unreadable || by.Unreadable)
+}
+
+// folded is the state with another record behind it.
+func (s *State) folded(r *Record, unreadable bool) *State {
+	out := Fold(s.purposes, r)
+	out.Unreadable = unreadable
+	out.Subject, out.Also, out.Class, out.Presented, out.device, out.Mark = s.Subject, s.Also, s.Class, s.Presented, s.device, s.Mark
+	if out.Subject.IsZero() && r != nil {
+		out.Subject = r.Subject
+	}
+	return out
+}
+
+// denied returns the record with every denial that one of the others holds.
+func (r *Record) denied(others ...*Record) *Record {
+	for _, o := range others {
+		for _, e := range o.denials().entries() {
+			if old := r.Find(e.Purpose); old == nil || old.Status != Denied {
+				r = r.with(e)
+			}
+		}
+	}
+	return r
+}
+
+func (r *Record) entries() []Entry {
+	if r == nil {
+		return nil
+	}
+	return r.Entries
 }
 
 func withPresented(s *State, p Presented) *State {
@@ -170,8 +209,25 @@ func (s *State) In(p *Purposes) *State {
 	if s.purposes == p {
 		return s
 	}
-	out := Fold(p, s.record)
-	out.Subject, out.Also, out.Unreadable, out.Presented, out.remembered = s.Subject, s.Also, s.Unreadable, s.Presented, s.remembered
-	out.Mark = s.Mark
-	return out
+	out := *s
+	out.purposes = p
+	if s.Subject.IsZero() {
+		return out.folded(p.idless(s.record), s.Unreadable)
+	}
+	return out.folded(s.record, s.Unreadable)
+}
+
+// idless returns what of a record may count where no id is proven: no grant of a
+// purpose that keeps an id.
+func (p *Purposes) idless(r *Record) *Record {
+	return r.where(func(e *Entry) bool {
+		i, ok := p.Index(e.Purpose)
+		return e.Status != Granted || !ok || !p.At(i).KeepsID
+	})
+}
+
+// LendsGrants reports whether grants count here that are bound to no id: they would
+// not count beside one.
+func (s *State) LendsGrants() bool {
+	return s.Subject.IsZero() && s.Granted != 0
 }

@@ -19,92 +19,113 @@ type Outcome struct {
 	// was one, is to be expired: nothing allowed needs it.
 	IDCookie string
 	IDEnds   time.Time
-	Token    string // the same for a device without cookies
-	// Linked: the tracker's own id now stands for this person. False when the choice
-	// named none or the id is another's; then only its denials reached that id.
-	Linked bool
+	// Token is the same for a device without cookies. Whoever links a tracker's id
+	// gets one that proves who linked it, whatever the id cookie.
+	Token string
+}
+
+// recording is one choice on its way into the store.
+type recording struct {
+	c     *Choice
+	p     *Purposes
+	named []Status // by purpose; Unknown: the choice does not name it
+	now   time.Time
+	id    string // of the receipt
+
+	subject Subject // whose record the choice goes to; zero: nobody's
+	fresh   bool    // subject was made for this choice
+	stored  *Record // of the subject, before
+	others  []*Record
+	alias   alias
+	version Version
 }
 
 // Record makes a choice effective: it is durable, and in every answer that starts
 // after Record returns. Purposes not named keep their state. A ChoiceError is
 // the sender's to repair and has changed nothing.
 //
-// A grant that is no affirmative act does not undo a denial. A choice that leaves
-// nothing to identify for is remembered in the choice cookie alone: its receipt is
-// kept under its own id and names nobody.
+// A grant goes to one subject that the request proves, a denial to each that it proves
+// or names. A grant that is no affirmative act does not undo a denial. After a choice
+// that came and did not verify, what is not named is denied: it may have been. A choice
+// that leaves nothing to identify for, and names no tracker's id, is remembered in the
+// choice cookie alone: its receipt is kept under its own id and names nobody.
 func (r *Registry) Record(ctx context.Context, c Choice) (*Outcome, error) {
-	p := r.vocab.Load().purposes
-	named, err := c.named(p)
-	if err != nil {
+	w := &recording{c: &c, p: r.vocab.Load().purposes, now: r.o.Now()}
+	var err error
+	if w.named, err = c.named(w.p); err != nil {
 		return nil, err
 	}
-	subject := c.Account
-	if subject.IsZero() && c.Visitor != nil {
-		subject = c.Visitor.Subject
+	if c.Visitor == nil {
+		c.Visitor = Fold(w.p, nil)
 	}
-	held, unlock, err := r.hold(subject, c.AnonymousID)
+	if w.id, err = newUUID(r.o.Rand, w.now); err != nil {
+		return nil, err
+	}
+	w.subject = c.Account
+	if w.subject.IsZero() {
+		w.subject = c.Visitor.Subject
+	}
+	if w.subject.IsZero() && c.AnonymousID != "" {
+		if err := r.identifyNow(w); err != nil {
+			return nil, err
+		}
+	}
+	unlock, err := r.hold(w)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 
-	now := r.o.Now()
-	id, err := newUUID(r.o.Rand, now)
-	if err != nil {
-		return nil, err
-	}
-	record, err := r.known(subject, &c)
-	if err != nil {
-		return nil, err
-	}
-	version := r.clock.Next(now, newest(record.Newest(), held.own.Newest(), held.record.Newest(), held.link.Version))
-	record = r.chosen(p, record, named, &c, version, now, id)
-	state := Fold(p, record)
-	needs := c.Account.IsZero() && c.NeedsID != nil && c.NeedsID(state)
-	if needs && subject.IsZero() {
-		visitor, err := r.NewVisitor()
-		if err != nil {
+	w.version = r.clock.Next(w.now, w.newest())
+	before, record := w.merged()
+	record = w.chosen(record, before, r.o.GrantLife)
+	rest := w.rest(record)
+	needs := c.Account.IsZero() && c.NeedsID != nil && c.NeedsID(w.state(beside(record, rest)))
+	if needs && w.subject.IsZero() {
+		if err := r.identifyNow(w); err != nil {
 			return nil, err
 		}
-		subject = Subject{Visitor, visitor}
 	}
-	record.Subject = subject
-	state = Fold(p, record)
-
-	w := &Write{}
-	if !subject.IsZero() {
-		w.Records = append(w.Records, record)
+	if w.fresh {
+		record = record.denied(rest) // an id is born with what this browser refused before
 	}
-	linked := held.write(w, record, &c, version)
-	proof := r.receipt(p, named, record, &c, now, id)
-	signed, err := signReceipt(&r.o.ReceiptKeys[0], proof)
+	full := beside(record, rest).with()
+	record.Subject, full.Subject = w.subject, w.subject
+	write := w.write(record, full)
+	signed, err := signReceipt(&r.o.ReceiptKeys[0], r.receipt(w, full))
 	if err != nil {
 		return nil, err
 	}
-	w.Receipts = map[string][]byte{id: signed}
-	err = r.o.Store.Put(ctx, w)
+	write.Receipts = map[string][]byte{w.id: signed}
+	err = r.o.Store.Put(ctx, write)
 	// After a failure too: what a failed write left behind is for the store to say.
-	for _, rec := range w.Records {
+	for _, rec := range write.Records {
 		r.epochs.raise(rec.Subject)
 	}
-	for alias := range w.Links {
+	for alias := range write.Links {
 		r.epochs.raise(alias)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("storing a choice: %w", err)
 	}
-	return r.outcome(id, signed, state, needs, linked), nil
+	return r.outcome(w, signed, w.after(full), needs), nil
 }
 
-func (r *Registry) outcome(id string, signed []byte, s *State, needs, linked bool) *Outcome {
-	identified := needs && s.Subject.Kind == Visitor
-	s.remembered = s.record
+// identifyNow makes an id for whoever has none.
+func (r *Registry) identifyNow(w *recording) error {
+	visitor, err := r.NewVisitor()
+	w.subject, w.fresh = Subject{Visitor, visitor}, true
+	return err
+}
+
+func (r *Registry) outcome(w *recording, signed []byte, s *State, needs bool) *Outcome {
+	proven := s.Subject.Kind == Visitor && (needs || w.c.AnonymousID != "")
 	out := &Outcome{
-		ReceiptID: id, Receipt: signed, State: s, Linked: linked,
-		ChoiceCookie: r.ChoiceCookie(s, identified),
-		Token:        r.Token(s, identified),
+		ReceiptID: w.id, Receipt: signed, State: s,
+		ChoiceCookie: r.ChoiceCookie(s, needs),
+		Token:        r.Token(s, proven),
 	}
-	if identified {
+	if needs && s.Subject.Kind == Visitor {
 		out.IDCookie, out.IDEnds = r.IDCookie(s.Subject.ID), r.IDEnds(s.Subject.ID)
 	}
 	return out
@@ -139,49 +160,132 @@ func (c *Choice) named(p *Purposes) ([]Status, error) {
 	return out, nil
 }
 
-// known is all that is recorded of the person before this choice.
-func (r *Registry) known(subject Subject, c *Choice) (*Record, error) {
-	var stored, remembered *Record
-	if !subject.IsZero() {
-		var err error
-		if stored, err = r.o.Store.Get(subject); err != nil {
-			return nil, fmt.Errorf("reading a record: %w", err)
-		}
+// newest is the highest version that the store holds of whoever the choice touches. No
+// version of a device's is asked: it would put off every later choice here.
+func (w *recording) newest() Version {
+	all := []Version{w.stored.Newest(), w.alias.own.Newest(), w.alias.record.Newest(), w.alias.link.Version}
+	for _, o := range w.others {
+		all = append(all, o.Newest())
 	}
-	if c.Account.IsZero() && c.Visitor != nil {
-		remembered = c.Visitor.remembered
+	return slices.MaxFunc(all, Version.Compare)
+}
+
+// merged is what stood before the choice: with all that the device remembers, and what
+// of that may be written to the subject.
+func (w *recording) merged() (before, record *Record) {
+	if w.c.Account.IsZero() {
+		record = Merge(w.stored, w.c.Visitor.device.bound)
+		return beside(record, w.c.Visitor.device.unbound), record
 	}
-	return Merge(stored, remembered), nil
+	record = Merge(w.stored, nil)
+	return record, record
+}
+
+// rest is what the device remembers bound to nobody of purposes that the choice leaves
+// as they are.
+func (w *recording) rest(chosen *Record) *Record {
+	if !w.c.Account.IsZero() {
+		return nil
+	}
+	return w.c.Visitor.device.unbound.where(func(e *Entry) bool {
+		_, declared := w.p.Index(e.Purpose)
+		now := chosen.Find(e.Purpose)
+		return declared && (now == nil || now.Receipt != w.id)
+	})
+}
+
+// state is the person's with this record, as if an id were proven.
+func (w *recording) state(r *Record) *State {
+	s := Fold(w.p, r)
+	if s.Subject.IsZero() {
+		s.Subject.Kind = Visitor
+	}
+	return s
+}
+
+// after is what Identify answers from now on.
+func (w *recording) after(full *Record) *State {
+	if w.subject.IsZero() {
+		full = w.p.idless(full)
+	}
+	s := Fold(w.p, full)
+	carried := func(e *Entry) bool { return e.Carried || w.subject.IsZero() }
+	s.device = device{
+		bound:   full.where(func(e *Entry) bool { return !carried(e) }),
+		unbound: full.where(carried),
+	}
+	if also := w.c.Visitor.Also; !also.IsZero() {
+		s = Combine(s, Fold(w.p, w.others[0]))
+		s.Also = also
+	}
+	return s
 }
 
 // chosen returns the record with the named purposes set.
-func (r *Registry) chosen(p *Purposes, record *Record, named []Status, c *Choice, v Version, now time.Time, receipt string) *Record {
-	for i, status := range named {
+func (w *recording) chosen(record, before *Record, life time.Duration) *Record {
+	c := w.c
+	for i, status := range w.named {
+		u := w.p.At(i)
+		method := c.Method
 		if status == Unknown {
-			continue
+			if !c.Visitor.device.unread || !u.Basis.Chooses() {
+				continue
+			}
+			status, method = Denied, NoMethod
 		}
-		u := p.At(i)
 		e := Entry{
-			Purpose: u.Name, Status: status, Version: v, Since: v.Time, Revision: u.Revision,
-			Method: c.Method, Notice: c.Notice.Version, Receipt: receipt,
+			Purpose: u.Name, Status: status, Version: w.version, Since: min(w.version.Time, w.now.UnixMicro()), Revision: u.Revision,
+			Method: method, Notice: c.Notice.Version, Receipt: w.id,
 		}
 		if status == Granted {
-			old := record.Find(u.Name)
+			old := before.Find(u.Name)
 			if old != nil && old.Status == Denied && !c.Method.Affirmative() {
 				continue
 			}
-			if old != nil && old.Status == Granted && old.Revision == u.Revision && now.UnixMicro() < old.Until &&
+			if old != nil && old.Status == Granted && old.Revision == u.Revision && w.now.UnixMicro() < old.Until &&
 				(old.Method.Affirmative() || !c.Method.Affirmative()) {
-				e.Since = min(old.Since, v.Time)
+				e.Since = min(old.Since, e.Since)
 			}
-			e.Until = now.Add(r.o.GrantLife).UnixMicro()
+			e.Until = w.now.Add(life).UnixMicro()
 		}
 		record = record.with(e)
 	}
-	return record
+	return record.where(w.p.worthKeeping(record))
 }
 
-func newest(vs ...Version) Version { return slices.MaxFunc(vs, Version.Compare) }
+// worthKeeping tells which entries of a record stay: those of declared purposes, and
+// the newest denials of others, which may be declared again.
+func (p *Purposes) worthKeeping(r *Record) func(*Entry) bool {
+	var gone []Version
+	undeclared := func(e *Entry) bool { _, ok := p.Index(e.Purpose); return !ok }
+	for i := range r.Entries {
+		if e := &r.Entries[i]; undeclared(e) && e.Status == Denied {
+			gone = append(gone, e.Version)
+		}
+	}
+	slices.SortFunc(gone, func(a, b Version) int { return b.Compare(a) })
+	return func(e *Entry) bool {
+		return !undeclared(e) || e.Status == Denied &&
+			(len(gone) <= MaxPurposes || e.Version.Compare(gone[MaxPurposes-1]) >= 0)
+	}
+}
+
+// write is what the choice changes in the store.
+func (w *recording) write(record, full *Record) *Write {
+	out := &Write{}
+	if !w.subject.IsZero() {
+		out.Records = append(out.Records, record)
+	}
+	said := full.where(func(e *Entry) bool { return e.Status == Denied && e.Receipt == w.id })
+	if len(said.Entries) > 0 {
+		for i, o := range w.others {
+			w.others[i] = Merge(o, said)
+			out.Records = append(out.Records, w.others[i])
+		}
+	}
+	w.alias.write(out, full, w.version)
+	return out
+}
 
 // alias is a tracker's own id that a choice names, as the store knows it.
 type alias struct {
@@ -193,20 +297,19 @@ type alias struct {
 	taken   bool    // the id is some visitor's own
 }
 
-// hold locks the writers of the subject, of the alias and of its holder, and reads
-// what is known of the alias. Locks are taken in order, so that two choices
-// never wait for each other.
-func (r *Registry) hold(subject Subject, anonymousID string) (*alias, func(), error) {
-	a := &alias{}
-	if anonymousID != "" {
-		a.subject = Subject{Anonymous, anonymousID}
+// hold locks the writers of all whom the choice touches and reads what is known of
+// them. Locks are taken in order, so that two choices never wait for each other.
+func (r *Registry) hold(w *recording) (unlock func(), err error) {
+	a := &w.alias
+	if w.c.AnonymousID != "" {
+		a.subject = Subject{Anonymous, w.c.AnonymousID}
 	}
 	for {
 		link, held, err := r.linked(a.subject)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		unlock := r.lock(subject, a.subject, link.Holder)
+		unlock := r.lock(append(w.also(), w.subject, a.subject, link.Holder)...)
 		again, stillHeld, err := r.linked(a.subject)
 		if err == nil && (again != link || held != stillHeld) {
 			unlock()
@@ -214,13 +317,13 @@ func (r *Registry) hold(subject Subject, anonymousID string) (*alias, func(), er
 		}
 		a.link, a.held = link, held
 		if err == nil {
-			err = r.read(a, subject)
+			err = r.read(w)
 		}
 		if err != nil {
 			unlock()
-			return nil, nil, err
+			return nil, err
 		}
-		return a, unlock, nil
+		return unlock, nil
 	}
 }
 
@@ -254,81 +357,99 @@ func (r *Registry) lock(subjects ...Subject) (unlock func()) {
 	}
 }
 
-func (r *Registry) read(a *alias, subject Subject) (err error) {
+// also are those beside the subject whom the request proves, the second person first,
+// and whoever shows the same choice cookie without an id. Denials reach them all.
+func (w *recording) also() (out []Subject) {
+	for _, s := range append(slices.Clone(w.c.Visitor.device.proven), w.c.Visitor.Class) {
+		if !s.IsZero() && s != w.subject {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (r *Registry) read(w *recording) (err error) {
+	get := func(s Subject) (*Record, error) {
+		record, err := r.o.Store.Get(s)
+		if err != nil {
+			return nil, fmt.Errorf("reading a record: %w", err)
+		}
+		return record, nil
+	}
+	if !w.subject.IsZero() && !w.fresh {
+		if w.stored, err = get(w.subject); err != nil {
+			return err
+		}
+	}
+	w.others = nil
+	for _, s := range w.also() {
+		record, err := get(s)
+		if err != nil {
+			return err
+		}
+		record = Merge(record, nil)
+		record.Subject = s
+		w.others = append(w.others, record)
+	}
+	a := &w.alias
 	if a.subject.IsZero() {
 		return nil
 	}
-	if a.own, err = r.o.Store.Get(a.subject); err != nil {
-		return fmt.Errorf("reading a record: %w", err)
+	if a.own, err = get(a.subject); err != nil {
+		return err
 	}
 	if a.held {
-		if a.record, err = r.o.Store.Get(a.link.Holder); err != nil {
-			return fmt.Errorf("reading a record: %w", err)
+		if a.record, err = get(a.link.Holder); err != nil {
+			return err
 		}
 	}
-	visitor := Subject{Visitor, a.subject.ID}
-	if visitor != subject {
-		other, err := r.o.Store.Get(visitor)
+	if visitor := (Subject{Visitor, a.subject.ID}); visitor != w.subject {
+		other, err := get(visitor)
 		if err != nil {
-			return fmt.Errorf("reading a record: %w", err)
+			return err
 		}
 		a.taken = other != nil
 	}
 	return nil
 }
 
-// write adds to w what the choice means for the tracker's own id, and reports
-// whether the id now stands for the person. Free: nobody holds it, or this person
-// does. Of a free id the person becomes the holder; without an identifier the
-// record is the id's own. On another's id only denials fall, with this choice's
-// version, so that the holder cannot answer for whoever refused. An id that somebody
-// without an identifier refused for stays refused: nothing such a person could show
-// later would tell them from everybody who refused in the same hour.
-func (a *alias) write(w *Write, record *Record, c *Choice, v Version) (linked bool) {
-	if a.subject.IsZero() {
-		return false
+// write adds to w what the choice means for the tracker's own id. Of an id for which
+// nothing is on record, or which is the chooser's own, the chooser becomes the holder,
+// whose record answers for it from then on. On any other id only denials fall, with
+// this choice's version, so that the holder cannot answer for whoever refused.
+func (a *alias) write(w *Write, record *Record, v Version) {
+	if a.subject.IsZero() || a.held && a.link.Holder == record.Subject {
+		return
 	}
-	mine := a.held && a.link.Holder == record.Subject
-	named := record.Subject == Subject{Visitor, a.subject.ID} // the chooser's own id
-	switch {
-	case a.taken, a.held && !mine, !a.held && !named && a.refused():
-		denied := record.denials()
-		for i := range denied.Entries {
-			denied.Entries[i].Version, denied.Entries[i].Since = v, v.Time
-		}
-		a.put(w, Merge(a.own, denied))
-		return false
-	case mine:
-		return true
-	case !record.Subject.IsZero():
+	denied := record.denials()
+	free := len(a.own.entries()) == 0 && !a.taken
+	own := record.Subject == Subject{Visitor, a.subject.ID}
+	if !a.held && (free || own) {
 		w.Links = map[Subject]Link{a.subject: {Holder: record.Subject, Version: v}}
-		return true
+		denied = denied.where(func(e *Entry) bool { return e.Carried })
 	}
-	a.put(w, Merge(a.own, record))
-	return true
-}
-
-func (a *alias) put(w *Write, record *Record) {
+	if len(denied.Entries) == 0 {
+		return
+	}
+	for i := range denied.Entries {
+		e := &denied.Entries[i]
+		e.Version, e.Since, e.Carried = v, v.Time, false
+	}
+	record = Merge(a.own, denied)
 	record.Subject = a.subject
-	if len(record.Entries) > 0 {
-		w.Records = append(w.Records, record)
-	}
-}
-
-// refused reports whether a denial is on record for the id itself.
-func (a *alias) refused() bool {
-	return a.own != nil && slices.ContainsFunc(a.own.Entries, func(e Entry) bool { return e.Status == Denied })
+	w.Records = append(w.Records, record)
 }
 
 // receipt writes down what the choice did.
-func (r *Registry) receipt(p *Purposes, named []Status, record *Record, c *Choice, now time.Time, id string) *Receipt {
+func (r *Registry) receipt(w *recording, record *Record) *Receipt {
+	c := w.c
 	out := &Receipt{
-		ID: id, SchemaVersion: ReceiptSchema,
+		ID: w.id, SchemaVersion: ReceiptSchema,
 		SubjectKind: record.Subject.Kind.String(), Subject: record.Subject.ID,
 		Controller: r.o.Controller, Source: c.Source, Jurisdiction: c.Jurisdiction,
 		Regimes: append([]string{}, c.Regimes...), Policy: c.Policy, PolicyHash: c.PolicyHash,
 		Method: c.Method.String(), Preferences: c.Preferences, Signals: c.Signals.Names(),
-		Purposes: []ReceiptPurpose{}, CollectedAt: now.UTC().Truncate(time.Microsecond),
+		Purposes: []ReceiptPurpose{}, CollectedAt: w.now.UTC().Truncate(time.Microsecond),
 	}
 	if c.Notice != (Notice{}) {
 		out.Notice = &c.Notice
@@ -340,15 +461,18 @@ func (r *Registry) receipt(p *Purposes, named []Status, record *Record, c *Choic
 		}
 		out.AssertedAt = &at
 	}
-	for i, status := range named {
+	for i, status := range w.named {
 		if status == Unknown {
 			continue
 		}
-		u := p.At(i)
+		u := w.p.At(i)
 		e := record.Find(u.Name)
 		rp := ReceiptPurpose{
 			Name: u.Name, Status: e.Status.String(), Basis: u.Basis.String(),
 			Revision: e.Revision, Since: e.SinceTime(),
+		}
+		if rp.Since.After(out.CollectedAt) { // a version may be, just after another one
+			rp.Since = out.CollectedAt
 		}
 		if e.Until != 0 {
 			until := e.UntilTime()

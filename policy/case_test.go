@@ -81,6 +81,10 @@ func TestCases(t *testing.T) {
 			}
 			q := readQuestion(t, p, s.name)
 			q.Event = event
+			var err error
+			if q.Kind, err = kindOf(event); err != nil {
+				t.Fatal(err)
+			}
 			x, err := p.Explain(q.Question)
 			if err != nil {
 				t.Fatalf("%s: %v", s.name, err)
@@ -103,13 +107,9 @@ func TestCases(t *testing.T) {
 // decided takes the road of an event: regime, decision, plans.
 func decided(t *testing.T, p *Policy, q question) string {
 	t.Helper()
-	kind, err := kindOf(q.Event)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := p.Regime(q.Jurisdiction, q.Now)
 	var d Decision
-	p.Decide(q.Source, r, q.Resolution, kind, &d)
+	p.Decide(q.Source, r, q.Resolution, q.Kind, &d)
 	supply, err := p.supply(q.Offers)
 	if err != nil {
 		t.Fatal(err)
@@ -189,4 +189,18 @@ func TestExplainRefuses(t *testing.T) {
 	f(`{"type":"secret`, nil, "reading the event: json: unexpected_end at byte 15")
 	f(`["secret"]`, nil, "reading the event: json: not_an_object at byte 0")
 	f(`{}`, map[string]string{"userId": "secret"}, `path "userId": the policy was compiled without this offer`)
+}
+
+// kindOf reads the members that choose the event rule. Of a repeated one the
+// first counts.
+func kindOf(event []byte) (k EventKind, err error) {
+	err = redact.EachMember(event, func(key, value []byte) error {
+		to := map[string]*[]byte{"type": &k.Type, "event": &k.Event}[string(key)]
+		if to == nil || *to != nil || value[0] != '"' {
+			return nil
+		}
+		*to, err = redact.AppendUnquoted([]byte{}, value)
+		return err
+	})
+	return k, err
 }

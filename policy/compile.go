@@ -5,6 +5,7 @@ import (
 	_ "embed" // the default policy
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 
 	"assent/consent"
 	"assent/geo"
@@ -115,6 +116,7 @@ func (p *Policy) compilePurposes(ps *problems) {
 		list = append(list, consent.Purpose{
 			Name: u.Name, Basis: basis, Revision: u.Revision,
 			Sale: u.Sale, TargetedAds: u.TargetedAds, Signals: u.Signals,
+			KeepsID: slices.ContainsFunc(p.doc.Fields, func(f *FieldRule) bool { return f.Path == idPath && f.uses(u.Name) }),
 		})
 		if u.Sale || u.TargetedAds {
 			p.adult |= 1 << i
@@ -137,6 +139,10 @@ func (p *Policy) compilePurposes(ps *problems) {
 	if p.purposes, err = consent.NewPurposes(list); err != nil {
 		ps.addf(Pos{1, 1}, "purposes: %v", err)
 		return
+	}
+	if n := p.purposes.LongestCookie() - consent.MaxCookie; n > 0 {
+		ps.addf(p.doc.Purposes[0].Pos, "purposes: the cookie that remembers a choice could take %d bytes more than the %d that every browser keeps: "+
+			"shorten the names of purposes, or declare fewer that a person chooses", n, consent.MaxCookie)
 	}
 	p.all = uint64(p.purposes.All())
 }

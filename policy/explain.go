@@ -21,7 +21,11 @@ type Question struct {
 	Now          time.Time
 	Resolution   *consent.Resolution
 	Event        []byte            // one JSON object
+	Kind         EventKind         // what it says it is
 	Offers       map[string]string // path → what Assent supplies there
+	Refused      string            // the reason for which the event is refused before it is judged
+	RefusedAt    string            // where, as far as a place is at fault
+	Signals      []string          // that were heard
 }
 
 // Explanation is the whole decision in words. It holds the output, and so the
@@ -32,6 +36,9 @@ type Explanation struct {
 	Jurisdiction string             `json:"jurisdiction"`
 	Regimes      []*Law             `json:"regimes"`
 	OptIn        bool               `json:"opt_in"`
+	Signals      []string           `json:"signals"`
+	Refused      string             `json:"refused,omitempty"` // the reason; nothing is kept of such an event
+	RefusedAt    string             `json:"refused_at,omitempty"`
 	Event        EventExplained     `json:"event"`
 	Purposes     []PurposeExplained `json:"purposes"`
 	Recipients   []RecipientFate    `json:"recipients"`
@@ -68,16 +75,23 @@ type RecipientFate struct {
 	Purposes []string        `json:"purposes"` // served and allowed
 	Output   json.RawMessage `json:"output"`   // null when withheld
 	Expires  int             `json:"expires_days,omitempty"`
+	Removed  int             `json:"removed"` // fields and elements left out
 	Fields   []FieldFate     `json:"fields"`
 }
 
-// Explain tells what Decide and Plan.Append do with an event, by running them.
-// The error is that of redact.Program.Append: an event that cannot be read.
+// Explain tells what Decide and Plan.Append do with an event, by running them; of an
+// event that is refused, no more than that and where it was. The error is that of
+// redact.Program.Append: an event that cannot be read.
 func (p *Policy) Explain(q Question) (*Explanation, error) {
 	r, res := p.orStrictest(p.Regime(q.Jurisdiction, q.Now), q.Resolution)
-	kind, err := kindOf(q.Event)
-	if err != nil {
-		return nil, fmt.Errorf("reading the event: %w", err)
+	x := &Explanation{
+		Policy: p.Name() + "@" + p.Version(), Hash: p.hash,
+		Jurisdiction: q.Jurisdiction.String(), Regimes: r.laws, OptIn: r.OptIn(), Signals: q.Signals, Refused: q.Refused, RefusedAt: q.RefusedAt,
+		Event:    EventExplained{Type: string(q.Kind.Type), Event: string(q.Kind.Event), Purposes: []string{}},
+		Purposes: []PurposeExplained{}, Recipients: []RecipientFate{},
+	}
+	if q.Refused != "" {
+		return x, nil
 	}
 	supply, err := p.supply(q.Offers)
 	if err != nil {
@@ -88,12 +102,8 @@ func (p *Policy) Explain(q Question) (*Explanation, error) {
 		return nil, fmt.Errorf("reading the event: %w", err)
 	}
 	var d Decision
-	p.Decide(q.Source, r, res, kind, &d)
-	x := &Explanation{
-		Policy: p.Name() + "@" + p.Version(), Hash: p.hash,
-		Jurisdiction: q.Jurisdiction.String(), Regimes: r.laws, OptIn: r.OptIn(),
-		Event: EventExplained{string(kind.Type), string(kind.Event), p.purposes.Names(d.Event), d.Rule},
-	}
+	p.Decide(q.Source, r, res, q.Kind, &d)
+	x.Event.Purposes, x.Event.Line = p.purposes.Names(d.Event), d.Rule
 	for i := range p.purposes.Len() {
 		x.Purposes = append(x.Purposes, p.explainPurpose(i, q.Source, r, res, d.Allowed))
 	}
@@ -134,7 +144,7 @@ func (e *explainer) plan(pl *Plan, event consent.PurposeSet) (RecipientFate, err
 		return fate, err
 	}
 	if pl.Pass {
-		fate.Output, fate.Expires = out, int(tally.Days)
+		fate.Output, fate.Expires, fate.Removed = out, int(tally.Days), tally.Removed
 	}
 	for _, l := range e.leaves {
 		fate.add(e.leaf(&open, l, nil))
@@ -201,20 +211,6 @@ func (p *Policy) supply(offers map[string]string) (*redact.Supply, error) {
 		s.Set(i, offers[path])
 	}
 	return &s, nil
-}
-
-// kindOf reads the members that choose the event rule. Of a repeated one the
-// first counts here; the pipeline refuses such an event.
-func kindOf(event []byte) (k EventKind, err error) {
-	err = redact.EachMember(event, func(key, value []byte) error {
-		to := map[string]*[]byte{"type": &k.Type, "event": &k.Event}[string(key)]
-		if to == nil || *to != nil || value[0] != '"' {
-			return nil
-		}
-		*to, err = redact.AppendUnquoted([]byte{}, value)
-		return err
-	})
-	return k, err
 }
 
 func (p *Policy) explainPurpose(i int, s Source, r *Regime, res *consent.Resolution, allowed uint64) PurposeExplained {

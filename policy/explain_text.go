@@ -15,6 +15,11 @@ func (x *Explanation) WriteText(w io.Writer) error {
 	for _, l := range x.Regimes {
 		fmt.Fprintf(&b, "regime   %s, %s: %s (%s)\n", l.Name, strings.ReplaceAll(string(l.Mode), "_", "-"), l.Title, l.Law["source"])
 	}
+	if x.Refused != "" {
+		fmt.Fprintf(&b, "refused  %s\n", strings.TrimSuffix(x.Refused+": "+x.RefusedAt, ": "))
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
 	rule := "by default"
 	if x.Event.Line > 0 {
 		rule = fmt.Sprintf("line %d", x.Event.Line)

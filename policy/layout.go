@@ -36,10 +36,7 @@ func newLayout(d *Document) *layout {
 	}
 	l.bits = len(d.Purposes)
 	for _, p := range d.Purposes {
-		used := func(f *FieldRule) bool {
-			return f.OnDevice() && (has(f.candidates(), p.Name) || has(f.All, p.Name) ||
-				f.Otherwise != nil && (has(f.Otherwise.candidates(), p.Name) || has(f.Otherwise.All, p.Name)))
-		}
+		used := func(f *FieldRule) bool { return f.OnDevice() && f.uses(p.Name) }
 		if l.interests[p.Name] && slices.ContainsFunc(d.Fields, used) {
 			l.twins[p.Name] = l.next()
 		}
@@ -50,6 +47,12 @@ func newLayout(d *Document) *layout {
 		}
 	}
 	return l
+}
+
+// uses reports whether a purpose has a part in keeping the field, whole or reduced.
+func (f *FieldRule) uses(purpose string) bool {
+	return has(f.candidates(), purpose) || has(f.All, purpose) ||
+		f.Otherwise != nil && (has(f.Otherwise.candidates(), purpose) || has(f.Otherwise.All, purpose))
 }
 
 func (l *layout) next() uint64 {

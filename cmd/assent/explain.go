@@ -74,7 +74,7 @@ func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := collector.WhatIf{Now: time.Now(), Address: f.ip, Audience: policy.General}
+	w := collector.Hypothetical{Now: time.Now(), Source: collector.Demo(), MaxEvent: cfg.Limits.Event}
 	if w.Event, err = readEvent(f.event, stdin); err != nil {
 		return nil, err
 	}
@@ -84,18 +84,14 @@ func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
 		}
 	}
 	if f.source != "" {
-		source, err := sourceOf(cfg, f.source)
-		if err != nil {
+		if w.Source, err = sourceOf(cfg, f.source); err != nil {
 			return nil, err
 		}
-		w.Audience = source.Audience
-		if source.MayNameAddress && f.ip == "" {
-			if addr := collector.EventAddress(w.Event); addr.IsValid() {
-				f.ip = addr.String()
-			}
+		if w.Source.Kind == collector.KindServer && (f.ip != "" || f.region != "") {
+			return nil, errMisuse{fmt.Errorf("--ip, --region: a server's own place is nobody's: the event names the person's address in context.ip, where may_name lets the source")}
 		}
 	}
-	if w.Jurisdiction, err = f.place(cfg); err != nil {
+	if err := f.place(cfg, &w); err != nil {
 		return nil, err
 	}
 	if w.Choices, err = parseChoices(f.consent); err != nil {
@@ -127,26 +123,22 @@ func parseDate(s string) (time.Time, error) {
 	return time.Time{}, errMisuse{fmt.Errorf("--at: want 2026-11-22 or an RFC 3339 time")}
 }
 
-func (f *explainFlags) place(cfg *config) (geo.Jurisdiction, error) {
+// place says where the person is: a region named, or where the address is.
+func (f *explainFlags) place(cfg *config, w *collector.Hypothetical) (err error) {
 	if f.region != "" {
 		j, err := geo.Parse(f.region)
 		if err != nil {
-			return j, errMisuse{fmt.Errorf("--region: %w", err)}
+			return errMisuse{fmt.Errorf("--region: %w", err)}
 		}
-		return j, nil
+		w.Place = &j
 	}
-	if f.ip == "" {
-		return geo.Unknown, nil
+	if f.ip != "" {
+		if w.Address, err = netip.ParseAddr(f.ip); err != nil {
+			return errMisuse{fmt.Errorf("--ip: not an address")}
+		}
 	}
-	addr, err := netip.ParseAddr(f.ip)
-	if err != nil {
-		return geo.Unknown, errMisuse{fmt.Errorf("--ip: not an address")}
-	}
-	places, err := mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous})
-	if err != nil {
-		return geo.Unknown, err
-	}
-	return places.Locate(addr)
+	w.Locator, err = mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous})
+	return err
 }
 
 func parseChoices(s string) (map[string]consent.Status, error) {
@@ -162,7 +154,7 @@ func parseChoices(s string) (map[string]consent.Status, error) {
 	return out, nil
 }
 
-func (f *explainFlags) readHeaders(w *collector.WhatIf) error {
+func (f *explainFlags) readHeaders(w *collector.Hypothetical) error {
 	for _, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {

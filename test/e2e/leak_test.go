@@ -140,7 +140,7 @@ func leakAll(t *testing.T, p *proxy) *canaries {
 	}
 	for _, h := range []string{
 		"Forwarded: for=", "Forwarded: for=80.10.0.1;host=", "X-Forwarded-For: 80.10.0.1, ", "X-Forwarded-For: ",
-		"Authorization: Bearer ", "Cookie: assent_id=", "Cookie: assent_choice=", "Cookie: other=", "Content-Type: application/json; charset=",
+		"Authorization: Bearer ", "Cookie: __Host-assent_id=", "Cookie: __Host-assent_choice=", "Cookie: other=", "Content-Type: application/json; charset=",
 	} {
 		send("POST", "/v1/events", good, h+c.new("header "+h))
 	}

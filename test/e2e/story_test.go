@@ -203,7 +203,7 @@ func (s *story) answer(t *testing.T, r reply, out *bytes.Buffer) {
 	for _, c := range r.header.Values("Set-Cookie") {
 		value, attributes, _ := strings.Cut(c, "; ")
 		name, value, _ := strings.Cut(value, "=")
-		if name == "assent_choice" {
+		if name == "__Host-assent_choice" {
 			s.namesNobody(t, value)
 			value = "<choice>"
 		}

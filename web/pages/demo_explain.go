@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/netip"
+	"strings"
 
 	"assent/collector"
 	"assent/consent"
@@ -48,6 +50,10 @@ func explain(p *policy.Policy) collector.Handler {
 			fail(a, 400, err.Error())
 			return
 		}
+		if x.Refused != "" {
+			fail(a, 400, "the event is refused: "+strings.TrimSuffix(x.Refused+", "+x.RefusedAt, ", "))
+			return
+		}
 		answerJSON(a, x)
 		a.Status = 200
 	}
@@ -55,7 +61,7 @@ func explain(p *policy.Policy) collector.Handler {
 
 // readQuestion reads a body strictly. Its errors name the member, never what is
 // in it; encoding/json's own quote what they stumbled over.
-func readQuestion(p *policy.Policy, r *collector.Request) (w collector.WhatIf, err error) {
+func readQuestion(p *policy.Policy, r *collector.Request) (w collector.Hypothetical, err error) {
 	var asked question
 	d := json.NewDecoder(bytes.NewReader(r.Body))
 	d.DisallowUnknownFields()
@@ -70,13 +76,15 @@ func readQuestion(p *policy.Policy, r *collector.Request) (w collector.WhatIf, e
 	}
 	// An address of the range reserved for documentation (RFC 5737) in place of
 	// the reader's own.
-	w = collector.WhatIf{
-		Event: asked.Event, Choices: map[string]consent.Status{}, Audience: policy.General,
-		Address: "203.0.113.195", UserAgent: string(r.UserAgent), Now: r.Received,
+	w = collector.Hypothetical{
+		Event: asked.Event, Source: collector.Demo(), Choices: map[string]consent.Status{},
+		Address: netip.MustParseAddr("203.0.113.195"), UserAgent: string(r.UserAgent), Now: r.Received,
 	}
-	if w.Jurisdiction, err = geo.Parse(asked.Region); err != nil {
+	place, err := geo.Parse(asked.Region)
+	if err != nil {
 		return w, errors.New("region: " + err.Error())
 	}
+	w.Place = &place
 	if asked.GPC {
 		w.GPC = "1"
 	}

@@ -206,10 +206,10 @@ func TestDemoInChromium(t *testing.T) {
 
 	// The page names fields as the server does: the marks are put by name.
 	for _, event := range []string{
-		`{}`,
-		`{"a":{},"b":[],"c":[1,[2]],"d":[[],{}],"e":[{"f":[1,"x",null]},{"f":{}}]}`,
-		` { "a.b" : { "c[]":1, "*":true, "\\":0 }, "" : {"":[ ]}, "\u0061":-1.5E+3, "é😀":"\ud83d\ude00\"" } `,
-		`{"a":1,"a":{"b":2},"__proto__":{"constructor":false}}`,
+		`{"type":"page"}`,
+		`{"type":"page","a":{},"b":[],"c":[1,[2]],"d":[[],{}],"e":[{"f":[1,"x",null]},{"f":{}}]}`,
+		` {"type":"page", "a.b" : { "c[]":1, "*":true, "\\":0 }, "" : {"":[ ]}, "\u0061":-1.5E+3, "é😀":"\ud83d\ude00\"" } `,
+		`{"type":"page","a":1,"a":{"b":2},"__proto__":{"constructor":false}}`,
 	} {
 		same, err := chromedp.Run(ctx, chromedp.Evaluate[string](fmt.Sprintf(samePaths, event), chromedp.EvalAwaitPromise))
 		if err != nil || same != "" {

@@ -44,7 +44,7 @@ func Event(run string) (front, back string, err error) {
 // as wrk writes it. Without visitors: one, with cookies that prove nothing.
 func Heads(target string, size int, cookies []string) []string {
 	if len(cookies) == 0 {
-		cookies = []string{"assent_choice=none; assent_id=none"}
+		cookies = []string{"other=none"}
 	}
 	var out []string
 	for _, c := range cookies {

@@ -1,0 +1,129 @@
+package collector
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// hostPrefix begins the name of a cookie that no other host can have set: a browser
+// takes it only with Secure, with Path=/ and without Domain (RFC 6265bis draft, 4.1.3.2).
+const hostPrefix = "__Host-"
+
+// otherName is the name that the same cookie has where the domain is configured
+// otherwise. Both are read: a refusal under the other name is a refusal.
+func otherName(name string) string {
+	if plain, ok := strings.CutPrefix(name, hostPrefix); ok {
+		return plain
+	}
+	return hostPrefix + name
+}
+
+// readCookies finds the two cookies, several of one name among them: which of those a
+// browser sends first tells nothing of who set them (RFC 6265, 4.2.2). The header is
+// read here, because fasthttp leaves out what it takes for no value: a choice that came
+// and cannot be read is not a choice that did not come.
+func (c *Collector) readCookies(h *fasthttp.RequestHeader, x *exchange) {
+	for _, line := range h.PeekAll("Cookie") {
+		for len(line) > 0 {
+			var pair []byte
+			pair, line, _ = bytes.Cut(line, []byte{';'})
+			name, value, _ := bytes.Cut(bytes.Trim(pair, " \t"), []byte{'='})
+			switch string(name) {
+			case c.o.Cookies.Choice, c.otherChoice:
+				x.req.ChoiceCookie, x.choices = anotherCookie(x.req.ChoiceCookie, value), x.choices+1
+				x.namesake = x.namesake || string(name) == c.otherChoice
+			case c.o.Cookies.ID, c.otherID:
+				x.req.IDCookie, x.idCookies = anotherCookie(x.req.IDCookie, value), x.idCookies+1
+				x.namesake = x.namesake || string(name) == c.otherID
+			}
+		}
+	}
+	x.namesake = x.namesake || x.choices > 1 || x.idCookies > 1
+}
+
+// anotherCookie joins the value of one more cookie of a name. An empty value, which
+// deletes nothing, stays a cookie that came.
+func anotherCookie(have, value []byte) []byte {
+	if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
+		value = value[1 : n-1]
+	}
+	if len(value) == 0 {
+		value = emptyCookie
+	}
+	if have == nil {
+		return value
+	}
+	return append(append(bytes.Clone(have), ';'), value...)
+}
+
+// emptyCookie stands for a cookie without a value; it verifies as nothing.
+var emptyCookie = []byte{'-'}
+
+// writeCookies sets the answer's cookies and expires their namesakes in the other
+// scope, which would otherwise count as well (of several the strictest) until they are
+// 400 days old. A cookie for a whole domain has one namesake that can be there unseen.
+func (c *Collector) writeCookies(h *fasthttp.ResponseHeader, x *exchange) {
+	set := func(line string) { h.Add("Set-Cookie", line) }
+	for _, k := range x.ans.Cookies {
+		set(c.setCookie(k, c.o.Cookies.Domain))
+		end := Cookie{Name: k.Name}
+		if c.o.Cookies.Domain != "" {
+			set(c.setCookie(end, ""))
+		}
+		if !x.namesake {
+			continue
+		}
+		other := Cookie{Name: otherName(k.Name)}
+		set(c.setCookie(other, ""))
+		if c.o.Cookies.Domain != "" {
+			continue
+		}
+		for _, domain := range domainsOf(string(x.req.Host)) {
+			for _, k := range []Cookie{end, other} {
+				if !strings.HasPrefix(k.Name, hostPrefix) {
+					set(c.setCookie(k, domain))
+				}
+			}
+		}
+	}
+}
+
+// domainsOf lists the domains whose cookies a host gets, itself first. A browser
+// ignores those that nobody can own.
+func domainsOf(host string) (out []string) {
+	host, _, _ = strings.Cut(host, ":")
+	if strings.Trim(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != "" {
+		return nil
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return nil
+	}
+	for strings.Contains(strings.Trim(host, "."), ".") && len(out) < 5 {
+		out = append(out, host)
+		_, host, _ = strings.Cut(host, ".")
+	}
+	return out
+}
+
+// setCookie writes a Set-Cookie value. Lax: sent with top-level navigation and
+// with the brand's own pages, never with another site's POST.
+func (c *Collector) setCookie(k Cookie, domain string) string {
+	age := int64(k.MaxAge / time.Second)
+	if k.Value == "" {
+		age = 0
+	}
+	path := c.o.Cookies.Path
+	if strings.HasPrefix(k.Name, hostPrefix) {
+		path = "/"
+	}
+	s := fmt.Sprintf("%s=%s; Path=%s; Max-Age=%d; Secure; HttpOnly; SameSite=Lax", k.Name, k.Value, path, age)
+	if domain != "" {
+		s += "; Domain=" + domain
+	}
+	return s
+}

@@ -1,0 +1,166 @@
+package collector
+
+import (
+	"io"
+	"time"
+	"unsafe"
+
+	"github.com/valyala/fasthttp"
+
+	"assent/geo"
+	"assent/policy"
+	"assent/redact"
+	"assent/sinks"
+)
+
+// exchange is one request on its way. Exchanges are pooled, and what one person's
+// request left in one must not reach another's: everything that belongs to a request
+// is in state, which is zeroed as a whole; what is kept between requests is memory
+// alone, in buffers, emptied.
+type exchange struct {
+	state
+	buffers
+	memory *budget
+	ids    ids
+}
+
+// state is what is known of one request.
+type state struct {
+	req    Request
+	proven bool // the source showed its bearer token
+	keyed  bool // header or query named a key
+
+	encoding []byte // Content-Encoding as sent
+
+	choices, idCookies int  // how many of each came
+	namesake           bool // one of them came twice, or under its other name
+
+	wire      io.Reader // the body as far as it was not read; nil once it was
+	announced int       // its length; -1: in chunks
+	conn      *lingerConn
+	borrowed  int // bytes of the budget
+
+	circumstances
+	judged judged // the event at hand
+
+	fresh   string // a visitor id given out with this answer
+	late    bool   // the batch is durable, and was to be delivered as well by now
+	doubles int    // events that are stored already, twins among them
+}
+
+// buffers are the memory an exchange keeps between requests.
+type buffers struct {
+	forwarding geo.Forwarding
+	ans        Answer
+	events     []Event
+	results    []Result
+	batch      sinks.Batch
+	headers    []sinks.Header
+	decision   policy.Decision // on the event at hand; its plans
+	supply     redact.Supply
+	tally      redact.Tally
+	arena      []byte // clean bytes, keys, header values of the batch
+	raw        []byte // body as it came
+	body       []byte // decompressed body
+	scratch    []byte
+	ip         []byte // the client address as text
+	stamp      []byte // the time of receipt as text
+
+	names  []sinks.ID    // of the events; zero: not to be told from others
+	claims []sinks.Claim // what was known of them; none without deduplication
+	twins  []sinks.ID    // of events that others are about to store
+	kept   []sinks.ID    // claims that came to something, while they are settled
+	freed  []sinks.ID    // and those that did not
+}
+
+const (
+	// keepLarge exchanges keep what memory a large request made them take.
+	keepLarge = 64
+	// keepBytes bounds each buffer such an exchange keeps.
+	keepBytes   = 512 << 10
+	keepHeaders = keepBytes / int(unsafe.Sizeof(sinks.Header{}))
+	// keepEvents bounds the events for which an exchange keeps room, keepFew for
+	// which every one does.
+	keepEvents, keepFew = 512, 128
+)
+
+// borrow gives the exchange of one request, one that has much memory to a request
+// that may need it.
+func (c *Collector) borrow(ctx *fasthttp.RequestCtx) *exchange {
+	var x *exchange
+	h := &ctx.Request.Header
+	if n := h.ContentLength(); n > prefetched || n == -1 || len(h.ContentEncoding()) > 0 {
+		select {
+		case x = <-c.large:
+		default:
+		}
+	}
+	if x == nil {
+		x = c.pool.Get().(*exchange)
+	}
+	x.reset(c.policy.Load(), c.o.Now())
+	return x
+}
+
+// giveBack takes the exchange back and, with it, the memory that its bodies took.
+// Few exchanges stay large: as many as there are connections could become so, one
+// by one.
+func (c *Collector) giveBack(x *exchange) {
+	if x.borrowed > 0 {
+		x.memory.used.Add(-int64(x.borrowed))
+	}
+	x.state = state{} // nothing of a person stays for as long as the pool does
+	x.empty()
+	if x.exceeds(freeBody, keepFew) {
+		if !x.exceeds(keepBytes, keepEvents) {
+			select {
+			case c.large <- x:
+				return
+			default:
+			}
+		}
+		x.buffers = buffers{}
+	}
+	c.pool.Put(x)
+}
+
+// reset makes the exchange ready for a request.
+func (x *exchange) reset(p *inForce, now time.Time) {
+	x.state = state{circumstances: circumstances{policy: p, at: now, now: now}}
+	x.empty()
+	x.req.Received, x.ans.Status = now, 200
+	x.stamp = appendTime(x.stamp, now)
+}
+
+// empty lets go of everything that the buffers held.
+func (b *buffers) empty() {
+	f := &b.forwarding
+	f.Forwarded, f.XForwardedFor, f.CDN = emptied(f.Forwarded), emptied(f.XForwardedFor), emptied(f.CDN)
+	b.ans = Answer{Body: b.ans.Body[:0], Headers: emptied(b.ans.Headers), Cookies: emptied(b.ans.Cookies)}
+	b.events, b.results, b.headers = emptied(b.events), emptied(b.results), emptied(b.headers)
+	b.batch = sinks.Batch{Events: emptied(b.batch.Events), Records: emptied(b.batch.Records)}
+	b.decision = policy.Decision{Plans: emptied(b.decision.Plans)}
+	b.supply.Reset()
+	b.tally.Reset()
+	b.arena, b.raw, b.body, b.scratch, b.ip, b.stamp = b.arena[:0], b.raw[:0], b.body[:0], b.scratch[:0], b.ip[:0], b.stamp[:0]
+	b.names, b.claims, b.twins, b.kept, b.freed = b.names[:0], b.claims[:0], b.twins[:0], b.kept[:0], b.freed[:0]
+}
+
+// emptied is a slice without elements whose memory refers to nothing.
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
+}
+
+// cut is the first n elements; the others refer to nothing any more.
+func cut[T any](s []T, n int) []T {
+	clear(s[n:])
+	return s[:n]
+}
+
+// exceeds reports whether a buffer is larger than that. Those of results, claims and
+// the like grow with the events.
+func (b *buffers) exceeds(bytes, events int) bool {
+	return cap(b.headers)*int(unsafe.Sizeof(sinks.Header{})) > bytes || cap(b.raw) > bytes || cap(b.body) > bytes ||
+		cap(b.arena) > bytes || cap(b.scratch) > bytes || cap(b.ans.Body) > bytes || cap(b.events) > events
+}

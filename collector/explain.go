@@ -1,0 +1,82 @@
+package collector
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"assent/consent"
+	"assent/geo"
+	"assent/policy"
+	"assent/redact"
+)
+
+// Hypothetical is an event of an imagined person: what explain and the demo page ask.
+type Hypothetical struct {
+	Event     []byte // one JSON object
+	Source    *Source
+	Locator   geo.Locator               // of Address; may be nil where Place is set
+	Address   netip.Addr                // that the request comes from; not valid: none known
+	Place     *geo.Jurisdiction         // instead of where Address is
+	Choices   map[string]consent.Status // by purpose; what is not named was never asked
+	GPC       string                    // value of the Sec-GPC header
+	UserAgent string
+	Now       time.Time
+	MaxEvent  int // bytes; 0: the default of Limits.Event
+}
+
+// Explain judges an imagined event by the steps a real one takes. A server source is
+// imagined with its token. An event that would be refused is explained as such. A
+// purpose that the policy does not declare is an error.
+func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
+	k := circumstances{policy: &inForce{Policy: p}, source: h.Source, at: h.Now, now: h.Now}
+	var err error
+	if k.person, err = consent.Imagine(p.Purposes(), h.Choices, h.Now); err != nil {
+		return nil, err
+	}
+	k.signals.SetGPC([]byte(h.GPC))
+	e := []Event{{Raw: h.Event}}
+	orDefault(&h.MaxEvent, defaultEvent)
+	e[0].read(h.MaxEvent)
+
+	j := judged{circumstances: k}
+	addr := h.Address
+	if k.source.Kind == KindServer {
+		addr, _ = k.namesAddress(true, &e[0])
+	}
+	if h.Place != nil {
+		j.place = place{at: *h.Place, regime: p.Regime(*h.Place, h.Now)}
+	} else if j.place, err = k.locate(h.Locator, addr); err != nil {
+		return nil, err
+	}
+	j.at = j.namesTime(true, &e[0])
+	var visitor, ip []byte
+	if j.givesID(e) || !j.person.Subject.IsZero() && k.source.Kind != KindServer && j.keepsID(nil) {
+		visitor = []byte("00000000-0000-7000-8000-000000000002")
+	}
+	if h.Address.IsValid() {
+		ip = h.Address.AppendTo(nil)
+	}
+	var d policy.Decision
+	q := policy.Question{
+		Source: k.audience(), Jurisdiction: j.place.at, Now: h.Now, Event: h.Event,
+		Offers: map[string]string{Offers[offerMessageID]: "00000000-0000-7000-8000-000000000001"},
+	}
+	reason, _ := j.judge(&e[0], &d)
+	q.Kind, q.Resolution, q.Refused, q.Signals = j.kind, &j.res, string(reason), j.heard.Present.Names()
+	if _, err := PeekObject(h.Event); err != nil {
+		q.RefusedAt = err.Error()
+	}
+	for i, value := range offersOf(k.source, visitor, appendTime(nil, h.Now), ip, []byte(h.UserAgent)) {
+		if len(value) > 0 {
+			q.Offers[Offers[i]] = string(value)
+		}
+	}
+	x, err := p.Explain(q)
+	var syntax *redact.SyntaxError
+	if errors.As(err, &syntax) { // what only the step after judging sees
+		q.Refused, q.RefusedAt = string(jsonReason(err)), syntax.Error()
+		return p.Explain(q)
+	}
+	return x, err
+}

@@ -1,0 +1,187 @@
+package collector
+
+import (
+	"net/netip"
+	"time"
+
+	"assent/consent"
+	"assent/geo"
+	"assent/policy"
+)
+
+// circumstances are what an event is judged by beside itself. Whoever judges, be it an
+// event, the id cookie, a choice or an explanation, does it with these methods.
+type circumstances struct {
+	policy  *inForce
+	source  *Source
+	place   place
+	person  *consent.State  // whom the request proves, and what they chose
+	signals consent.Signals // of the request
+	at, now time.Time       // of what is judged; of the judgement
+}
+
+// place is where a person is, as far as known, and the law that follows.
+type place struct {
+	at         geo.Jurisdiction
+	unreadable bool
+	regime     *policy.Regime
+}
+
+// judged is what is known of one event: its own circumstances, and what follows.
+type judged struct {
+	circumstances
+	kind     policy.EventKind
+	heard    consent.Signals // of request and event
+	res      consent.Resolution
+	subjects [maxSubjects]consent.Subject // whose choices bear on it; their bytes are the request's
+	mark     uint64                       // of what was known of them
+}
+
+// maxSubjects are two people and a tracker's id, or a remembered choice and such an id.
+const maxSubjects = 3
+
+// judge works out what the policy allows of an event. A reason says that it is refused,
+// and at which step.
+func (j *judged) judge(e *Event, d *policy.Decision) (Reason, Stage) {
+	if e.Reason != "" {
+		return e.Reason, StageReceive
+	}
+	var reason Reason
+	if j.kind, reason = e.kind(); reason != "" {
+		return reason, StageDecide
+	}
+	j.heard = j.signals
+	e.signals(j.policy.Purposes(), &j.heard)
+	j.res = j.resolve(&j.heard)
+	j.policy.Decide(j.audience(), j.place.regime, &j.res, j.kind, d)
+	return "", ""
+}
+
+// kind is what an event says it is. An event that does not say so in the form that
+// every consumer reads alike is refused; so is one whose anonymousId names nobody, or
+// one person in several ways: it would pass by the choice linked to the id it means.
+func (e *Event) kind() (k policy.EventKind, reason Reason) {
+	switch raw := e.peek.get(peekType); {
+	case raw == nil:
+		return k, ReasonTypeMissing
+	case len(raw) <= 2 || raw[0] != '"':
+		return k, ReasonTypeInvalid
+	default:
+		k.Type = text(raw)
+	}
+	if raw := e.peek.get(peekEvent); raw != nil && string(raw) != "null" {
+		if raw[0] != '"' {
+			return k, ReasonEventInvalid
+		}
+		k.Event = text(raw)
+	}
+	if raw := e.peek.get(peekAnonymousID); raw != nil && raw[0] != '"' && string(raw) != "null" && !plainInteger(raw) {
+		return k, ReasonIDInvalid
+	}
+	return k, ""
+}
+
+// plainInteger reports whether a JSON number is written in the one way in which every
+// reader gives the same id: no sign, fraction or exponent, and small enough for a
+// double (RFC 8259, 6: up to 2^53).
+func plainInteger(raw []byte) bool {
+	const most = "9007199254740991"
+	for _, b := range raw {
+		if b < '0' || b > '9' {
+			return false
+		}
+	}
+	return len(raw) < len(most) || len(raw) == len(most) && string(raw) <= most
+}
+
+// resolve answers for every purpose under the signals given.
+func (k *circumstances) resolve(heard *consent.Signals) consent.Resolution {
+	signals := *heard
+	signals.Unreadable = signals.Unreadable || k.place.unreadable
+	return consent.Resolve(k.place.regime.Rules, k.person.In(k.policy.Purposes()), &signals, k.at, k.now)
+}
+
+func (k *circumstances) audience() policy.Source { return policy.Source{Audience: k.source.Audience} }
+
+// keepsID reports whether an allowed purpose needs a visitor id. What one event's own
+// signals deny, no cookie is set for.
+func (k *circumstances) keepsID(events []Event) bool {
+	heard := k.signals
+	for i := range events {
+		events[i].signals(k.policy.Purposes(), &heard)
+	}
+	res := k.resolve(&heard)
+	return k.policy.NeedsID(k.audience(), k.place.regime, &res)
+}
+
+// givesID reports whether a visitor without an id is given one with the answer: where a
+// page's visitor is, and their choice, is known, an allowed purpose needs an id, and
+// some event brings none of its own. Grants that are bound to no id would not count
+// beside one: their visitor gets an id when they choose again.
+func (k *circumstances) givesID(events []Event) bool {
+	return k.source.Kind == KindWeb && k.person.Subject.IsZero() && !k.person.Unreadable && !k.place.unreadable &&
+		!k.person.LendsGrants() && !nameVisitor(events) && k.keepsID(events)
+}
+
+// nameVisitor reports whether every event brings the tracker's own id, so that no
+// cookie is needed to count the visitor.
+func nameVisitor(events []Event) bool {
+	for i := range events {
+		if e := &events[i]; !e.peeked || e.peek.get(peekAnonymousID) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// offers are what Assent itself puts at the policy's disposal for events that do not
+// bring it, by the indices of Offers; nil: not offered. The message id is each record's
+// own: see redact.
+type offers [offerCount][]byte
+
+// offersOf gives what may be offered for a source. A server's own address and user
+// agent say nothing of the person it speaks of.
+func offersOf(s *Source, visitor, receivedAt, ip, userAgent []byte) (o offers) {
+	o[offerAnonymousID], o[offerReceivedAt] = visitor, receivedAt
+	if s.Kind != KindServer {
+		o[offerIP], o[offerUserAgent] = ip, userAgent
+	}
+	return o
+}
+
+// locate finds the place of an address and the law that applies there now; of the zero
+// address, that of nowhere.
+func (k *circumstances) locate(l geo.Locator, addr netip.Addr) (p place, err error) {
+	if addr.IsValid() {
+		p.at, err = l.Locate(addr)
+		p.unreadable = err != nil
+	}
+	p.regime = k.policy.Regime(p.at, k.now)
+	return p, err
+}
+
+// namesAddress is the address that an event names for its person, where its source may.
+func (k *circumstances) namesAddress(proven bool, e *Event) (addr netip.Addr, may bool) {
+	if k.source.Kind != KindServer || !proven || !k.source.MayNameAddress {
+		return addr, false
+	}
+	return e.peek.address(), true
+}
+
+// namesTime is when an event happened, for judging: receipt, unless its source may name
+// the instant. One that lies ahead is receipt; one that cannot be read is before every
+// grant.
+func (k *circumstances) namesTime(proven bool, e *Event) time.Time {
+	raw := e.peek.get(peekTimestamp)
+	if raw == nil || k.source.Kind != KindServer || !proven || !k.source.MayNameTime {
+		return k.now
+	}
+	at, err := time.Parse(time.RFC3339Nano, string(text(raw)))
+	switch {
+	case err != nil:
+		return time.Unix(0, 0)
+	case at.After(k.now):
+		return k.now
+	}
+	return at
+}
