@@ -119,8 +119,8 @@ func asRequestError(err error) *RequestError {
 // that cannot be read leaves a bad row; a sender without a source leaves a
 // count only, so that strangers cannot fill the disk.
 func (c *Collector) refuseRequest(x *exchange, err *RequestError) {
-	x.batch.Events, x.batch.Records, x.headers = x.batch.Events[:0], x.batch.Records[:0], x.headers[:0]
-	x.ans.Cookies = x.ans.Cookies[:0]
+	x.batch.Events, x.batch.Records, x.headers = cut(x.batch.Events, 0), cut(x.batch.Records, 0), cut(x.headers, 0)
+	x.ans.Cookies = cut(x.ans.Cookies, 0)
 	switch err.Reason {
 	case ReasonUnreadable, ReasonEmpty, ReasonDecompress, ReasonTooMany:
 		if x.source != nil && x.wire == nil {

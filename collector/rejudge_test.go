@@ -83,6 +83,7 @@ func TestRejudgeStories(t *testing.T) {
 // story is a collector whose sink is a journal that nothing leaves.
 type story struct {
 	t        testing.TB
+	options  collector.Options
 	edge     *collector.Collector
 	registry *consent.Registry
 	policy   *policy.Policy // nil: gone
@@ -176,11 +177,12 @@ func newStory(t testing.TB) *story {
 	}
 	proxies, err := geo.NewProxies([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, geo.XForwardedFor)
 	must(err)
-	s.edge, err = collector.New(collector.Options{
+	s.options = collector.Options{
 		Policy: s.policy, Locator: at, Proxies: proxies, Registry: s.registry, Sink: s, Now: s.time,
 		Dialects: []collector.Route{{Method: "POST", Path: "/v1/events", Dialect: dialect.Native{}}},
 		BadKeys:  s.ring.Derive("bad-row"),
-	})
+	}
+	s.edge, err = collector.New(s.options)
 	must(err)
 	return s
 }
