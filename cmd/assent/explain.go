@@ -39,9 +39,14 @@ func explainCommand() *cobra.Command {
 			if f.asJSON {
 				enc := json.NewEncoder(c.OutOrStdout())
 				enc.SetIndent("", "  ")
-				return enc.Encode(x)
+				err = enc.Encode(x)
+			} else {
+				err = x.WriteText(c.OutOrStdout())
 			}
-			return x.WriteText(c.OutOrStdout())
+			if err == nil && x.Refused != "" {
+				return errNegative
+			}
+			return err
 		},
 	}
 	s := c.Flags()

@@ -323,7 +323,7 @@ func TestCommands(t *testing.T) {
 		{"explain -e " + event + " --at yesterday", "", 2, `^$`, `^assent: explain: --at: `},
 		{"explain -e " + event + " --source nobody", "", 2, `^$`, `^assent: explain: --source: `},
 		{"explain -e " + event + ".none", "", 1, `^$`, `^assent: explain: reading event: `},
-		{"explain -e -", `{"type":`, 1, `^$`, `^assent: explain: .*unexpected_end`},
+		{"explain -e -", `{"type":`, 1, `\nrefused  unexpected_end: json: unexpected_end at byte `, `^$`},
 		{"regimes", "", 0, `(?m)^GDPR +opt_in +2018-05-25 `, `^$`},
 		{"regimes diff --at 2022-06-01 --region US-CA", "", 0, `(?s)2020-01-01 until 2023-01-01.*2023-01-01 until -`, `^$`},
 		{"regimes diff", "", 2, `^$`, `needs a date`},
