@@ -96,6 +96,7 @@ type story struct {
 	told     int  // of waiting
 	chosen   bool // somebody chose since what waits was judged
 	ids      map[string]string
+	during   func() // what happens while a batch is committed
 }
 
 // waiting is one record as a journal holds it.
@@ -137,6 +138,16 @@ var addresses = map[string]string{"FR": "192.0.2.1", "US-CA": "192.0.2.2", "JP":
 
 func newStory(t testing.TB) *story {
 	t.Helper()
+	raw, err := os.ReadFile("testdata/rejudge/policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newStoryUnder(t, raw)
+}
+
+// newStoryUnder is a story under the policy of a document.
+func newStoryUnder(t testing.TB, raw []byte) *story {
+	t.Helper()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -149,8 +160,6 @@ func newStory(t testing.TB) *story {
 	}
 	var err error
 	s.ring, err = keys.Parse(strings.NewReader("1 " + strings.Repeat("A", 43)))
-	must(err)
-	raw, err := os.ReadFile("testdata/rejudge/policy.yaml")
 	must(err)
 	doc, wrong := policy.Parse("policy.yaml", raw)
 	if len(wrong) > 0 {
@@ -205,6 +214,10 @@ func (s *story) newRegistry(ring *keys.Ring) *consent.Registry {
 
 // Commit keeps what a journal would.
 func (s *story) Commit(_ context.Context, b *sinks.Batch) error {
+	if during := s.during; during != nil {
+		s.during = nil
+		during()
+	}
 	rest := b.Records
 	for i := range b.Events {
 		e := &b.Events[i]
