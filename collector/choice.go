@@ -129,7 +129,7 @@ func (c *Collector) choiceCookies(x *exchange, out *consent.Outcome) {
 	switch {
 	case out.IDCookie != "":
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: out.IDCookie, MaxAge: out.IDEnds.Sub(x.req.Received)})
-	case len(x.req.IDCookie) > 0:
+	case x.idCookies > 0:
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID})
 	}
 }

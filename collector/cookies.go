@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"assent/consent"
 )
 
 // hostPrefix begins the name of a cookie that no other host can have set: a browser
@@ -15,7 +17,9 @@ import (
 const hostPrefix = "__Host-"
 
 // otherName is the name that the same cookie has where the domain is configured
-// otherwise. Both are read: a refusal under the other name is a refusal.
+// otherwise. Both are read: a refusal under the other name is a refusal. What comes
+// under the plain name beside ours with the prefix may be another host's doing: it
+// proves nobody and grants nothing.
 func otherName(name string) string {
 	if plain, ok := strings.CutPrefix(name, hostPrefix); ok {
 		return plain
@@ -34,12 +38,20 @@ func (c *Collector) readCookies(h *fasthttp.RequestHeader, x *exchange) {
 			pair, line, _ = bytes.Cut(line, []byte{';'})
 			name, value, _ := bytes.Cut(bytes.Trim(pair, " \t"), []byte{'='})
 			switch string(name) {
-			case c.o.Cookies.Choice, c.otherChoice:
+			case c.o.Cookies.Choice:
 				x.req.ChoiceCookie, x.choices = anotherCookie(x.req.ChoiceCookie, value), x.choices+1
-				x.namesake = x.namesake || string(name) == c.otherChoice
-			case c.o.Cookies.ID, c.otherID:
+			case c.o.Cookies.ID:
 				x.req.IDCookie, x.idCookies = anotherCookie(x.req.IDCookie, value), x.idCookies+1
-				x.namesake = x.namesake || string(name) == c.otherID
+			case c.otherChoice:
+				if !strings.HasPrefix(c.otherChoice, hostPrefix) {
+					value = append([]byte{consent.NarrowOnly}, value...)
+				}
+				x.req.ChoiceCookie, x.namesake = anotherCookie(x.req.ChoiceCookie, value), true
+			case c.otherID:
+				if strings.HasPrefix(c.otherID, hostPrefix) {
+					x.req.IDCookie = anotherCookie(x.req.IDCookie, value)
+				}
+				x.idCookies, x.namesake = x.idCookies+1, true
 			}
 		}
 	}

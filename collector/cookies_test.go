@@ -169,6 +169,27 @@ func TestUnreadableChoice(t *testing.T) {
 	}
 }
 
+// TestPlainNamesakeNarrows: under the plain name any host of the domain can set cookies.
+// They prove nobody and grant nothing; a refusal among them holds.
+func TestPlainNamesakeNarrows(t *testing.T) {
+	s := newStoryUnder(t, policy.Default())
+	mallory := jar{}.keep(s.talk("POST", "/v1/consent", `{"all":"granted"}`))
+	planted := "assent_choice=" + mallory[choiceName] + "; assent_id=" + mallory[idName]
+	if s.talk("POST", "/v1/events", `{"type":"page"}`, "Cookie: "+planted); len(s.waiting) != 0 {
+		t.Error("an event is kept on the strength of planted cookies")
+	}
+	ann := jar{}.keep(s.talk("POST", "/v1/consent", `{"purposes":{"analytics":"granted"}}`))
+	r := s.talk("GET", "/v1/consent", "", ann.line()+"; "+planted)
+	if body := string(r.Body()); !strings.Contains(body, `"analytics":{"status":"granted"`) || !strings.Contains(body, `"ads":{"status":"unknown"`) {
+		t.Errorf("beside her own: %s", body)
+	}
+	refused := jar{}.keep(s.talk("POST", "/v1/consent", `{"all":"denied"}`))
+	r = s.talk("GET", "/v1/consent", "", ann.line()+"; assent_choice="+refused[choiceName])
+	if body := string(r.Body()); strings.Contains(body, `"status":"granted"`) {
+		t.Errorf("a refusal under the plain name is forgotten: %s", body)
+	}
+}
+
 // TestEventsSetNoChoice: the answer to an event leaves the choice cookie alone, unless
 // an id ends for which more is on record than the browser holds; and it takes nothing
 // back that was chosen while it was under way.

@@ -35,11 +35,11 @@ func (c *Collector) cookies(x *exchange) {
 	switch {
 	case x.fresh != "":
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: r.IDCookie(x.fresh), MaxAge: consent.IDLife})
-	case len(x.req.IDCookie) == 0, x.source.Kind != KindWeb, x.person.Unreadable, x.place.unreadable, x.keepsID(nil):
+	case x.idCookies == 0, x.source.Kind != KindWeb, x.person.Unreadable, x.place.unreadable, x.keepsID(nil):
 	case x.person.Mark != 0 && !r.Stands(x.person.Mark):
 	default:
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID})
-		if left := r.WithoutID(x.person); left != "" {
+		if left := r.WithoutID(x.person); left != "" && !x.person.Subject.IsZero() {
 			x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.Choice, Value: left, MaxAge: choiceLife})
 		}
 	}

@@ -36,8 +36,12 @@ const (
 )
 
 // cookieJoint stands between the values of several cookies of one name: no value can
-// hold it (RFC 6265, 4.1.1).
+// hold it (RFC 6265, 4.1.1). NarrowOnly stands before a value that anybody on a domain
+// above may have set: it grants nothing.
 var cookieJoint = []byte{';'}
+
+// NarrowOnly marks the value of a choice cookie that may narrow and never grant.
+const NarrowOnly = '!'
 
 // IDLife is the longest an identifier lives, 395 days (13 months: CNIL guidelines of
 // 17 September 2020 on trackers, 38; never prolonged by use).
@@ -109,16 +113,21 @@ type choiceCookie struct {
 	payload string
 	bond    string // empty: bound to nobody
 	mac     string
+	narrow  bool // whatever it is bound to, only its denials count
 }
 
 // boundTo reports whether the cookie was issued beside this visitor's id.
 func (c *choiceCookie) boundTo(visitor string) bool {
-	return visitor != "" && c.bond != "" && verified(c.ring, c.key, bondLabel, visitor+"\x00"+c.payload, c.bond)
+	return visitor != "" && c.bond != "" && !c.narrow && verified(c.ring, c.key, bondLabel, visitor+"\x00"+c.payload, c.bond)
 }
 
 // readChoice verifies and reads a choice cookie. It has no age limit: a denial
 // in it must not turn into silence.
 func readChoice(ring []keys.Key, cookie []byte) (*choiceCookie, Credential) {
+	narrow := len(cookie) > 0 && cookie[0] == NarrowOnly
+	if narrow {
+		cookie = cookie[1:]
+	}
 	if len(cookie) > maxCredential {
 		return nil, Malformed
 	}
@@ -126,7 +135,7 @@ func readChoice(ring []keys.Key, cookie []byte) (*choiceCookie, Credential) {
 	if len(part) != 3 && len(part) != 4 {
 		return nil, Malformed
 	}
-	c := &choiceCookie{ring: ring, key: part[0], payload: part[1], mac: part[len(part)-1]}
+	c := &choiceCookie{ring: ring, key: part[0], payload: part[1], mac: part[len(part)-1], narrow: narrow}
 	if len(part) == 4 {
 		if c.bond = part[2]; c.bond == "" {
 			return nil, Malformed

@@ -99,8 +99,8 @@ type Purpose struct {
 	Sale     bool
 	// TargetedAds: advertising chosen by activity across other sites and apps.
 	TargetedAds bool
-	// KeepsID: some recipient may have the visitor id for it. A choice cookie that is
-	// bound to no id cannot grant it.
+	// KeepsID: some recipient may have the visitor id for it alone. A choice cookie that
+	// is bound to no id cannot grant it.
 	KeepsID bool
 	// Signals maps a foreign vocabulary ("segment") to this purpose's names in it.
 	Signals map[string][]string

@@ -222,7 +222,7 @@ func (w *shown) device(p *Purposes, visitor string) device {
 		case c.boundTo(visitor):
 			bound = c.record.where(func(e *Entry) bool { return !e.Carried })
 			unbound = c.record.where(func(e *Entry) bool { return e.Carried })
-		case visitor != "" || c.bond != "":
+		case visitor != "" || c.bond != "" || c.narrow:
 			unbound = c.record.denials()
 		default:
 			unbound = p.idless(c.record)

@@ -66,6 +66,9 @@ func TestChoiceCookieSize(t *testing.T) {
 	f.turn(time.Hour)
 	o = f.choose(t, o.State, `{"all":"granted"}`)
 	cookie := f.ChoiceCookie(o.State, true)
+	if longest := p.LongestCookie(); len(cookie) > longest || longest > MaxCookie {
+		t.Errorf("%d bytes, said to be %d at most", len(cookie), longest)
+	}
 	if len(cookie) > 1024 {
 		t.Errorf("%d bytes for 12 purposes", len(cookie))
 	}

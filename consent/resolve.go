@@ -75,8 +75,8 @@ func (r *Resolution) Status(i int) Status {
 //     may have been a denial.
 //  5. Unknown.
 //
-// A nil state is an unreadable one; nil signals are none. A zero at, or one after
-// now, is now. Pure; allocates nothing.
+// A nil state is an unreadable one; nil signals are none. An at after now is now.
+// Pure; allocates nothing.
 func Resolve(r Rules, stored *State, sig *Signals, at, now time.Time) Resolution {
 	var out Resolution
 	if sig == nil {
@@ -100,7 +100,7 @@ func Resolve(r Rules, stored *State, sig *Signals, at, now time.Time) Resolution
 	out.Denied = (stored.Denied | sig.Denied | optOut) & all
 	nowMicro := now.UnixMicro()
 	atMicro := nowMicro
-	past := !at.IsZero() && at.Before(now)
+	past := at.Before(now)
 	if past {
 		atMicro = at.UnixMicro()
 	}

@@ -32,7 +32,7 @@ func resolveCase(t *testing.T, name, facts string, met map[Reason]bool) string {
 	record := &Record{Subject: Subject{Visitor, "v"}}
 	var sig Signals
 	var rules Rules
-	var at time.Time
+	at := day0
 	failed, missing := false, false
 	for line := range strings.Lines(facts) {
 		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -181,7 +181,7 @@ func TestResolveOnlyNarrows(t *testing.T) {
 		s := Fold(p, recordGen(p).Draw(t, "record"))
 		rules := Rules{OptOut: setGen(p).Draw(t, "opt-out"), Affirmative: setGen(p).Draw(t, "affirmative")}
 		now := timeGen().Draw(t, "now")
-		base := Resolve(Rules{}, s, nil, time.Time{}, now)
+		base := Resolve(Rules{}, s, nil, now, now)
 		sig := &Signals{
 			GPC: rapid.Bool().Draw(t, "gpc"), Denied: setGen(p).Draw(t, "denied"),
 			Unreadable: rapid.Bool().Draw(t, "unreadable"),
@@ -190,7 +190,8 @@ func TestResolveOnlyNarrows(t *testing.T) {
 		if narrow.Granted&^base.Granted != 0 || base.Denied&^narrow.Denied != 0 || narrow.Granted&narrow.Denied != 0 {
 			t.Fatalf("from %b/%b to %b/%b", base.Granted, base.Denied, narrow.Granted, narrow.Denied)
 		}
-		later := Resolve(Rules{}, s, nil, time.Time{}, now.Add(rapid.Custom(spanGen).Draw(t, "later")))
+		after := now.Add(rapid.Custom(spanGen).Draw(t, "later"))
+		later := Resolve(Rules{}, s, nil, after, after)
 		if later.Granted&^base.Granted != 0 || later.Denied != base.Denied {
 			t.Fatalf("time turned %b/%b to %b/%b", base.Granted, base.Denied, later.Granted, later.Denied)
 		}
@@ -272,5 +273,18 @@ func TestNewPurposesRefuses(t *testing.T) {
 	}
 	if !bytes.Equal([]byte(strings.Join(p.Names(PurposeSet(0).With(63)), "")), []byte("p63")) {
 		t.Error("bit 63 is lost")
+	}
+}
+
+// TestTheYearOneIsLongAgo: Go's zero time, which JSON can spell, is no way to say now.
+func TestTheYearOneIsLongAgo(t *testing.T) {
+	p := shop(t)
+	i, _ := p.Index("analytics")
+	s := Fold(p, &Record{Entries: []Entry{{
+		Purpose: "analytics", Status: Granted, Method: Banner,
+		Version: Version{Time: day0.UnixMicro()}, Since: day0.UnixMicro(), Until: day0.Add(time.Hour).UnixMicro(),
+	}}})
+	if r := Resolve(Rules{}, s, nil, time.Time{}, day0.Add(time.Minute)); r.Granted.Has(i) || r.Why[i] != GrantAfterEvent {
+		t.Errorf("an event of the year one: %s", r.Why[i])
 	}
 }

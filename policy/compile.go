@@ -116,7 +116,7 @@ func (p *Policy) compilePurposes(ps *problems) {
 		list = append(list, consent.Purpose{
 			Name: u.Name, Basis: basis, Revision: u.Revision,
 			Sale: u.Sale, TargetedAds: u.TargetedAds, Signals: u.Signals,
-			KeepsID: slices.ContainsFunc(p.doc.Fields, func(f *FieldRule) bool { return f.Path == idPath && f.uses(u.Name) }),
+			KeepsID: slices.ContainsFunc(p.doc.Fields, func(f *FieldRule) bool { return f.Path == idPath && f.suffices(u.Name) }),
 		})
 		if u.Sale || u.TargetedAds {
 			p.adult |= 1 << i

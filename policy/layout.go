@@ -55,6 +55,15 @@ func (f *FieldRule) uses(purpose string) bool {
 		f.Otherwise != nil && (has(f.Otherwise.candidates(), purpose) || has(f.Otherwise.All, purpose))
 }
 
+// suffices reports whether a purpose can keep the field by itself, whole or reduced.
+func (f *FieldRule) suffices(purpose string) bool {
+	alone := func(n *Need) bool {
+		others := slices.ContainsFunc(n.All, func(p Name) bool { return p.Text != purpose })
+		return has(n.candidates(), purpose) && !others
+	}
+	return alone(&f.Need) || f.Otherwise != nil && alone(&f.Otherwise.Need)
+}
+
 func (l *layout) next() uint64 {
 	l.bits++
 	return 1 << (l.bits - 1)

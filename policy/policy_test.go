@@ -104,7 +104,7 @@ func resolve(r *Regime, p *Policy, granted, denied consent.PurposeSet, gpc bool)
 	}
 	// A record's entries are kept sorted by purpose.
 	slices.SortFunc(rec.Entries, func(a, b consent.Entry) int { return strings.Compare(a.Purpose, b.Purpose) })
-	res := consent.Resolve(r.Rules, consent.Fold(p.Purposes(), rec), &consent.Signals{GPC: gpc}, time.Time{}, frozen)
+	res := consent.Resolve(r.Rules, consent.Fold(p.Purposes(), rec), &consent.Signals{GPC: gpc}, frozen, frozen)
 	return &res
 }
 
