@@ -281,7 +281,7 @@ func TestTheYearOneIsLongAgo(t *testing.T) {
 	p := shop(t)
 	i, _ := p.Index("analytics")
 	s := Fold(p, &Record{Entries: []Entry{{
-		Purpose: "analytics", Status: Granted, Method: Banner,
+		Purpose: "analytics", Status: Granted, Method: Banner, Revision: p.At(i).Revision,
 		Version: Version{Time: day0.UnixMicro()}, Since: day0.UnixMicro(), Until: day0.Add(time.Hour).UnixMicro(),
 	}}})
 	if r := Resolve(Rules{}, s, nil, time.Time{}, day0.Add(time.Minute)); r.Granted.Has(i) || r.Why[i] != GrantAfterEvent {
