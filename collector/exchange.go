@@ -108,9 +108,8 @@ func (c *Collector) borrow(ctx *fasthttp.RequestCtx) *exchange {
 func (c *Collector) giveBack(x *exchange) {
 	if x.borrowed > 0 {
 		x.memory.used.Add(-int64(x.borrowed))
+		x.borrowed = 0
 	}
-	x.state = state{} // nothing of a person stays for as long as the pool does
-	x.empty()
 	if x.exceeds(freeBody, keepFew) {
 		if !x.exceeds(keepBytes, keepEvents) {
 			select {
