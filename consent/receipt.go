@@ -47,6 +47,49 @@ type ReceiptPurpose struct {
 	Until    *time.Time `json:"until,omitempty"` // a grant's end; a denial has none
 }
 
+// receipt writes down what the choice did.
+func (r *Registry) receipt(w *recording, record *Record) *Receipt {
+	c := w.c
+	out := &Receipt{
+		ID: w.id, SchemaVersion: ReceiptSchema,
+		SubjectKind: record.Subject.Kind.String(), Subject: record.Subject.ID,
+		Controller: r.o.Controller, Source: c.Source, Jurisdiction: c.Jurisdiction,
+		Regimes: append([]string{}, c.Regimes...), Policy: c.Policy, PolicyHash: c.PolicyHash,
+		Method: c.Method.String(), Preferences: c.Preferences, Signals: c.Signals.Names(),
+		Purposes: []ReceiptPurpose{}, CollectedAt: w.now.UTC().Truncate(time.Microsecond),
+	}
+	if c.Notice != (Notice{}) {
+		out.Notice = &c.Notice
+	}
+	if !c.AssertedAt.IsZero() {
+		at := c.AssertedAt.UTC()
+		if at.After(out.CollectedAt) {
+			at = out.CollectedAt
+		}
+		out.AssertedAt = &at
+	}
+	for i, status := range w.named {
+		if status == Unknown {
+			continue
+		}
+		u := w.p.At(i)
+		e := record.Find(u.Name)
+		rp := ReceiptPurpose{
+			Name: u.Name, Status: e.Status.String(), Basis: u.Basis.String(),
+			Revision: e.Revision, Since: e.SinceTime(),
+		}
+		if rp.Since.After(out.CollectedAt) { // a version may be, just after another one
+			rp.Since = out.CollectedAt
+		}
+		if e.Until != 0 {
+			until := e.UntilTime()
+			rp.Until = &until
+		}
+		out.Purposes = append(out.Purposes, rp)
+	}
+	return out
+}
+
 // envelope is a signed receipt. The signature covers the compact form of the
 // receipt, so that indenting it breaks nothing.
 type envelope struct {

@@ -43,7 +43,7 @@ func TestSealedSubject(t *testing.T) {
 	if got, err := later.OpenSubjects(f.SealSubjects(nil, two, random)); err != nil || !slices.Equal(got, two) {
 		t.Errorf("two people are opened as %v, %v", got, err)
 	}
-	if ref := later.SealSubjects(nil, []Subject{Subject{Visitor, "v"}}, random); string(ref[1:4]) != "new" {
+	if ref := later.SealSubjects(nil, []Subject{{Visitor, "v"}}, random); string(ref[1:4]) != "new" {
 		t.Errorf("%q is not sealed by the newest key", ref)
 	}
 }
@@ -56,7 +56,7 @@ func TestNothingToSeal(t *testing.T) {
 			t.Errorf("%v: sealed as %q", s, ref)
 		}
 	}
-	if ref := without.SealSubjects(nil, []Subject{Subject{Visitor, "v"}}, chance(1)); ref != nil || without.Seals() || !f.Seals() {
+	if ref := without.SealSubjects(nil, []Subject{{Visitor, "v"}}, chance(1)); ref != nil || without.Seals() || !f.Seals() {
 		t.Errorf("without keys: sealed as %q", ref)
 	}
 }
@@ -95,7 +95,7 @@ func TestReferencesTellNothing(t *testing.T) {
 		}
 		refuse("cut", a[:i])
 	}
-	refuse("of no kind there is", f.SealSubjects(nil, []Subject{Subject{Remembered + 1, "x"}}, random))
+	refuse("of no kind there is", f.SealSubjects(nil, []Subject{{Remembered + 1, "x"}}, random))
 	refuse("longer", append(bytes.Clone(a), 0))
 	refuse("another key of this id", setup(t, func(o *Options) {
 		o.JournalKeys = ring("j")
@@ -106,7 +106,7 @@ func TestReferencesTellNothing(t *testing.T) {
 
 func FuzzOpenSubjects(f *testing.F) {
 	r := setup(f, sealing("j", "k"))
-	f.Add(r.SealSubjects(nil, []Subject{Subject{Anonymous, "x"}}, chance(1)))
+	f.Add(r.SealSubjects(nil, []Subject{{Anonymous, "x"}}, chance(1)))
 	f.Add([]byte{})
 	f.Add([]byte{255, 'j'})
 	f.Fuzz(func(t *testing.T, ref []byte) {

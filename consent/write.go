@@ -287,16 +287,6 @@ func (w *recording) write(record, full *Record) *Write {
 	return out
 }
 
-// alias is a tracker's own id that a choice names, as the store knows it.
-type alias struct {
-	subject Subject // zero: the choice names none
-	own     *Record // recorded for the id itself
-	link    Link
-	held    bool
-	record  *Record // of the holder
-	taken   bool    // the id is some visitor's own
-}
-
 // hold locks the writers of all whom the choice touches and reads what is known of
 // them. Locks are taken in order, so that two choices never wait for each other.
 func (r *Registry) hold(w *recording) (unlock func(), err error) {
@@ -325,17 +315,6 @@ func (r *Registry) hold(w *recording) (unlock func(), err error) {
 		}
 		return unlock, nil
 	}
-}
-
-func (r *Registry) linked(s Subject) (Link, bool, error) {
-	if s.IsZero() {
-		return Link{}, false, nil
-	}
-	link, held, err := r.o.Store.Linked(s)
-	if err != nil {
-		return Link{}, false, fmt.Errorf("reading a link: %w", err)
-	}
-	return link, held, nil
 }
 
 func (r *Registry) lock(subjects ...Subject) (unlock func()) {
@@ -411,74 +390,4 @@ func (r *Registry) read(w *recording) (err error) {
 		a.taken = other != nil
 	}
 	return nil
-}
-
-// write adds to w what the choice means for the tracker's own id. Of an id for which
-// nothing is on record, or which is the chooser's own, the chooser becomes the holder,
-// whose record answers for it from then on. On any other id only denials fall, with
-// this choice's version, so that the holder cannot answer for whoever refused.
-func (a *alias) write(w *Write, record *Record, v Version) {
-	if a.subject.IsZero() || a.held && a.link.Holder == record.Subject {
-		return
-	}
-	denied := record.denials()
-	free := len(a.own.entries()) == 0 && !a.taken
-	own := record.Subject == Subject{Visitor, a.subject.ID}
-	if !a.held && (free || own) {
-		w.Links = map[Subject]Link{a.subject: {Holder: record.Subject, Version: v}}
-		denied = denied.where(func(e *Entry) bool { return e.Carried })
-	}
-	if len(denied.Entries) == 0 {
-		return
-	}
-	for i := range denied.Entries {
-		e := &denied.Entries[i]
-		e.Version, e.Since, e.Carried = v, v.Time, false
-	}
-	record = Merge(a.own, denied)
-	record.Subject = a.subject
-	w.Records = append(w.Records, record)
-}
-
-// receipt writes down what the choice did.
-func (r *Registry) receipt(w *recording, record *Record) *Receipt {
-	c := w.c
-	out := &Receipt{
-		ID: w.id, SchemaVersion: ReceiptSchema,
-		SubjectKind: record.Subject.Kind.String(), Subject: record.Subject.ID,
-		Controller: r.o.Controller, Source: c.Source, Jurisdiction: c.Jurisdiction,
-		Regimes: append([]string{}, c.Regimes...), Policy: c.Policy, PolicyHash: c.PolicyHash,
-		Method: c.Method.String(), Preferences: c.Preferences, Signals: c.Signals.Names(),
-		Purposes: []ReceiptPurpose{}, CollectedAt: w.now.UTC().Truncate(time.Microsecond),
-	}
-	if c.Notice != (Notice{}) {
-		out.Notice = &c.Notice
-	}
-	if !c.AssertedAt.IsZero() {
-		at := c.AssertedAt.UTC()
-		if at.After(out.CollectedAt) {
-			at = out.CollectedAt
-		}
-		out.AssertedAt = &at
-	}
-	for i, status := range w.named {
-		if status == Unknown {
-			continue
-		}
-		u := w.p.At(i)
-		e := record.Find(u.Name)
-		rp := ReceiptPurpose{
-			Name: u.Name, Status: e.Status.String(), Basis: u.Basis.String(),
-			Revision: e.Revision, Since: e.SinceTime(),
-		}
-		if rp.Since.After(out.CollectedAt) { // a version may be, just after another one
-			rp.Since = out.CollectedAt
-		}
-		if e.Until != 0 {
-			until := e.UntilTime()
-			rp.Until = &until
-		}
-		out.Purposes = append(out.Purposes, rp)
-	}
-	return out
 }
