@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -18,7 +19,7 @@ type Choice struct {
 	AnonymousID string            // link.anonymousId: a tracker's own id
 	Notice      Notice            // what was shown
 	Method      Method            // API when not said
-	AssertedAt  time.Time         // when the device says it happened; evidence, orders nothing
+	AssertedAt  time.Time         // when the device says it happened, 1970 or later; evidence, orders nothing
 
 	// Known. The collector fills these.
 	Visitor      *State  // what Identify answered for the same request; nil: nobody
@@ -42,16 +43,6 @@ func (e ChoiceError) Error() string { return string(e) }
 
 func refuse(format string, args ...any) error { return ChoiceError(fmt.Sprintf(format, args...)) }
 
-// Notice identifies what was shown when a choice was made (EDPB Guidelines
-// 05/2020, 108: a copy of what was presented).
-type Notice struct {
-	ID       string `json:"id,omitempty"`
-	Version  string `json:"version,omitempty"`
-	Hash     string `json:"hash,omitempty"`
-	Language string `json:"language,omitempty"`
-	Variant  string `json:"variant,omitempty"`
-}
-
 const (
 	maxChoice      = 16 << 10
 	maxPreferences = 32
@@ -59,9 +50,9 @@ const (
 
 // ParseChoice reads the body of POST /v1/consent: a JSON object of purposes
 // (name to "granted" or "denied"), all, preferences (name to a word or boolean), link
-// ({"anonymousId"}), notice ({"id","version","hash","language","variant"}),
-// method, asserted_at (RFC 3339), all of them optional, 16 kB at most. Unknown and
-// repeated names are errors. Errors name the field, never its value.
+// ({"anonymousId"}), notice (see Notice), method, asserted_at (RFC 3339), all of
+// them optional, 16 kB at most. Unknown and repeated names are errors. Errors name
+// the field, never its value.
 func ParseChoice(body []byte) (Choice, error) {
 	c := Choice{Method: API}
 	switch {
@@ -102,7 +93,7 @@ func (c *Choice) member(key string, raw json.RawMessage) (err error) {
 			return err
 		})
 	case "notice":
-		return members(raw, key, c.noticeMember)
+		return members(raw, key, c.Notice.member)
 	case "method":
 		var s string
 		if s, err = text(key, raw); err != nil {
@@ -119,21 +110,12 @@ func (c *Choice) member(key string, raw json.RawMessage) (err error) {
 		if c.AssertedAt, err = time.Parse(time.RFC3339Nano, s); err != nil {
 			return refuse("asserted_at: want an RFC 3339 time")
 		}
+		if c.AssertedAt.Before(time.Unix(0, 0)) {
+			return refuse("asserted_at: want a time from 1970 to now")
+		}
 	default:
 		return refuse("a choice: an unknown name; known are purposes, all, preferences, link, notice, method, asserted_at")
 	}
-	return err
-}
-
-func (c *Choice) noticeMember(name string, raw json.RawMessage) (err error) {
-	into := map[string]*string{
-		"id": &c.Notice.ID, "version": &c.Notice.Version, "hash": &c.Notice.Hash,
-		"language": &c.Notice.Language, "variant": &c.Notice.Variant,
-	}[name]
-	if into == nil {
-		return refuse("notice: an unknown name; known are id, version, hash, language, variant")
-	}
-	*into, err = text("notice."+name, raw)
 	return err
 }
 
@@ -151,6 +133,19 @@ func (c *Choice) preference(name string, raw json.RawMessage) error {
 		return refuse("preferences: not a preference's name, or too many")
 	}
 	c.Preferences[name] = s
+	return nil
+}
+
+// ahead is how far a device's clock may run ahead of ours. A person must not have
+// to set a clock in order to withdraw (GDPR art. 7(3)).
+const ahead = 5 * time.Minute
+
+// checkAsserted refuses what a device says of a time that is yet to come: a receipt
+// would vouch for it. Within the tolerance the receipt has collected_at in its place.
+func (c *Choice) checkAsserted(now time.Time) error {
+	if c.AssertedAt.After(now.Add(ahead)) {
+		return refuse("asserted_at: want a time from 1970 to now")
+	}
 	return nil
 }
 
@@ -174,7 +169,7 @@ func text(field string, raw json.RawMessage) (string, error) {
 		return "", refuse("%s: want 1 to %d bytes", field, maxText)
 	}
 	for _, r := range s {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+		if unicode.IsControl(r) || r == utf8.RuneError {
 			return "", refuse("%s: a character that is not text", field)
 		}
 	}

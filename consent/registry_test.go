@@ -159,7 +159,7 @@ func TestReceipt(t *testing.T) {
 	c, err := ParseChoice([]byte(`{"purposes":{"analytics":"granted","fraud":"denied"},"method":"banner",
 		"notice":{"id":"main","version":"7","hash":"sha256:ab","language":"fr","variant":"B"},
 		"preferences":{"newsletter":"weekly","sms":false},
-		"asserted_at":"2031-01-01T00:00:00+02:00"}`))
+		"asserted_at":"2026-11-22T11:04:59+02:00"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

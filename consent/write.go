@@ -55,6 +55,9 @@ func (r *Registry) Record(ctx context.Context, c Choice) (*Outcome, error) {
 	if w.named, err = c.named(w.p); err != nil {
 		return nil, err
 	}
+	if err := c.checkAsserted(w.now); err != nil {
+		return nil, err
+	}
 	if c.Visitor == nil {
 		c.Visitor = Fold(w.p, nil)
 	}
