@@ -14,6 +14,8 @@ const (
 	peekEvent
 	peekMessageID
 	peekAnonymousID
+	peekContext
+	peekConsent
 	peekPreferences
 	peekTimestamp
 	peekIP
@@ -23,8 +25,8 @@ const (
 )
 
 var finder = redact.NewFinder(
-	"type", "event", "messageId", "anonymousId", "context.consent.categoryPreferences",
-	"timestamp", "context.ip", "batch", "writeKey")
+	"type", "event", "messageId", "anonymousId",
+	"context", "context.consent", "context.consent.categoryPreferences", "timestamp", "context.ip", "batch", "writeKey")
 
 // Peek holds where those values lie in one JSON object. Each is unique: an
 // event that says one of them twice is refused, for a consumer might read the other.
@@ -94,19 +96,34 @@ func (e *Event) read(limit int) {
 	}
 }
 
+// signals narrows s by what the event itself says of consent. No context, no
+// consent object or an empty one says nothing, and neither does the null that a
+// serialiser writes for it. Whatever else stands there means to say something: in
+// another shape than Segment's it is a signal that cannot be read.
+func (e *Event) signals(p *consent.Purposes, s *consent.Signals) {
+	for _, i := range [...]int{peekContext, peekConsent} {
+		raw := e.peek.get(i)
+		if raw == nil || string(raw) == "null" || isEmptyObject(raw) {
+			return
+		}
+		if raw[0] != '{' {
+			p.SegmentPreferences(raw, s)
+			return
+		}
+	}
+	p.SegmentPreferences(e.peek.get(peekPreferences), s)
+}
+
+func isEmptyObject(raw []byte) bool {
+	return raw[0] == '{' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
+}
+
 // scalarText gives the bytes that a raw JSON string or number stands for.
 func scalarText(raw []byte) []byte {
 	if len(raw) > 0 && (raw[0] == '-' || raw[0]-'0' <= 9) {
 		return raw
 	}
 	return text(raw)
-}
-
-// signals adds what the event itself says about consent.
-func (e *Event) signals(p *consent.Purposes, s *consent.Signals) {
-	if raw := e.peek.get(peekPreferences); raw != nil {
-		p.SegmentPreferences(raw, s)
-	}
 }
 
 // address is the one that an event names for its person, in context.ip; the zero Addr

@@ -16,7 +16,7 @@ type Request struct {
 	Origin, FetchSite  []byte
 	Key, Bearer        []byte // the source key and token as sent in header or query
 	UserAgent          []byte
-	GPC                []byte // raw Sec-GPC value
+	GPC                []byte // a raw Sec-GPC line, one that is a signal if any is
 	ChoiceCookie       []byte // several of one name are joined by ';'
 	IDCookie           []byte
 	SubjectToken       []byte

@@ -16,6 +16,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"assent/consent"
 	"assent/geo"
 	"assent/policy"
 )
@@ -197,7 +198,7 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	r.FetchSite = h.Peek("Sec-Fetch-Site")
 	r.UserAgent = ctx.UserAgent()
 	for _, v := range h.PeekAll("Sec-GPC") {
-		if r.GPC = v; string(v) == "1" {
+		if r.GPC = v; consent.IsGPC(v) {
 			break
 		}
 	}

@@ -204,15 +204,17 @@ func TestResolveOnlyNarrows(t *testing.T) {
 }
 
 func TestGPCIsExactlyOne(t *testing.T) {
-	for _, v := range []string{"", "0", "true", "01", "1 ", " 1", "1,1", "11", "\"1\"", "１"} {
+	for _, v := range []string{"", "0", "true", "01", "11", "\"1\"", "１", "?1", "1;q=1", "1.0", "1 1", "0,0", "10,01", ",", " ", "1\n", "1\u00a0"} {
 		var s Signals
 		if s.SetGPC([]byte(v)); s.GPC || s.Present != 0 {
 			t.Errorf("%q is a signal", v)
 		}
 	}
-	var s Signals
-	if s.SetGPC([]byte("1")); !s.GPC || s.Present.String() != "gpc" {
-		t.Error("1 is no signal")
+	for _, v := range []string{"1", "1 ", "\t1", "1,1", "1, 1", "0,1", "1 ,0", ",1", "1,", "0, true ,\t1\t, x"} {
+		var s Signals
+		if s.SetGPC([]byte(v)); !s.GPC || s.Present.String() != "gpc" {
+			t.Errorf("%q is no signal", v)
+		}
 	}
 }
 
@@ -225,8 +227,11 @@ func TestSegmentPreferences(t *testing.T) {
 		{`{}`, "analytics"},
 		{`{"Analytics":false,"Measuring":true}`, "analytics"},
 		{`{"Analytics":true,"Measuring":true,"Ads":false}`, "ads"},
-		{`{"Analytics":true,"Measuring":true,"ads":"true"}`, "ads"},
-		{`{"Analytics":1,"Measuring":true,"ads":null}`, "ads,analytics"},
+		{`{"Analytics":true,"Measuring":true,"ads":"true"}`, "unreadable"},
+		{`{"Analytics":true,"Measuring":true,"ads":"false"}`, "unreadable"},
+		{`{"Analytics":1,"Measuring":true}`, "unreadable"},
+		{`{"Analytics":true,"Measuring":true,"other":null}`, "unreadable"},
+		{`{"Analytics":true,"Measuring":true,"other":{"ads":false}}`, "unreadable"},
 		{`{"Analytics":true,"Measuring":true,"Analytics":false}`, "analytics"},
 		{`{"Analytics":false,"Measuring":true,"Analytics":true}`, "analytics"},
 		{`{"An\u0061lytics":true,"Measuring":true,"\u0061ds":false}`, "ads"},

@@ -1,6 +1,8 @@
 package consent
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 
 	"assent/redact"
@@ -41,10 +43,23 @@ type Signals struct {
 
 var noSignals Signals
 
-// SetGPC reads the value of a Sec-GPC header. Only exactly "1" is a signal (W3C
-// Global Privacy Control, 3.2: any other value is to be ignored).
-func (s *Signals) SetGPC(header []byte) {
-	if len(header) == 1 && header[0] == '1' {
+// IsGPC reports whether a line of the Sec-GPC header is a signal: one of its list
+// members is exactly "1" (W3C Global Privacy Control, 3.2: any other value is to be
+// ignored; RFC 9110, 5.3: whoever passes lines on may have joined them).
+func IsGPC(line []byte) bool {
+	for rest := true; rest; {
+		var member []byte
+		member, line, rest = bytes.Cut(line, []byte{','})
+		if string(bytes.Trim(member, " \t")) == "1" {
+			return true
+		}
+	}
+	return false
+}
+
+// SetGPC reads a line of the Sec-GPC header.
+func (s *Signals) SetGPC(line []byte) {
+	if IsGPC(line) {
 		s.GPC = true
 		s.Present |= SignalGPC
 	}
@@ -58,6 +73,8 @@ type category struct {
 }
 
 const maxCategories = 256
+
+var errNotBoolean = errors.New("a category is true or false")
 
 func categories(list []Purpose, vocabulary string) []category {
 	var out []category
@@ -83,24 +100,28 @@ func categories(list []Purpose, vocabulary string) []category {
 }
 
 // SegmentPreferences narrows s by an event's context.consent.categoryPreferences,
-// given as JSON: an object of category to boolean. A category that is not true
-// denies its purposes; so does one the policy maps but the object leaves out
-// (Segment, Consent in Segment Connect: a missing category counts as false). A
-// category is the one a purpose's signals name, else the purpose's own name, in any
-// ASCII case. Of a repeated category each is judged. Anything but an object is
+// given as JSON: an object of category to boolean. A category that is false denies
+// its purposes; so does one the policy maps but the object leaves out (Segment,
+// Consent in Segment Connect: a missing category counts as false). A category is
+// the one a purpose's signals name, else the purpose's own name, in any ASCII case.
+// Of a repeated category each is judged. Anything but an object of booleans is
 // unreadable. Allocates nothing unless a key holds escapes.
 func (p *Purposes) SegmentPreferences(raw []byte, s *Signals) {
 	s.Present |= SignalSegment
 	var seen [maxCategories / 64]uint64
 	var denied PurposeSet
 	err := redact.EachMember(raw, func(key, value []byte) error {
+		no := string(value) == "false"
+		if !no && string(value) != "true" {
+			return errNotBoolean
+		}
 		for k := range p.segment {
 			c := &p.segment[k]
 			if !equalFoldASCII(key, c.name) {
 				continue
 			}
 			seen[k/64] |= 1 << (k % 64)
-			if string(value) != "true" {
+			if no {
 				denied |= c.purposes
 			}
 		}

@@ -167,7 +167,9 @@ func (f *explainFlags) readHeaders(w *collector.Hypothetical) error {
 		}
 		switch value = strings.TrimSpace(value); strings.ToLower(strings.TrimSpace(name)) {
 		case "sec-gpc":
-			w.GPC = value
+			if !consent.IsGPC([]byte(w.GPC)) { // of several lines, as of a request's, one is enough
+				w.GPC = value
+			}
 		case "user-agent":
 			w.UserAgent = value
 		default:

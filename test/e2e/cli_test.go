@@ -313,6 +313,7 @@ func TestCommands(t *testing.T) {
 		{"explain -e " + event + " --region FR", "", 0, `(?s)default@.*FR.*GDPR.*track "Order Completed".*properties\.order_id`, `^$`},
 		{"explain -e - --region FR --consent analytics=granted", order("e"), 0, `yes +analytics +granted `, `^$`},
 		{"explain -e - --region US-CA --header Sec-GPC:1 --json", order("e"), 0, `"jurisdiction": "US-CA"`, `^$`},
+		{"explain -e - --region US-CA --header Sec-GPC:1 --header Sec-GPC:0", order("e"), 0, `no +ads +denied +a universal opt-out signal`, `^$`},
 		{"explain -e - --region US-CA --at 2021-01-01 --json", order("e"), 0, `"jurisdiction": "US-CA"`, `^$`},
 		{"explain", "", 2, `^$`, `^assent: explain: needs an event`},
 		{"explain -e " + event + " --region XX-YY-Z", "", 2, `^$`, `^assent: explain: --region: `},
