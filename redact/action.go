@@ -21,7 +21,7 @@ const (
 	HMAC                   // a string or number: "ID:" and base64url of HMAC-SHA-256 (RFC 2104)
 	Coarsen                // a number or RFC 3339 time: the lower edge of its step
 	Mask                   // a string: "***" and its last characters
-	StripQuery             // a URL: without user, fragment and queries not allowed
+	StripQuery             // a page's URL: without user, fragment and queries not allowed
 	Replace                // any scalar: a constant
 )
 

@@ -588,32 +588,31 @@ func oracleTime(step, text string) (string, bool) {
 }
 
 var (
-	urlParts  = regexp.MustCompile(`^([^?#]*)(?:\?([^#]*))?(?:#.*)?$`)
-	urlOrigin = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9+.\-]*:)?([/\\]{2,})([^/\\]*@)?(.*)$`)
-	urlSloppy = regexp.MustCompile(`^((?i:https?|wss?|ftp):)([/\\]?)([^/\\]*@)?(.*)$`)
-	urlOpaque = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.\-]*:`)
+	urlBad      = regexp.MustCompile(`[\x00-\x20\x7f]`)
+	urlAbsolute = regexp.MustCompile(`^((?i:https?|android-app|ios-app)://|//)(?:[^/?]*@)?((?:[\p{L}\p{M}\p{Nd}._-]+|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?(?:/[^?]*)?)(?:\?(.*))?$`)
+	urlRelative = regexp.MustCompile(`^()((?:/[^?]*)?)()(?:\?(.*))?$`)
+	urlInside   = regexp.MustCompile(`://[^/]*@`)
 )
 
 func oracleURL(allow []string, text string) (string, bool) {
-	if strings.ContainsFunc(text, func(r rune) bool { return r < 0x20 || r == 0x7F }) {
+	text, _, _ = strings.Cut(strings.Trim(text, " "), "#")
+	m := urlAbsolute.FindStringSubmatch(text)
+	if m == nil && !strings.HasPrefix(text, "//") {
+		m = urlRelative.FindStringSubmatch(text)
+	}
+	if m == nil || urlBad.MatchString(text) || strings.Contains(strings.Split(text, "?")[0], `\`) || urlInside.MatchString(m[2]) {
 		return "", false
 	}
-	parts := urlParts.FindStringSubmatch(strings.Trim(text, " "))
-	out := parts[1]
-	if m := urlOrigin.FindStringSubmatch(out); m != nil {
-		out = m[1] + m[2] + m[4]
-	} else if m := urlSloppy.FindStringSubmatch(out); m != nil {
-		out = m[1] + m[2] + m[4]
-	} else if urlOpaque.MatchString(out) {
+	if addr, err := netip.ParseAddr(m[3]); m[3] != "" && (err != nil || !addr.Is6()) {
 		return "", false
 	}
-	joint := "?"
-	for _, pair := range regexp.MustCompile(`[&;]`).Split(parts[2], -1) {
+	out, joint := m[1]+m[2], "?"
+	for _, pair := range regexp.MustCompile(`[&;]`).Split(m[4], -1) {
 		name, _, _ := strings.Cut(pair, "=")
 		if name, err := url.QueryUnescape(name); err == nil && slices.Contains(allow, name) {
 			out += joint + pair
 			joint = "&"
 		}
 	}
-	return quotedJSON(strings.TrimRight(out, " ")), true
+	return quotedJSON(out), true
 }

@@ -19,7 +19,7 @@ var (
 		`""`, `"***"`, `"abc"`, `"abcdef"`, `"***cdef"`, `"G\u00e4mse \ud83d\ude00"`, `"Gämse 😀"`, `"\"\\\/\b\f\n\r\t"`, `"{\"email\":\"x@y\"}"`,
 		`"203.0.113.77"`, `"2001:db8:1:2:3:4:5:6"`, `"::ffff:203.0.113.77"`, `"\u0032\u0030\u0033.0.113.77"`, `"fe80::1%eth0"`, `"1.2.3"`,
 		`"2026-11-22T07:04:54.123Z"`, `"2026-11-22T00:30:00+02:00"`, `"2026-02-30T00:00:00Z"`, `"2026-11-22"`,
-		`"https://anna:pw@shop.example/p?utm_source=n&email=a%40b&%75tm_medium=m;x=1#f"`, `"/p?email=x"`, `"http:\\\\u@h/"`, `"mailto:a@b"`, `"a?utm_source=1 "`,
+		`"https://anna:pw@shop.example/p?utm_source=n&email=a%40b&%75tm_medium=m;x=1#f"`, `"/p?email=x"`, `"http:\\\\u@h/"`, `"mailto:a@b"`, `"/a?utm_source=1 "`, `"call ann@example.com"`,
 	}
 )
 

@@ -1,42 +1,56 @@
 package redact
 
-import "bytes"
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+)
+
+// schemes are those of the addresses that browsers and apps give for a page or a
+// referrer. Others have no page behind them: a mailto: or data: URL is itself what
+// somebody typed, a file: URL names an account on the device.
+var schemes = [...]string{"http://", "https://", "android-app://", "ios-app://"}
 
 // stripQuery appends the URL in text without its userinfo, its fragment and
 // every query parameter whose name, percent-decoded, is not allowed; the path
-// stays. It errs towards what browsers make of sloppy URLs (WHATWG URL
-// section 4.4: backslashes as slashes, slashes missing after http:), and takes
-// ";" for "&", as older servers do. Controls, and URLs without a hierarchy
-// (mailto:, tel:, data:), are not understood.
+// stays. ";" is taken for "&", as older servers do. What is not an absolute URL
+// of a scheme above, nor a reference that begins with "/" or "?", is no URL: any
+// word would be a relative reference (RFC 3986, 4.2). Nor is what readers
+// disagree about: spaces, controls, backslashes, missing slashes (RFC 3986,
+// appendix A, forbids them; WHATWG URL, 4.4, repairs them).
 func (a *action) stripQuery(dst, text []byte) ([]byte, bool) {
 	text = bytes.Trim(text, " ")
-	for _, c := range text {
-		if c < 0x20 || c == 0x7F {
-			return dst, false
-		}
-	}
 	if i := bytes.IndexByte(text, '#'); i >= 0 {
 		text = text[:i]
+	}
+	for _, c := range text {
+		if c <= ' ' || c == 0x7F {
+			return dst, false
+		}
 	}
 	var query []byte
 	if i := bytes.IndexByte(text, '?'); i >= 0 {
 		text, query = text[:i], text[i+1:]
 	}
 	authority, ok := authorityStart(text)
-	if !ok {
+	if !ok || bytes.IndexByte(text, '\\') >= 0 {
 		return dst, false
 	}
 	start := len(dst)
 	dst = append(dst, text[:authority]...)
 	text = text[authority:]
 	if authority > 0 {
-		end := bytes.IndexAny(text, `/\`)
+		end := bytes.IndexByte(text, '/')
 		if end < 0 {
 			end = len(text)
 		}
-		text = text[bytes.LastIndexByte(text[:end], '@')+1:]
+		user := bytes.LastIndexByte(text[:end], '@') + 1
+		if !isHost(text[user:end]) {
+			return dst[:start], false
+		}
+		text = text[user:]
 	}
-	if hidesUserinfo(text, authority) {
+	if hidesUserinfo(text) {
 		return dst[:start], false
 	}
 	dst = append(dst, text...)
@@ -53,56 +67,66 @@ func (a *action) stripQuery(dst, text []byte) ([]byte, bool) {
 			joint = '&'
 		}
 	}
-	dst = dst[:start+len(bytes.TrimRight(dst[start:], " "))]
 	mid := len(dst)
 	return cut(AppendQuoted(dst, dst[start:]), start, mid), true
 }
 
-// hidesUserinfo tells whether readers less strict than browsers would find
-// userinfo in what is left: an "@" behind a backslash before the first slash, or
-// behind a "://" that begins no scheme we know.
-func hidesUserinfo(text []byte, authority int) bool {
-	if authority == 0 {
-		i := bytes.Index(text, []byte("://"))
+// authorityStart returns where userinfo and host begin in a URL without query
+// and fragment, 0 if it is a reference that has none.
+func authorityStart(text []byte) (int, bool) {
+	for _, s := range schemes {
+		if len(text) >= len(s) && bytes.EqualFold(text[:len(s)], []byte(s)) {
+			return len(s), true
+		}
+	}
+	if bytes.HasPrefix(text, []byte("//")) {
+		return 2, true
+	}
+	return 0, len(text) == 0 || text[0] == '/'
+}
+
+// isHost tells whether a host, with a port or without, is what it should be
+// (RFC 3986, 3.2.2). Characters beyond ASCII are letters and digits of a name;
+// percent-encoded ones could be an "@".
+func isHost(text []byte) bool {
+	if i := bytes.LastIndexByte(text, ':'); i > bytes.LastIndexByte(text, ']') {
+		port := text[i+1:]
+		text = text[:i]
+		if len(port) > 5 || len(bytes.Trim(port, "0123456789")) > 0 {
+			return false
+		}
+	}
+	if n := len(text); n > 2 && text[0] == '[' && text[n-1] == ']' {
+		var ip [16]byte
+		return parseIPv6(&ip, text[1:n-1])
+	}
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		if r != '-' && r != '.' && r != '_' && !unicode.In(r, unicode.L, unicode.M, unicode.Nd) {
+			return false
+		}
+		i += n
+	}
+	return len(text) > 0
+}
+
+// hidesUserinfo tells whether a path holds another URL with userinfo, as those
+// of redirects and archives do.
+func hidesUserinfo(path []byte) bool {
+	for {
+		i := bytes.Index(path, []byte("://"))
 		if i < 0 {
 			return false
 		}
-		text = text[i+3:]
-	}
-	if i := bytes.IndexByte(text, '/'); i >= 0 {
-		text = text[:i]
-	}
-	return bytes.IndexByte(text, '@') >= 0
-}
-
-// authorityStart returns where host and userinfo begin in a URL without query
-// and fragment, 0 if it has none, being relative.
-func authorityStart(text []byte) (int, bool) {
-	scheme := 0
-	for scheme < len(text) && (text[scheme]|0x20 >= 'a' && text[scheme]|0x20 <= 'z' ||
-		scheme > 0 && (text[scheme]-'0' <= 9 || text[scheme] == '+' || text[scheme] == '-' || text[scheme] == '.')) {
-		scheme++
-	}
-	i := 0
-	if scheme > 0 && scheme < len(text) && text[scheme] == ':' {
-		i = scheme + 1
-	}
-	slashes := i
-	for slashes < len(text) && (text[slashes] == '/' || text[slashes] == '\\') {
-		slashes++
-	}
-	switch {
-	case slashes >= i+2:
-		return slashes, true
-	case i == 0:
-		return 0, true
-	}
-	for _, special := range [...]string{"http", "https", "ws", "wss", "ftp"} {
-		if bytes.EqualFold(text[:scheme], []byte(special)) {
-			return slashes, true
+		path = path[i+3:]
+		end := bytes.IndexByte(path, '/')
+		if end < 0 {
+			end = len(path)
+		}
+		if bytes.IndexByte(path[:end], '@') >= 0 {
+			return true
 		}
 	}
-	return 0, false
 }
 
 // allowed tells whether the parameter's name is in the list. A name that is
