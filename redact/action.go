@@ -19,7 +19,7 @@ const (
 	None       Kind = iota // no change
 	Truncate               // an address: its network, as a string
 	HMAC                   // a string or number: "ID:" and base64url of HMAC-SHA-256 (RFC 2104)
-	Coarsen                // a number or RFC 3339 time: the lower edge of its step
+	Coarsen                // a number, or a time as text or as a count since 1970: the lower edge of its step
 	Mask                   // a string: "***" and its last characters
 	StripQuery             // a page's URL: without user, fragment and queries not allowed
 	Replace                // any scalar: a constant
@@ -156,7 +156,9 @@ func (a *action) apply(dst, raw []byte) ([]byte, bool) {
 		dst, ok = a.key.append(dst, text), true
 	case a.do == Coarsen && quoted && a.unit != 0:
 		dst, ok = a.unit.coarsen(dst, text)
-	case a.do == Coarsen && number && a.unit == 0:
+	case a.do == Coarsen && number && a.unit != 0:
+		dst, ok = a.unit.coarsenNumber(dst, text)
+	case a.do == Coarsen && number:
 		dst, ok = a.step.coarsen(dst, text)
 	case a.do == Mask && quoted:
 		dst, ok = a.mask(dst, text), true

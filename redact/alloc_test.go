@@ -6,7 +6,7 @@ import "testing"
 
 func TestNothingIsAllocated(t *testing.T) {
 	event := readEvent(t)
-	escaped := []byte(`{"t\u0079pe":"t\u0072ack","context":{"i\u0070":"2001:db8::\u0031","page":{"url":"https:\/\/u@h\/?a=1&utm_source=x"}},"properties":{"\u0065mail":"\u0061@b","price":12.5,"at":"2026-11-22T07:04:54+01:00","card":"4111\u0031111"}}`)
+	escaped := []byte(`{"t\u0079pe":"t\u0072ack","context":{"i\u0070":"2001:db8::\u0031","page":{"url":"https:\/\/u@h\/?a=1&utm_source=x"}},"properties":{"\u0065mail":"\u0061@b","price":12.5,"at":"2026-11-22T07:04:54+01:00","born":"1990-05-17","ms":1795331094123.5,"card":"4111\u0031111"}}`)
 	key := testKey(t, "k")
 	p, err := Compile([]Rule{
 		{Path: "type", Any: 1},
@@ -14,7 +14,9 @@ func TestNothingIsAllocated(t *testing.T) {
 		{Path: "context.page.url", Any: 1, Keep: Action{Do: StripQuery, Allow: []string{"utm_source"}}},
 		{Path: "properties.email", Any: 2, Else: Fallback{Any: 1, Do: Action{Do: HMAC, Key: key}}},
 		{Path: "properties.price", Any: 1, Keep: Action{Do: Coarsen, Step: "5"}},
-		{Path: "properties.at", Any: 1, Keep: Action{Do: Coarsen, Step: "day"}, Else: Fallback{}},
+		{Path: "properties.at", Any: 1, Keep: Action{Do: Coarsen, Step: "day"}},
+		{Path: "properties.born", Any: 1, Keep: Action{Do: Coarsen, Step: "year"}},
+		{Path: "properties.ms", Any: 1, Keep: Action{Do: Coarsen, Step: "hour"}},
 		{Path: "properties.card", Any: 1, Keep: Action{Do: Mask, Last: 4}},
 		{Path: "anonymousId", Any: 1},
 	}, "anonymousId", "context.ip", "receivedAt")

@@ -24,7 +24,7 @@ func against(t *testing.T, seed uint64, src []byte, g Grants) []byte {
 	values := make([]string, len(offers))
 	for i := range offers {
 		if d.IntN(4) > 0 {
-			text := unquoted(d.one(someScalars[14:]))
+			text := unquoted(d.one(someScalars[16:]))
 			values[i] = quotedJSON(text)
 			s.Set(i, text)
 		}

@@ -123,18 +123,56 @@ const (
 
 var units = map[string]unit{"hour": hour, "day": day, "month": month, "year": year}
 
-// coarsen appends the start of the unit that the RFC 3339 timestamp in text
-// lies in, in UTC: the offset would tell where somebody was.
+// coarsen appends the start of the unit that the time in text lies in, in UTC:
+// the offset would tell where somebody was. A time without an offset, or a date,
+// is as its sender wrote it, and known to the day: a finer unit is not understood.
 func (u unit) coarsen(dst, text []byte) ([]byte, bool) {
-	t, ok := parseTime(text)
-	if !ok {
+	t, known, ok := parseTime(text)
+	if !ok || u < known {
 		return dst, false
 	}
+	t = u.start(t)
+	if y := t.Year(); y < 0 || y > 9999 {
+		return dst, false
+	}
+	dst = append(dst, '"')
+	dst = t.AppendFormat(dst, time.RFC3339)
+	return append(dst, '"'), true
+}
+
+// ofSeconds bounds what is read as seconds since 1970 on either side; beyond, up
+// to a thousand times as much, are milliseconds: from 1840 to 2100 both.
+const ofSeconds = 4_102_444_800
+
+// coarsenNumber is coarsen for seconds or milliseconds since 1970. The result is
+// in what the sender counted in. One that could be read as the other is not
+// understood: a month of milliseconds at the start of 1970.
+func (u unit) coarsenNumber(dst, text []byte) ([]byte, bool) {
+	n, rest, ok := step10{size: 1}.scaled(text)
+	at, scale := int64(n), int64(1)
+	if text[0] == '-' {
+		if at = -at; rest {
+			at--
+		}
+	}
+	t := time.Unix(at, 0)
+	if at < -ofSeconds || at >= ofSeconds {
+		t, scale = time.UnixMilli(at), 1000
+	}
+	if !ok || at < -ofSeconds*scale || at >= ofSeconds*scale {
+		return dst, false
+	}
+	at = u.start(t.UTC()).Unix() * scale
+	if scale > 1 && at > 0 && at < ofSeconds {
+		return dst, false
+	}
+	return strconv.AppendInt(dst, at, 10), true
+}
+
+// start is when the unit that t lies in began.
+func (u unit) start(t time.Time) time.Time {
 	y, m, d := t.Date()
 	h := t.Hour()
-	if y < 0 || y > 9999 {
-		return dst, false
-	}
 	switch u {
 	case year:
 		m, d, h = 1, 1, 0
@@ -143,63 +181,90 @@ func (u unit) coarsen(dst, text []byte) ([]byte, bool) {
 	case day:
 		h = 0
 	}
-	dst = append(dst, '"')
-	dst = time.Date(y, m, d, h, 0, 0, 0, time.UTC).AppendFormat(dst, time.RFC3339)
-	return append(dst, '"'), true
+	return time.Date(y, m, d, h, 0, 0, 0, time.UTC)
 }
 
-// parseTime reads an RFC 3339 timestamp (section 5.6) to the minute.
-// time.Parse would allocate a zone for each offset.
-func parseTime(text []byte) (time.Time, bool) {
-	const form = "0000-00-00T00:00:00"
-	if len(text) < len(form)+1 {
-		return time.Time{}, false
+// parseTime reads, to the minute, a date, or a date and a time joined by T or a
+// space: RFC 3339, 5.6, and ISO 8601's ways of leaving out seconds, colons of the
+// offset and the offset itself. known is the finest unit it tells. time.Parse would
+// allocate a zone for each offset.
+func parseTime(text []byte) (t time.Time, known unit, ok bool) {
+	const date, clock, seconds = "0000-00-00", "00:00", ":00"
+	if !looksLike(text, date) {
+		return t, 0, false
 	}
-	for i := range len(form) {
-		c := text[i]
-		if form[i] == '0' && c-'0' > 9 || form[i] != '0' && c != form[i] && c != form[i]|0x20 {
-			return time.Time{}, false
+	m, d := time.Month(two(text, 5)), two(text, 8)
+	t = time.Date(two(text, 0)*100+two(text, 2), m, d, 0, 0, 0, 0, time.UTC)
+	if t.Day() != d || t.Month() != m {
+		return t, 0, false
+	}
+	if text = text[len(date):]; len(text) == 0 {
+		return t, day, true
+	}
+	if text[0] != ' ' && text[0]|0x20 != 't' || !looksLike(text[1:], clock) {
+		return t, 0, false
+	}
+	hours, minutes := two(text, 1), two(text, 4)
+	if hours > 23 || minutes > 59 {
+		return t, 0, false
+	}
+	t = t.Add(time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute)
+	if text = text[1+len(clock):]; looksLike(text, seconds) {
+		if two(text, 1) > 60 {
+			return t, 0, false
+		}
+		if text = text[len(seconds):]; len(text) > 1 && text[0] == '.' && text[1]-'0' <= 9 {
+			text = bytes.TrimLeft(text[1:], "0123456789")
 		}
 	}
-	y, m, d := two(text, 0)*100+two(text, 2), two(text, 5), two(text, 8)
-	hours, minutes := two(text, 11), two(text, 14)
-	t := time.Date(y, time.Month(m), d, hours, minutes, 0, 0, time.UTC)
-	if t.Day() != d || t.Month() != time.Month(m) || hours > 23 || minutes > 59 || two(text, 17) > 60 {
-		return time.Time{}, false
+	if len(text) == 0 {
+		return t, day, true
 	}
-	text = text[len(form):]
-	if text[0] == '.' {
-		i := 1
-		for i < len(text) && text[i]-'0' <= 9 {
-			i++
-		}
-		if i == 1 {
-			return time.Time{}, false
-		}
-		text = text[i:]
+	offset, ok := parseOffset(text)
+	return t.Add(-offset), hour, ok
+}
+
+// parseOffset reads Z, or hours with or without minutes, behind a space or none.
+func parseOffset(text []byte) (time.Duration, bool) {
+	if text[0] == ' ' {
+		text = text[1:]
 	}
 	if len(text) == 1 && text[0]|0x20 == 'z' {
-		return t, true
+		return 0, true
 	}
-	if len(text) != 6 || text[3] != ':' {
-		return time.Time{}, false
+	if len(text) == 0 || text[0] != '+' && text[0] != '-' {
+		return 0, false
 	}
-	for _, i := range [...]int{1, 2, 4, 5} {
-		if text[i]-'0' > 9 {
-			return time.Time{}, false
+	sign, minutes := text[0], 0
+	text = text[1:]
+	switch {
+	case len(text) == 5 && looksLike(text, "00:00"):
+		minutes = two(text, 3)
+	case len(text) == 4 && looksLike(text, "0000"):
+		minutes = two(text, 2)
+	case len(text) == 2 && looksLike(text, "00"):
+	default:
+		return 0, false
+	}
+	hours := two(text, 0)
+	offset := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
+	if sign == '-' {
+		offset = -offset
+	}
+	return offset, hours <= 23 && minutes <= 59
+}
+
+// looksLike tells whether text begins like form, in which 0 is any digit.
+func looksLike(text []byte, form string) bool {
+	if len(text) < len(form) {
+		return false
+	}
+	for i := range len(form) {
+		if c := text[i]; c != form[i] && (form[i] != '0' || c-'0' > 9) {
+			return false
 		}
 	}
-	hours, minutes = two(text, 1), two(text, 4)
-	offset := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
-	switch {
-	case hours > 23 || minutes > 59:
-		return time.Time{}, false
-	case text[0] == '+':
-		return t.Add(-offset), true
-	case text[0] == '-':
-		return t.Add(offset), true
-	}
-	return time.Time{}, false
+	return true
 }
 
 // two reads two digits.

@@ -526,7 +526,7 @@ func oracleTruncate(a Action, text string) (string, bool) {
 
 func oracleNumber(step, text string) (string, bool) {
 	if _, ok := units[step]; ok {
-		return "", false
+		return oracleSince(step, text)
 	}
 	if _, exp, ok := strings.Cut(strings.ToLower(text), "e"); ok {
 		if e, err := strconv.Atoi(exp); err != nil || e > 400 || e < -400 { // big.Rat would take for ever
@@ -562,29 +562,61 @@ func oracleNumber(step, text string) (string, bool) {
 	return out, true
 }
 
-var rfc3339 = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):([0-5]\d|60)(?:\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`)
+// layouts write a time as coarse as the unit.
+var layouts = map[string]string{"hour": "2006-01-02T15", "day": "2006-01-02", "month": "2006-01", "year": "2006"}
+
+func oracleStart(step string, t time.Time) time.Time {
+	t, err := time.Parse(layouts[step], t.UTC().Format(layouts[step]))
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+var timeForm = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(?:[0-5]\d|60)(?:\.\d+)?)?(?: ?([Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?))?)?$`)
 
 func oracleTime(step, text string) (string, bool) {
-	m := rfc3339.FindStringSubmatch(text)
-	if _, ok := units[step]; !ok || m == nil {
+	m := timeForm.FindStringSubmatch(text)
+	if _, ok := units[step]; !ok || m == nil || m[3] == "" && step == "hour" {
 		return "", false
 	}
-	t, err := time.Parse("2006-01-02T15:04Z07:00", m[1]+"T"+m[2]+strings.ToUpper(m[4]))
+	clock, zone := m[2], strings.ToUpper(strings.ReplaceAll(m[3], ":", ""))
+	if clock == "" {
+		clock = "00:00"
+	}
+	if zone == "" {
+		zone = "Z"
+	}
+	if len(zone) == 3 {
+		zone += "00"
+	}
+	t, err := time.Parse("2006-01-02T15:04Z0700", m[1]+"T"+clock+zone)
+	if err != nil || t.UTC().Year() < 0 || t.UTC().Year() > 9999 {
+		return "", false
+	}
+	return `"` + oracleStart(step, t).Format(time.RFC3339) + `"`, true
+}
+
+// oracleSince is for seconds, and milliseconds, since 1970, from 1840 to 2100.
+func oracleSince(step, text string) (string, bool) {
+	floor, _ := oracleNumber("1", text)
+	at, err := strconv.ParseInt(floor, 10, 64)
 	if err != nil {
 		return "", false
 	}
-	t = t.UTC()
-	if t.Year() < 0 || t.Year() > 9999 {
+	within := func(t time.Time) bool { return t.UTC().Year() >= 1840 && t.UTC().Year() < 2100 }
+	if t := time.Unix(at, 0); within(t) {
+		return strconv.FormatInt(oracleStart(step, t).Unix(), 10), true
+	}
+	t := time.UnixMilli(at)
+	if !within(t) {
 		return "", false
 	}
-	form := map[string]string{"hour": "2006-01-02T15:00:00Z", "day": "2006-01-02T00:00:00Z", "month": "2006-01-01T00:00:00Z", "year": "2006-01-01T00:00:00Z"}[step]
-	switch step {
-	case "month":
-		return fmt.Sprintf(`"%04d-%02d-01T00:00:00Z"`, t.Year(), t.Month()), true
-	case "year":
-		return fmt.Sprintf(`"%04d-01-01T00:00:00Z"`, t.Year()), true
+	out := oracleStart(step, t).UnixMilli()
+	if out != 0 && within(time.Unix(out, 0)) {
+		return "", false
 	}
-	return `"` + t.Format(form) + `"`, true
+	return strconv.FormatInt(out, 10), true
 }
 
 var (

@@ -13,7 +13,7 @@ func compiled(t *testing.T, d dice, rules []Rule, offers []place) (*Program, *Su
 	s := new(Supply)
 	for i, p := range offers {
 		paths = append(paths, p.String())
-		s.Set(i, unquoted(d.one(someScalars[14:])))
+		s.Set(i, unquoted(d.one(someScalars[16:])))
 	}
 	p, err := Compile(rules, paths...)
 	if err != nil {
