@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 )
 
@@ -38,6 +41,7 @@ type client struct {
 	keys   []string
 	r      *rand.Rand
 	pause  time.Duration // between two requests, on average
+	moody  bool          // hasty and forgetful at times; else every request is acknowledged in the end
 	events []event
 }
 
@@ -60,7 +64,7 @@ const (
 func startLoad(url, tag string, seed uint64, n int, pause time.Duration) *load {
 	l := newLoad(url, n)
 	for i := range n {
-		c := &client{load: l, name: fmt.Sprintf("%s-%d", tag, i), r: rand.New(rand.NewPCG(seed, uint64(i))), pause: pause}
+		c := &client{load: l, name: fmt.Sprintf("%s-%d", tag, i), r: rand.New(rand.NewPCG(seed, uint64(i))), pause: pause, moody: true}
 		for k := range i % 4 { // the first of four sends no keys, the others for one to three visitors
 			c.keys = append(c.keys, fmt.Sprintf("%s-v%d", c.name, k))
 		}
@@ -127,7 +131,7 @@ func (c *client) compose(n int) []byte {
 // send posts a request until it is acknowledged, and reports whether it was.
 func (c *client) send(body []byte, n int) bool {
 	limit := 5 * time.Second
-	if c.r.IntN(hasty) == 0 {
+	if c.moody && c.r.IntN(hasty) == 0 {
 		limit = 200*time.Microsecond + time.Duration(c.r.Int64N(int64(3*time.Millisecond)))
 	}
 	for give := time.Now().Add(patience); time.Now().Before(give); limit = 5 * time.Second {
@@ -136,7 +140,7 @@ func (c *client) send(body []byte, n int) bool {
 			c.load.acked.Add(int64(n))
 			return true
 		case 0: // no answer
-			if c.r.IntN(forgetful) == 0 {
+			if c.moody && c.r.IntN(forgetful) == 0 {
 				return false
 			}
 		case 429, 503:
@@ -190,5 +194,24 @@ func (l *load) complain(what string) {
 	defer l.mu.Unlock()
 	if len(l.odd) < mostEvidence {
 		l.odd = append(l.odd, what)
+	}
+}
+
+// TestPatientClient: a test that needs its events acknowledged gets them
+// acknowledged, however long the program takes.
+func TestPatientClient(t *testing.T) {
+	t.Parallel()
+	const silent = 80
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked <= silent {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, `{"accepted":1,"withheld":0,"refused":[]}`)
+	}))
+	t.Cleanup(server.Close)
+	c := &client{load: newLoad(server.URL, 1), name: "p", r: rand.New(rand.NewPCG(1, 1))}
+	if !c.send(c.compose(1), 1) || asked < silent {
+		t.Errorf("gave up after %d requests: %v", asked, c.load.odd)
 	}
 }

@@ -104,6 +104,20 @@ type record struct {
 	Value   json.RawMessage   `json:"value"`
 }
 
+// lines reads a file of whole lines. Who reads while others are stored may see the
+// last one half written.
+func lines(t *testing.T, path string) (raw []byte) {
+	t.Helper()
+	eventually(t, path+" ends with a whole line", func() bool {
+		var err error
+		if raw, err = os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
+		return len(raw) == 0 || raw[len(raw)-1] == '\n'
+	})
+	return raw
+}
+
 // records reads what the file sink holds of a topic, oldest first.
 func (p *proxy) records(topic string) []record {
 	p.t.Helper()
@@ -111,11 +125,7 @@ func (p *proxy) records(topic string) []record {
 	slices.Sort(files)
 	var out []record
 	for _, f := range files {
-		raw, err := os.ReadFile(f)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		for line := range strings.Lines(string(raw)) {
+		for line := range strings.Lines(string(lines(p.t, f))) {
 			var r record
 			if err := json.Unmarshal([]byte(line), &r); err != nil {
 				p.t.Fatalf("%s: a line that is not JSON: %v", f, err)

@@ -337,11 +337,7 @@ func fileLines(p *proxy) []line {
 	slices.Sort(files)
 	var out []line
 	for _, f := range files {
-		raw, err := os.ReadFile(f)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		for text := range strings.Lines(string(raw)) {
+		for text := range strings.Lines(string(lines(p.t, f))) {
 			var r struct {
 				Key     *string         `json:"key"`
 				Headers json.RawMessage `json:"headers"`
