@@ -139,20 +139,14 @@ func TestTornTail(t *testing.T) {
 func TestTornInside(t *testing.T) {
 	l, memory := openMem(t, nil)
 	add(t, l, "before")
-	gate := make(chan struct{})
-	memory.SetFault(func(op, _ string) error {
-		if op == "sync" {
-			<-gate
-		}
-		return nil
-	})
+	hung, release := memory.Hang("sync", live)
 	done := make(chan struct{})
 	go func() { l.Append([]byte("first group")); close(done) }()
-	time.Sleep(20 * time.Millisecond)
+	<-hung
 	for i := range 4 { // they gather in one group
 		l.Note(fmt.Appendf(nil, "noted %d", i))
 	}
-	close(gate)
+	release()
 	<-done
 	eventually(t, "all written", func() bool { return len(content(t, l)) == 6 })
 	closeLog(t, l)

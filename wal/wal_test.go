@@ -107,7 +107,7 @@ func wantErr(t testing.TB, err, target error) {
 // eventually waits for what happens in the background.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("still not %s", what)
 		}
@@ -411,26 +411,18 @@ func TestBounds(t *testing.T) {
 
 func TestOverload(t *testing.T) {
 	l, memory := openMem(t, func(o *Options) { o.MaxPendingBytes = 64 << 10 })
-	gate := make(chan struct{})
-	memory.SetFault(func(op, _ string) error {
-		if op == "write" {
-			<-gate // the disk hangs
-		}
-		return nil
-	})
+	hung, release := memory.Hang("write", live)
 	entry := make([]byte, 30<<10)
 	results := make(chan error)
-	for i := range 5 {
+	for range 5 {
 		go func() { results <- l.Append(entry) }()
-		if i == 0 {
-			time.Sleep(50 * time.Millisecond) // it is at the disk; of the others two fit
-		}
+		<-hung // the first is at the disk; of the others two fit
 	}
 	for range 2 {
 		wantErr(t, <-results, ErrOverloaded)
 	}
 	wantErr(t, l.Note(entry), ErrOverloaded)
-	close(gate)
+	release()
 	for range 3 {
 		if err := <-results; err != nil {
 			t.Error(err)
@@ -443,28 +435,25 @@ func TestOverload(t *testing.T) {
 func TestCloseDrains(t *testing.T) {
 	l, memory := openMem(t, nil)
 	add(t, l, "1")
-	gate := make(chan struct{})
-	memory.SetFault(func(op, _ string) error {
-		if op == "write" {
-			<-gate
-		}
-		return nil
-	})
+	hung, release := memory.Hang("write", live)
 	results := make(chan error)
-	for range 3 {
-		go func() { results <- l.Append([]byte("2")) }()
-	}
-	time.Sleep(50 * time.Millisecond)
+	go func() { results <- l.Append([]byte("2")) }()
+	<-hung
 	if err := l.Note([]byte("3")); err != nil {
 		t.Error(err)
 	}
+	one := l.pending()
+	for range 2 {
+		go func() { results <- l.Append([]byte("4")) }()
+	}
+	eventually(t, "three wait", func() bool { return l.pending() == 3*one })
 	hurry, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	wantErr(t, l.Close(hurry), context.DeadlineExceeded)
 	wantErr(t, l.Append([]byte("late")), ErrClosed)
 	wantErr(t, l.Note([]byte("late")), ErrClosed)
 	wantErr(t, l.Ready(), ErrClosed)
-	close(gate)
+	release()
 	for range 3 {
 		if err := <-results; err != nil {
 			t.Error(err)
@@ -473,7 +462,7 @@ func TestCloseDrains(t *testing.T) {
 	closeLog(t, l)
 	closeLog(t, l)
 	memory.SetFault(nil)
-	want(t, content(t, open(t, small(memory, nil))), "1", "2", "2", "2", "3")
+	want(t, content(t, open(t, small(memory, nil))), "1", "2", "3", "4", "4")
 }
 
 // Closing ends though notes cannot be written.

@@ -65,6 +65,21 @@ func (m *Mem) SetFault(f func(op, path string) error) {
 	m.mu.Unlock()
 }
 
+// Hang makes every operation op on files whose names end so wait until release is
+// called, and closes hung when the first one does.
+func (m *Mem) Hang(op, suffix string) (hung <-chan struct{}, release func()) {
+	reached, gate := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	m.SetFault(func(o, path string) error {
+		if o == op && strings.HasSuffix(path, suffix) {
+			once.Do(func() { close(reached) })
+			<-gate
+		}
+		return nil
+	})
+	return reached, func() { close(gate) }
+}
+
 // SetShort makes writes stop half way without an error.
 func (m *Mem) SetShort(short bool) {
 	m.mu.Lock()

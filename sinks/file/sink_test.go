@@ -34,6 +34,16 @@ func openMem(t *testing.T, set func(*Options)) (*Sink, *disktest.Mem) {
 	return s, memory
 }
 
+// eventually waits for a condition.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
 func record(topic, key string) *sinks.Batch {
 	return &sinks.Batch{Records: []sinks.Record{{Topic: topic, Key: []byte(key), Value: []byte(`{}`)}}}
 }
@@ -182,11 +192,7 @@ func TestCompression(t *testing.T) {
 		mustCommit(t, s, b)
 		want = append(want, fmt.Sprint(i))
 	}
-	for limit := time.Now().Add(10 * time.Second); len(memory.Files(zstdExtension)) < 13; time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatalf("%d compressed files, want 13", len(memory.Files(zstdExtension)))
-		}
-	}
+	eventually(t, "13 files are compressed", func() bool { return len(memory.Files(zstdExtension)) >= 13 })
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -195,11 +201,7 @@ func TestCompression(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close(t.Context())
-	for limit := time.Now().Add(10 * time.Second); len(memory.Files(extension)) > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatalf("%d files are not compressed", len(memory.Files(extension)))
-		}
-	}
+	eventually(t, "all files are compressed", func() bool { return len(memory.Files(extension)) == 0 })
 	if got := keys(t, memory, "a"); got != strings.Join(want, " ") {
 		t.Errorf("lines %s", got)
 	}
@@ -253,11 +255,7 @@ func TestDiskFaults(t *testing.T) {
 			}
 			on.Store(false)
 			memory.SetShort(false)
-			for limit := time.Now().Add(5 * time.Second); s.Ready() != nil; time.Sleep(10 * time.Millisecond) {
-				if time.Now().After(limit) { // without any traffic
-					t.Fatalf("not ready again: %v", s.Ready())
-				}
-			}
+			eventually(t, "ready again without any traffic", func() bool { return s.Ready() == nil })
 			mustCommit(t, s, record("a", "after"))
 			if got := keys(t, memory, "a"); got != "before after" {
 				t.Errorf("a holds %q, want nothing that was refused", got)
@@ -295,37 +293,19 @@ func TestFailedSyncGivesTheFileUp(t *testing.T) {
 func TestOverload(t *testing.T) {
 	s, memory := openMem(t, func(o *Options) { o.MaxPendingBytes = 64 << 10 })
 	mustCommit(t, s, record("a", "first"))
-	gate := make(chan struct{})
-	memory.SetFault(func(op, _ string) error {
-		if op == "write" {
-			<-gate // with the file system locked: the disk hangs
-		}
-		return nil
-	})
+	hung, release := memory.Hang("write", extension)
 	big := record("a", "big")
 	big.Records[0].Value = []byte(`{"x":"` + strings.Repeat("x", 40<<10) + `"}`)
 	results := make(chan error)
-	for i := range 5 {
+	for range 5 {
 		go func() { results <- s.Commit(context.Background(), big) }()
-		if i == 0 {
-			time.Sleep(50 * time.Millisecond) // it is at the disk; of the others two fit
-		}
+		<-hung // the first is at the disk; of the others two fit
 	}
-	refused := 0
-	for refused = range 5 {
-		select {
-		case err := <-results:
-			wantReason(t, err, sinks.ReasonOverloaded)
-			continue
-		case <-time.After(500 * time.Millisecond):
-		}
-		break
+	for range 2 {
+		wantReason(t, <-results, sinks.ReasonOverloaded)
 	}
-	if refused < 2 {
-		t.Errorf("%d of 5 refused while the disk hangs, want 2 or more", refused)
-	}
-	close(gate)
-	for range 5 - refused {
+	release()
+	for range 3 {
 		if err := <-results; err != nil {
 			t.Error(err)
 		}
@@ -354,24 +334,24 @@ func TestRefusals(t *testing.T) {
 func TestCloseDrains(t *testing.T) {
 	s, memory := openMem(t, nil)
 	mustCommit(t, s, record("a", "1"))
-	gate := make(chan struct{})
-	memory.SetFault(func(op, _ string) error {
-		if op == "write" {
-			<-gate
-		}
-		return nil
-	})
+	hung, release := memory.Hang("write", extension)
 	results := make(chan error)
 	for range 3 {
 		go func() { results <- s.Commit(context.Background(), record("a", "2")) }()
+		<-hung
 	}
-	time.Sleep(50 * time.Millisecond)
+	st := (*s.streams.Load())["a"]
+	eventually(t, "two wait behind the first", func() bool {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		return st.filling.records == 2
+	})
 	hurry, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if s.Close(hurry) == nil {
 		t.Error("Close = nil while the disk hangs")
 	}
-	close(gate)
+	release()
 	for range 3 {
 		if err := <-results; err != nil {
 			t.Error(err)
