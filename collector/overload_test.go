@@ -2,10 +2,12 @@ package collector_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -499,20 +501,25 @@ func TestSlowSenders(t *testing.T) {
 	s := serve(t, &fakeSink{}, func(o *collector.Options) {
 		o.Limits.ReadTimeout, o.Limits.WriteTimeout, o.Limits.IdleTimeout = time.Second, time.Second, time.Second
 	})
+	// goesOn writes until it may not; the deadline is far beyond every bound.
+	goesOn := func(conn net.Conn, what, more string, every time.Duration) {
+		t.Helper()
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		for {
+			if _, err := io.WriteString(conn, more); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%.30q: is not cut off", what)
+				return
+			} else if err != nil {
+				return
+			}
+			time.Sleep(every)
+		}
+	}
 	drip := func(head, more string) {
 		t.Helper()
 		conn := s.dial()
 		_, _ = io.WriteString(conn, head)
-		start := time.Now()
-		for time.Since(start) < 5*time.Second {
-			if _, err := io.WriteString(conn, more); err != nil {
-				break
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		if took := time.Since(start); took > 4*time.Second {
-			t.Errorf("%.30q: cut off after %s", head, took)
-		}
+		goesOn(conn, head, more, 50*time.Millisecond)
 	}
 	var all sync.WaitGroup
 	all.Go(func() { drip("POST /v1/events HTTP/1.1\r\nHost: a\r\n", "X-A: b\r\n") })
@@ -526,16 +533,7 @@ func TestSlowSenders(t *testing.T) {
 		conn := s.dial()
 		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 		ask := strings.Repeat("GET /.well-known/gpc.json HTTP/1.1\r\nHost: a\r\n\r\n", 1000)
-		start := time.Now()
-		for time.Since(start) < 10*time.Second { // and never read an answer
-			_ = conn.SetWriteDeadline(time.Now().Add(8 * time.Second))
-			if _, err := io.WriteString(conn, ask); err != nil {
-				break
-			}
-		}
-		if took := time.Since(start); took > 8*time.Second {
-			t.Errorf("a reader that reads nothing is cut off after %s", took)
-		}
+		goesOn(conn, "a reader that reads nothing", ask, 0)
 	})
 	if r, body := s.send(post("/v1/events", order("a"))); r.StatusCode != 200 {
 		t.Errorf("meanwhile: %d %s", r.StatusCode, body)
@@ -555,7 +553,7 @@ func (s *served) connections(n int) {
 
 func waitFor(t testing.TB, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it does not come")
 		}

@@ -110,15 +110,21 @@ func (s *stand) start() {
 	s.starts++
 }
 
-// waiting is how many records wait in the journal.
-func (s *stand) waiting() int {
+// metric is what the program tells of itself.
+func (s *stand) metric(name string) int {
 	s.t.Helper()
-	n, samples, err := s.p.Metric("assent_journal_waiting_records")
+	n, samples, err := s.p.Metric(name)
 	if err != nil || samples == 0 {
-		s.t.Fatalf("the program does not tell how many records wait: %v", err)
+		s.t.Fatalf("the program does not tell %s: %v", name, err)
 	}
 	return int(n)
 }
+
+// waiting is how many records wait in the journal.
+func (s *stand) waiting() int { s.t.Helper(); return s.metric("assent_journal_waiting_records") }
+
+// batches is how many were sent to Kafka, each fixed before.
+func (s *stand) batches() int { s.t.Helper(); return s.metric("assent_kafka_produce_requests_total") }
 
 // drained waits until nothing waits. A program that has just started takes events
 // when it knows what waits: it is sent one that leaves nothing, since its sender

@@ -36,14 +36,19 @@ func TestWithdrawal(t *testing.T) {
 			s := newStand(t, b, proxy.Addr)
 			s.start()
 			gone, stays := s.visitor(t, "gone"), s.visitor(t, "stays")
+			sent := 0
 			if fixed {
 				s.warm(t)
 				s.drained()
 				proxy.Hold()
+				sent = s.batches()
 			}
 			s.track(t, gone, events)
+			if fixed {
+				s.eventually("a batch of hers is fixed", func() bool { return s.batches() > sent })
+			}
 			s.track(t, stays, events)
-			time.Sleep(lingered)
+			time.Sleep(lingered) // the others, where there may be any
 			between(s, func() { s.withdraw(t, gone) })
 			s.eventually("records wait, since Kafka is away", func() bool { return s.waiting() >= events })
 			proxy.Release()
