@@ -24,17 +24,18 @@ func TestCommitAllocatesNothing(t *testing.T) {
 		for range 100 { // until the window is full: nothing is read any more
 			j.Commit(ctx, batch)
 		}
-		allocs := testing.AllocsPerRun(200, func() {
-			if err := j.Commit(ctx, batch); err != nil && promise == sinks.Durable {
-				t.Fatal(err)
-			}
-		})
+		allowed := 0.0
 		if promise == sinks.Delivered {
-			allocs-- // the error
+			allowed = 1 // the error
 		}
-		if allocs != 0 {
-			t.Errorf("promise %d: %v allocations", promise, allocs)
-		}
+		// What others still read meanwhile is counted as well: there is a time when they do not.
+		eventually(t, "a commit that allocates nothing", func() bool {
+			return testing.AllocsPerRun(200, func() {
+				if err := j.Commit(ctx, batch); err != nil && promise == sinks.Durable {
+					t.Fatal(err)
+				}
+			}) <= allowed
+		})
 	}
 }
 
