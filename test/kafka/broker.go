@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -281,10 +282,15 @@ func jars() (string, error) {
 	return libs, nil
 }
 
-// freePorts returns n ports that were free a moment ago.
+// freePorts returns n ports that were free a moment ago, below those that the
+// kernel gives to outgoing connections (32768 and above): a broker that is away, or
+// about to start, does not lose its port to one.
 func freePorts(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for try := 0; len(ports) < n; try++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000)))
+		if err != nil && try < 1000 {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
