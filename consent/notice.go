@@ -30,10 +30,10 @@ var (
 	hash = form{regexp.MustCompile(`^(sha(256|384|512):)?[0-9A-Fa-f]+$`), "hexadecimal digits, behind sha256:, sha384: or sha512: or nothing", 7 + 128}
 	// language is langtag or privateuse of RFC 5646, 2.1; its irregular tags
 	// (i-klingon) are left out, because no page has one.
-	language = form{regexp.MustCompile(`(?i)^([a-z]{2,3}(-[a-z]{3}){0,3}|[a-z]{4,8})` +
-		`(-[a-z]{4})?(-([a-z]{2}|[0-9]{3}))?(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*` +
-		`(-[a-wyz0-9](-[a-z0-9]{2,8})+)*(-x(-[a-z0-9]{1,8})+)?$` +
-		`|(?i)^x(-[a-z0-9]{1,8})+$`), "a language tag such as fr or pt-BR (BCP 47)", 35} // 35: RFC 5646, 4.4.1
+	language = form{regexp.MustCompile(`^([A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}|[A-Za-z]{4,8})` +
+		`(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*` +
+		`(-[A-WYZa-wyz0-9](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?$` +
+		`|^[Xx](-[A-Za-z0-9]{1,8})+$`), "a language tag such as fr or pt-BR (BCP 47)", 35} // 35: RFC 5646, 4.4.1
 )
 
 // read reads a string of the form.
