@@ -9,7 +9,7 @@ import (
 // schemes are those of the addresses that browsers and apps give for a page or a
 // referrer. Others have no page behind them: a mailto: or data: URL is itself what
 // somebody typed, a file: URL names an account on the device.
-var schemes = [...]string{"http://", "https://", "android-app://", "ios-app://"}
+var schemes = [...]string{"https://", "http://", "android-app://", "ios-app://"}
 
 // stripQuery appends the URL in text without its userinfo, its fragment and
 // every query parameter whose name, percent-decoded, is not allowed; the path
@@ -20,28 +20,34 @@ var schemes = [...]string{"http://", "https://", "android-app://", "ios-app://"}
 // appendix A, forbids them; WHATWG URL, 4.4, repairs them).
 func (a *action) stripQuery(dst, text []byte) ([]byte, bool) {
 	text = bytes.Trim(text, " ")
-	if i := bytes.IndexByte(text, '#'); i >= 0 {
-		text = text[:i]
-	}
-	for _, c := range text {
-		if c <= ' ' || c == 0x7F {
+	question, end := -1, len(text)
+scan:
+	for i, c := range text {
+		switch {
+		case c > '\\' && c != 0x7F: // most
+		case c == '#':
+			end = i
+			break scan
+		case c <= ' ', c == 0x7F, c == '\\' && question < 0:
 			return dst, false
+		case c == '?' && question < 0:
+			question = i
 		}
 	}
+	text = text[:end]
 	var query []byte
-	if i := bytes.IndexByte(text, '?'); i >= 0 {
-		text, query = text[:i], text[i+1:]
+	if question >= 0 {
+		text, query = text[:question], text[question+1:]
 	}
 	authority, ok := authorityStart(text)
-	if !ok || bytes.IndexByte(text, '\\') >= 0 {
+	if !ok {
 		return dst, false
 	}
 	start := len(dst)
 	dst = append(dst, text[:authority]...)
 	text = text[authority:]
 	if authority > 0 {
-		end := bytes.IndexByte(text, '/')
-		if end < 0 {
+		if end = bytes.IndexByte(text, '/'); end < 0 {
 			end = len(text)
 		}
 		user := bytes.LastIndexByte(text[:end], '@') + 1
@@ -89,20 +95,31 @@ func authorityStart(text []byte) (int, bool) {
 // (RFC 3986, 3.2.2). Characters beyond ASCII are letters and digits of a name;
 // percent-encoded ones could be an "@".
 func isHost(text []byte) bool {
-	if i := bytes.LastIndexByte(text, ':'); i > bytes.LastIndexByte(text, ']') {
-		port := text[i+1:]
-		text = text[:i]
-		if len(port) > 5 || len(bytes.Trim(port, "0123456789")) > 0 {
+	i := 0
+	if len(text) > 0 && text[0] == '[' {
+		i = bytes.IndexByte(text, ']') + 1
+		var ip [16]byte
+		if i < 2 || !parseIPv6(&ip, text[1:i-1]) {
+			return false
+		}
+		if i < len(text) && text[i] != ':' {
 			return false
 		}
 	}
-	if n := len(text); n > 2 && text[0] == '[' && text[n-1] == ']' {
-		var ip [16]byte
-		return parseIPv6(&ip, text[1:n-1])
-	}
-	for i := 0; i < len(text); {
+	for i < len(text) {
+		c := text[i]
+		switch {
+		case c|0x20 >= 'a' && c|0x20 <= 'z', c-'0' <= 9, c == '.', c == '-', c == '_':
+			i++
+			continue
+		case c == ':':
+			port := text[i+1:]
+			return i > 0 && len(port) <= 5 && len(bytes.Trim(port, "0123456789")) == 0
+		case c < utf8.RuneSelf:
+			return false
+		}
 		r, n := utf8.DecodeRune(text[i:])
-		if r != '-' && r != '.' && r != '_' && !unicode.In(r, unicode.L, unicode.M, unicode.Nd) {
+		if !unicode.In(r, unicode.L, unicode.M, unicode.Nd) {
 			return false
 		}
 		i += n
@@ -113,7 +130,7 @@ func isHost(text []byte) bool {
 // hidesUserinfo tells whether a path holds another URL with userinfo, as those
 // of redirects and archives do.
 func hidesUserinfo(path []byte) bool {
-	for {
+	for bytes.IndexByte(path, '@') >= 0 {
 		i := bytes.Index(path, []byte("://"))
 		if i < 0 {
 			return false
@@ -127,6 +144,7 @@ func hidesUserinfo(path []byte) bool {
 			return true
 		}
 	}
+	return false
 }
 
 // allowed tells whether the parameter's name is in the list. A name that is
