@@ -14,6 +14,7 @@ type Request struct {
 	ContentType        []byte // lower case not guaranteed
 	Body               []byte // decompressed
 	Origin, FetchSite  []byte
+	AskedHeaders       []byte // what a preflight asks for
 	Key, Bearer        []byte // the source key and token as sent in header or query
 	UserAgent          []byte
 	GPC                []byte // a raw Sec-GPC line, one that is a signal if any is

@@ -46,6 +46,10 @@ func (c *Collector) table() map[string]methods {
 // route finds and runs the handler.
 func (c *Collector) route(x *exchange) {
 	m, ok := c.routes[string(x.req.Path)]
+	if string(x.req.Method) == "OPTIONS" && len(x.req.Origin) > 0 {
+		c.preflight(x, m.list())
+		return
+	}
 	if !ok {
 		c.m.refused(ReasonNotFound)
 		refuse(&x.ans, ReasonNotFound, "")
@@ -56,20 +60,15 @@ func (c *Collector) route(x *exchange) {
 		return
 	}
 	allowed := m.list()
-	switch string(x.req.Method) {
-	case "OPTIONS":
-		c.preflight(x, allowed)
-	default:
-		c.m.refused(ReasonMethod)
-		refuse(&x.ans, ReasonMethod, "")
-		x.ans.Header("Allow", allowed)
-	}
+	c.m.refused(ReasonMethod)
+	refuse(&x.ans, ReasonMethod, "")
+	x.ans.Header("Allow", allowed)
 }
 
 func (m methods) list() string {
 	s := "OPTIONS"
 	for _, name := range []string{"GET", "POST"} {
-		if m[name] != nil {
+		if m == nil || m[name] != nil {
 			s += ", " + name
 		}
 	}

@@ -174,14 +174,9 @@ func (c *Collector) handle(ctx *fasthttp.RequestCtx) {
 	}()
 	c.readRequest(ctx, x)
 	c.route(x)
-	cors(x)
+	c.cors(x)
 	c.m.latency.Observe(int64(c.o.Now().Sub(x.req.Received)))
 }
-
-var (
-	basicPrefix  = []byte("Basic ")
-	bearerPrefix = []byte("Bearer ")
-)
 
 // readRequest takes from the HTTP request what the steps may see.
 func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
@@ -196,6 +191,9 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	x.conn, _ = ctx.Conn().(*lingerConn)
 	r.Origin = h.Peek("Origin")
 	r.FetchSite = h.Peek("Sec-Fetch-Site")
+	if ctx.IsOptions() {
+		r.AskedHeaders = h.Peek("Access-Control-Request-Headers")
+	}
 	r.UserAgent = ctx.UserAgent()
 	for _, v := range h.PeekAll("Sec-GPC") {
 		if r.GPC = v; consent.IsGPC(v) {
@@ -228,22 +226,29 @@ func peerIP(ctx *fasthttp.RequestCtx) net.IP {
 }
 
 // readKey takes the source key from where the field's SDKs put it: Basic user
-// (Segment), bearer token, `k` or `writeKey` in the query.
+// (Segment), bearer token, `k` or `writeKey` in the query. A staging site's own Basic
+// login, which a browser adds to every request, names no source: beside a key in the
+// query it is not meant for us.
 func (c *Collector) readKey(r *Request, auth []byte) {
+	scheme, credentials, _ := bytes.Cut(auth, []byte{' '})
+	credentials = bytes.Trim(credentials, " ")
+	query := r.Query.Peek("k")
+	if len(query) == 0 {
+		query = r.Query.Peek("writeKey")
+	}
 	switch {
-	case bytes.HasPrefix(auth, basicPrefix):
-		user, err := base64.StdEncoding.AppendDecode(nil, auth[len(basicPrefix):])
-		if err != nil {
+	case asciiEqualFold(scheme, "basic"):
+		user, err := base64.StdEncoding.AppendDecode(nil, credentials)
+		if r.Key, _, _ = bytes.Cut(user, []byte{':'}); err != nil {
 			r.Key = auth // names no source: refused
-			return
 		}
-		r.Key, _, _ = bytes.Cut(user, []byte{':'})
-	case bytes.HasPrefix(auth, bearerPrefix):
-		r.Bearer = auth[len(bearerPrefix):]
+		if len(query) > 0 && c.sources.byKey[string(r.Key)] == nil {
+			r.Key = query
+		}
+	case asciiEqualFold(scheme, "bearer"):
+		r.Bearer = credentials
 	default:
-		if r.Key = r.Query.Peek("k"); len(r.Key) == 0 {
-			r.Key = r.Query.Peek("writeKey")
-		}
+		r.Key = query
 	}
 }
 

@@ -26,7 +26,7 @@ type Source struct {
 	Kind     Kind     // web by default
 	Key      string   // public key; empty: found by host or path only
 	Bearer   string   // secret of a server source; proves it
-	Origins  []string // allowed browser origins, as `scheme://host[:port]`
+	Origins  []string // allowed browser origins, as `scheme://host[:port]`; `*.` before the host: its sub-domains
 	Hosts    []string // hosts whose requests without a key belong to it
 	Paths    []string // path prefixes likewise
 	Audience policy.Audience
@@ -35,9 +35,10 @@ type Source struct {
 	MayNameAddress, MayNameTime bool
 	Promise                     sinks.Promise // what a 2xx to it stands for; durable by default
 
-	urn    []byte
-	open   bool // the demo source: no key, same-origin and loopback pages
-	bucket bucket
+	urn     []byte
+	origins []origin
+	open    bool // the demo source: no key, same-origin and loopback pages
+	bucket  bucket
 }
 
 // Demo is the source in force when none is configured: it takes events without
@@ -97,10 +98,13 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 			add("every source needs an id of its own")
 		}
 		ids[src.ID] = true
-		for _, o := range src.Origins {
-			if !strings.Contains(o, "://") || strings.HasSuffix(o, "/") || strings.Contains(o, "*") {
-				add("origin %q is not of the form scheme://host", o)
+		src.origins = nil
+		for _, written := range src.Origins {
+			o, err := parseOrigin(written)
+			if err != nil {
+				add("origins: %q: %w", written, err)
 			}
+			src.origins = append(src.origins, o)
 		}
 		if src.Key != "" {
 			if other := s.byKey[src.Key]; other != nil {
@@ -166,16 +170,15 @@ func (s *Source) allows(origin, host []byte) bool {
 	if len(origin) == 0 {
 		return true
 	}
-	o := string(origin)
-	for _, allowed := range s.Origins {
-		if o == allowed {
+	for i := range s.origins {
+		if s.origins[i].allows(origin) {
 			return true
 		}
 	}
 	if !s.open {
 		return false
 	}
-	_, rest, ok := strings.Cut(o, "://")
+	_, rest, ok := strings.Cut(string(origin), "://")
 	if !ok {
 		return false
 	}

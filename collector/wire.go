@@ -114,7 +114,7 @@ func (c *Collector) expect(ctx *fasthttp.RequestCtx) int {
 	c.readRequest(ctx, x)
 	if err := c.foresee(x); err != nil {
 		c.refuseQuietly(x, err)
-		cors(x)
+		c.cors(x)
 		c.respond(ctx, x)
 		if x.conn != nil {
 			x.conn.linger = true // it may send the body all the same

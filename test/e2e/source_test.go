@@ -44,6 +44,9 @@ func TestSourceKeys(t *testing.T) {
 		{"query", "?k=shop-key", anOrder(), "", "shop"},
 		{"query, long", "?writeKey=shop-key", anOrder(), "", "shop"},
 		{"basic", "", anOrder(), basic("app-key"), "app"},
+		{"basic in another case", "", anOrder(), strings.Replace(basic("app-key"), "Basic", "bASIC ", 1), "app"},
+		{"a staging site's own login", "?k=shop-key", anOrder(), basic("staging"), "shop"},
+		{"bearer in another case", "", anOrder(), "Authorization: bearer  app-key", "app"},
 		{"bearer, public key", "", anOrder(), "Authorization: Bearer app-key", "app"},
 		{"bearer, secret", "", anOrder(), "Authorization: Bearer " + backendToken, "backend"},
 		{"body", "", with("app-key"), "", "app"},
@@ -147,6 +150,20 @@ func TestCORS(t *testing.T) {
 	}
 	if r := p.send("POST", "/v1/consent?k=shop-key", `{"all":"granted"}`, "Origin: "+shop, inFrance); r.status != 415 || !allowed(r.header, shop) {
 		t.Errorf("a choice that is not sent as JSON: %d %v", r.status, r.header)
+	}
+	// So must one whose key is wrong, whatever the route, and what it asks to send is allowed.
+	for _, path := range []string{"/v1/events", "/v1/consent", "/nowhere"} {
+		const asked = "content-type,traceparent,tracestate,baggage,sentry-trace,x-requested-with"
+		r := p.send("OPTIONS", path, "", "Origin: "+shop, "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: "+asked)
+		if r.status != 204 || !allowed(r.header, shop) || r.header.Get("Access-Control-Allow-Headers") != asked {
+			t.Errorf("preflight of %s: %d %v", path, r.status, r.header)
+		}
+		if r := p.send("POST", path+"?k=unknown", anOrder(), "Origin: "+shop, inFrance); r.status < 400 || !allowed(r.header, shop) {
+			t.Errorf("%s with an unknown key: %d %v", path, r.status, r.header)
+		}
+	}
+	if r := p.send("OPTIONS", "/v1/events", "", "Origin: "+shop, "Access-Control-Request-Headers: <script>"); strings.Contains(r.header.Get("Access-Control-Allow-Headers"), "<") {
+		t.Errorf("reflected: %v", r.header)
 	}
 	for _, origin := range []string{
 		"https://evil.example", "null", "https://shop.example.evil.example", "http://shop.example", "https://shop.example:443",
