@@ -10,6 +10,7 @@ import (
 // bytes are valid until the handler returns.
 type Request struct {
 	Method, Path, Host []byte
+	Prefix             string // that was cut off the path, or that a trusted front says it cut off
 	Query              Query  // decoded on demand
 	ContentType        []byte // lower case not guaranteed
 	Body               []byte // decompressed

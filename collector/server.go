@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -25,6 +26,7 @@ import (
 type Collector struct {
 	o       Options
 	sources *sources
+	mounts  mounts
 	proxies *geo.Proxies
 	policy  atomic.Pointer[inForce]
 	m       *instruments
@@ -63,7 +65,7 @@ func New(o Options) (*Collector, error) {
 	}
 	l := o.Limits
 	c := &Collector{
-		o: o, sources: sources, proxies: o.Proxies, m: newInstruments(),
+		o: o, sources: sources, mounts: newMounts(sources.all), proxies: o.Proxies, m: newInstruments(),
 		memory: budget{limit: int64(l.Memory)}, large: make(chan *exchange, keepLarge),
 		sourceRate: newRate(l.SourceRate, l.SourceBurst), addresses: newAddresses(newRate(l.AddressRate, l.AddressBurst)),
 		badRate: newRate(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}),
@@ -181,7 +183,8 @@ func (c *Collector) handle(ctx *fasthttp.RequestCtx) {
 // readRequest takes from the HTTP request what the steps may see.
 func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	r, h := &x.req, &ctx.Request.Header
-	r.Method, r.Path, r.Host = ctx.Method(), ctx.Path(), ctx.Host()
+	r.Method, r.Host = ctx.Method(), ctx.Host()
+	r.Path, r.Prefix = c.mounts.cut(ctx.Path())
 	r.Query = ctx.QueryArgs()
 	r.ContentType = h.ContentType()
 	if x.wire = ctx.RequestBodyStream(); x.wire == nil {
@@ -209,6 +212,10 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	}
 	if !c.proxies.Trusts(r.Peer) {
 		return
+	}
+	if r.Prefix == "" {
+		// A front that strips the prefix says so in this header (Traefik, Spring).
+		r.Prefix = strings.TrimSuffix(string(h.Peek("X-Forwarded-Prefix")), "/")
 	}
 	f := &x.forwarding
 	f.Forwarded = append(f.Forwarded, h.PeekAll("Forwarded")...)

@@ -3,6 +3,7 @@ package collector
 import (
 	"crypto/subtle"
 	"fmt"
+	"slices"
 	"strings"
 
 	"assent/policy"
@@ -28,7 +29,7 @@ type Source struct {
 	Bearer   string   // secret of a server source; proves it
 	Origins  []string // allowed browser origins, as `scheme://host[:port]`; `*.` before the host: its sub-domains
 	Hosts    []string // hosts whose requests without a key belong to it
-	Paths    []string // path prefixes likewise
+	Paths    []string // path prefixes likewise, cut off before a route is looked for
 	Audience policy.Audience
 	// A server that sent its bearer token may name these for the person it
 	// speaks of; without the right the person's place is unknown.
@@ -106,6 +107,11 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 			}
 			src.origins = append(src.origins, o)
 		}
+		for _, p := range src.Paths {
+			if err := checkPrefix(p); err != nil {
+				add("paths: %q: %w", p, err)
+			}
+		}
 		if src.Key != "" {
 			if other := s.byKey[src.Key]; other != nil {
 				add("its key is also that of source %q", other.ID)
@@ -154,10 +160,8 @@ func (s *sources) find(r *Request) (src *Source, proven bool) {
 				return src, false
 			}
 		}
-		for _, p := range src.Paths {
-			if strings.HasPrefix(string(r.Path), p) {
-				return src, false
-			}
+		if r.Prefix != "" && slices.Contains(src.Paths, r.Prefix) {
+			return src, false
 		}
 	}
 	return nil, false

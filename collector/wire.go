@@ -95,7 +95,8 @@ var (
 // takesEvents reports whether a path, as it came, is one of a dialect.
 func (c *Collector) takesEvents(uri []byte) bool {
 	path, _, _ := bytes.Cut(uri, []byte{'?'})
-	return c.bulk[string(path)]
+	route, _ := c.mounts.cut(path)
+	return c.bulk[string(route)]
 }
 
 // headerReceived sees each request before its body is read.

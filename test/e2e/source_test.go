@@ -16,6 +16,7 @@ sources:
   - {id: app, kind: app, key: app-key}
   - {id: backend, kind: server, bearer_file: token, may_name: [address, event_time]}
   - {id: plain, kind: server, key: plain-key}
+  - {id: brand-b, paths: [/brand-b, /eu/brand-b], origins: ["https://brand-b.example"]}
 `
 
 const backendToken = "a-secret-of-more-than-twenty-characters"
@@ -62,6 +63,22 @@ func TestSourceKeys(t *testing.T) {
 		if r.status != 200 || len(got) != 1 || got[0].Headers["ce_source"] != "urn:assent:source:"+c.source {
 			t.Errorf("%s: got %d %s, %v; want one record of source %s", c.name, r.status, r.body, got, c.source)
 		}
+	}
+	for path, want := range map[string]string{
+		"/brand-b/v1/events": "brand-b", "/eu/brand-b/v1/events": "brand-b", "/brand-b/v1/events/": "brand-b", "/brand-b/v1/events?k=app-key": "app",
+		"/brand-bee/v1/events": "", "/eu/v1/events": "", "/brand-b//v1/events": "brand-b",
+	} {
+		before := len(p.records("events"))
+		r := p.send("POST", path, anOrder(), inFrance)
+		got := p.records("events")[before:]
+		if want == "" && r.status != 404 || want != "" && (r.status != 200 || len(got) != 1 || got[0].Headers["ce_source"] != "urn:assent:source:"+want) {
+			t.Errorf("%s: got %d %s, %v; want source %q", path, r.status, r.body, got, want)
+		}
+	}
+	before := len(p.records("events"))
+	p.send("POST", "/v1/events", anOrder(), inFrance, "X-Forwarded-Prefix: /brand-b")
+	if got := p.records("events")[before:]; len(got) != 1 || got[0].Headers["ce_source"] != "urn:assent:source:brand-b" {
+		t.Errorf("behind a front that strips the prefix: %v", got)
 	}
 	for _, c := range []struct{ name, path, body, header string }{
 		{"none", "", anOrder(), ""},

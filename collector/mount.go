@@ -1,0 +1,50 @@
+package collector
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// mounts are the path prefixes of all sources, the longest first: behind an existing
+// site, /collect/v1/events is the route /v1/events of the source with that prefix.
+type mounts []string
+
+func newMounts(list []*Source) (m mounts) {
+	for _, src := range list {
+		m = append(m, src.Paths...)
+	}
+	slices.SortFunc(m, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Compact(m)
+}
+
+// cut gives the route of a path as it came, and the prefix it was found under: whole
+// segments, and one slash at the end is no other path.
+func (m mounts) cut(path []byte) (route []byte, prefix string) {
+	for _, p := range m {
+		if rest, ok := bytes.CutPrefix(path, []byte(p)); ok && (len(rest) == 0 || rest[0] == '/') {
+			path, prefix = rest, p
+			break
+		}
+	}
+	if n := len(path); n > 1 && path[n-1] == '/' {
+		path = path[:n-1]
+	}
+	return path, prefix
+}
+
+// checkPrefix says what is wrong with a path prefix as it was configured.
+func checkPrefix(p string) error {
+	const want = "want whole segments, as /collect, with no slash at the end"
+	switch {
+	case len(p) < 2 || p[0] != '/' || p[len(p)-1] == '/' || strings.Contains(p, "//"):
+		return errors.New(want)
+	case strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/") != "":
+		return errors.New(want + "; letters, digits and - . _ ~ in each")
+	case slices.ContainsFunc(strings.Split(p, "/"), func(s string) bool { return s == "." || s == ".." }):
+		return errors.New(want + "; browsers resolve . and ..")
+	}
+	return nil
+}
