@@ -9,13 +9,11 @@ import (
 	"strings"
 
 	"assent/consent"
+	"assent/names"
 	"assent/redact"
 )
 
 var roleNames = []string{RoleOwn, RoleProcessor, RoleThirdParty}
-
-// reservedTopics are written by Assent itself (public contract, section 3).
-var reservedTopics = []string{"events.bad", "consent.log", "consent.state", "privacy.requests"}
 
 // signalSchemes are the vendors' vocabularies a purpose can be mapped to, each
 // with a test of one name: empty, or what to write.
@@ -123,11 +121,13 @@ func (r *reader) checkRecipients() {
 		for _, n := range p.Purposes {
 			r.known(n, what)
 		}
-		if why := badTopic(p.Topic); p.Topic != "" && why != "" {
-			r.addf(p.topicPos, "%s: topic %q %s", what, p.Topic, why)
+		if err := names.Topic(p.Topic); p.Topic != "" && err != nil {
+			r.addf(p.topicPos, "%s: topic %q: %v", what, p.Topic, err)
+		} else if names.Reserved(p.Topic) {
+			r.addf(p.topicPos, "%s: topic %q is reserved: choose another", what, p.Topic)
 		}
 		if other, taken := topics[p.Topic]; taken && p.Topic != "" {
-			r.addf(cmp.Or(p.topicPos, p.Pos), "%s: topic %q is already that of %s: records of two recipients do not mix", what, p.Topic, other)
+			r.addf(p.atTopic(), "%s: topic %q is already that of %s: records of two recipients do not mix", what, p.Topic, other)
 		}
 		topics[p.Topic] = p.ID
 		if len(p.Country) > 2 {
@@ -137,19 +137,6 @@ func (r *reader) checkRecipients() {
 			r.addf(p.Pos, "%s: no purpose serves it: no event is for any of its purposes, so it would never receive one", what)
 		}
 	}
-}
-
-// badTopic applies Kafka's rules for topic names; internal topics begin with
-// two underscores.
-func badTopic(name string) string {
-	switch {
-	case slices.Contains(reservedTopics, name), strings.HasPrefix(name, "__"):
-		return "is reserved: choose another"
-	case len(name) > 249, name == ".", name == "..",
-		strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != "":
-		return "is no Kafka topic: use up to 249 letters, digits, dots, - and _"
-	}
-	return ""
 }
 
 func (r *reader) checkEvents() {

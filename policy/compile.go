@@ -48,6 +48,9 @@ type Options struct {
 	// Offers are the paths of what Assent itself supplies, in the order of the
 	// indices of redact.Supply.
 	Offers []string
+	// Reserved are topics that no recipient may have: where Assent writes by the
+	// configuration.
+	Reserved []string
 	// Table is the law; nil: the built-in one.
 	Table *Table
 }
@@ -83,7 +86,7 @@ func Compile(d *Document, o Options) (*Policy, Problems) {
 	}
 	p := &Policy{doc: d, offers: o.Offers, keys: o.Keys, layout: newLayout(d)}
 	p.compilePurposes(ps)
-	p.compileRecipients(ps)
+	p.compileRecipients(ps, o.Reserved)
 	if len(ps.list) > 0 {
 		return nil, ps.sorted()
 	}
@@ -147,7 +150,7 @@ func (p *Policy) compilePurposes(ps *problems) {
 	p.all = uint64(p.purposes.All())
 }
 
-func (p *Policy) compileRecipients(ps *problems) {
+func (p *Policy) compileRecipients(ps *problems, reserved []string) {
 	actions := make([][2]redact.Action, len(p.doc.Fields))
 	for i, f := range p.doc.Fields {
 		keep, fallback, err := f.actions(p.keys)
@@ -160,6 +163,10 @@ func (p *Policy) compileRecipients(ps *problems) {
 		return
 	}
 	for _, u := range p.doc.Recipients {
+		if slices.Contains(reserved, u.Topic) {
+			ps.addf(u.atTopic(), "recipient %s: topic %q is where the configuration puts something else: choose another", u.ID, u.Topic)
+			continue
+		}
 		r := &Recipient{
 			Name: u.ID, Topic: u.Topic, Role: u.Role, Purposes: p.layout.set(u.Purposes),
 			Company: u.Name, Country: u.Country, Safeguard: u.Safeguard, Line: u.Pos.Line,

@@ -1,5 +1,7 @@
 package policy
 
+import "cmp"
+
 // Document is a policy as a person wrote it, in writing order: the record of
 // processing, the public notice and the source of the program at once. Parse
 // makes it; Compile turns it into a Policy. Its JSON form is canonical: the same
@@ -46,6 +48,8 @@ type PurposeRule struct {
 	TargetedAds         bool                `json:"targeted_ads,omitempty"`
 	AudienceMeasurement bool                `json:"audience_measurement,omitempty"`
 	Signals             map[string][]string `json:"signals,omitempty"` // vendor's scheme → its names for this purpose
+
+	at map[string]Pos // of what is written of it, by key
 }
 
 // RecipientRule declares who receives what is kept (GDPR Art. 13(1)(e), (f)).
@@ -61,6 +65,9 @@ type RecipientRule struct {
 
 	topicPos, countryPos Pos
 }
+
+// atTopic is where the topic is said, or would be.
+func (p *RecipientRule) atTopic() Pos { return cmp.Or(p.topicPos, p.Pos) }
 
 // Defaults hold for what no rule names.
 type Defaults struct {

@@ -34,8 +34,8 @@ func (r *reader) form(f *Form, readers map[string]func(*node), what string) {
 	names := sortedKeys(parameters)
 	readers["do"] = func(v *node) { f.Do = r.oneOf(v, what+": do", names) }
 	readers["key"] = func(v *node) {
-		if f.Key = v.str(r.problems, what+": key"); f.Key != "" && !isName(f.Key) {
-			r.addf(v.pos, "%s: key %q: a name is lower-case letters, digits, - and _, 64 at most", what, f.Key)
+		if f.Key = v.str(r.problems, what+": key"); f.Key != "" {
+			r.identifier(v, what+": key")
 		}
 	}
 	readers["to"] = func(v *node) { f.Step = r.oneOf(v, what+": to", []string{"hour", "day", "month", "year"}) }

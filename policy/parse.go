@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"assent/names"
 )
 
 // Parse reads a policy document strictly and tells everything that is wrong with
@@ -80,28 +82,29 @@ func (r *reader) controller(n *node) {
 }
 
 func (r *reader) purpose(key, n *node) *PurposeRule {
-	p := &PurposeRule{Pos: key.pos, Name: key.text, Title: key.text, Revision: 1}
+	p := &PurposeRule{Pos: key.pos, Name: key.text, Title: key.text, Revision: 1, at: map[string]Pos{}}
 	what := "purpose " + key.text
-	if !isName(key.text) {
-		r.addf(key.pos, "purpose %q: a name is lower-case letters, digits, - and _, 64 at most, and begins with a letter", key.text)
-	}
+	r.identifier(key, "purpose")
 	n.fields(r.problems, what, map[string]func(*node){
-		"title":                func(v *node) { p.Title = v.str(r.problems, what+": title") },
-		"basis":                func(v *node) { p.Basis = r.oneOf(v, what+": basis", basisNames) },
-		"revision":             func(v *node) { p.Revision = v.number(r.problems, what+": revision", 1, 1<<30) },
-		"sale":                 func(v *node) { p.Sale = v.flag(r.problems, what+": sale") },
-		"targeted_ads":         func(v *node) { p.TargetedAds = v.flag(r.problems, what+": targeted_ads") },
-		"audience_measurement": func(v *node) { p.AudienceMeasurement = v.flag(r.problems, what+": audience_measurement") },
-		"signals":              func(v *node) { p.Signals = r.signals(v, what+": signals") },
+		"title":        func(v *node) { p.Title = v.str(r.problems, what+": title") },
+		"basis":        func(v *node) { p.Basis = r.oneOf(v, what+": basis", basisNames) },
+		"revision":     func(v *node) { p.Revision = v.number(r.problems, what+": revision", 1, 1<<30) },
+		"sale":         func(v *node) { p.Sale = v.flag(r.problems, what+": sale") },
+		"targeted_ads": func(v *node) { p.TargetedAds = v.flag(r.problems, what+": targeted_ads") },
+		"audience_measurement": func(v *node) {
+			p.AudienceMeasurement, p.at["audience_measurement"] = v.flag(r.problems, what+": audience_measurement"), v.pos
+		},
+		"signals": func(v *node) { p.Signals = r.signals(v, what+": signals", p.at) },
 	}, "basis")
 	return p
 }
 
-func (r *reader) signals(n *node, what string) map[string][]string {
+func (r *reader) signals(n *node, what string, at map[string]Pos) map[string][]string {
 	out := map[string][]string{}
 	readers := map[string]func(*node){}
 	for scheme, valid := range signalSchemes {
 		readers[scheme] = func(v *node) {
+			at[scheme] = v.pos
 			v.each(r.problems, what+"."+scheme, func(v *node) {
 				text := v.str(r.problems, what+"."+scheme)
 				if why := valid(text); text != "" && why != "" {
@@ -119,9 +122,7 @@ func (r *reader) recipient(key, n *node) *RecipientRule {
 	// Who is not said to be ours is not; a topic that is not said is the contract's.
 	p := &RecipientRule{Pos: key.pos, ID: key.text, Topic: "events", Role: RoleThirdParty}
 	what := "recipient " + key.text
-	if !isName(key.text) {
-		r.addf(key.pos, "recipient %q: a name is lower-case letters, digits, - and _, 64 at most, and begins with a letter", key.text)
-	}
+	r.identifier(key, "recipient")
 	n.fields(r.problems, what, map[string]func(*node){
 		"topic":     func(v *node) { p.Topic, p.topicPos = v.str(r.problems, what+": topic"), v.pos },
 		"role":      func(v *node) { p.Role = r.oneOf(v, what+": role", roleNames) },
@@ -249,24 +250,18 @@ func (r *reader) oneOf(n *node, what string, known []string) string {
 	return text
 }
 
-// label reads text that goes into a record's headers: printable ASCII without
-// space, comma or @.
+// label reads text that goes into a record's headers or a metric's labels.
 func (r *reader) label(n *node, what string) string {
 	text := n.str(r.problems, what)
-	if len(text) > 128 || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' || c == ',' || c == '@' }) {
-		r.addf(n.pos, "%s: %q goes into headers: use up to 128 ASCII letters, digits and marks, no space, comma or @", what, text)
+	if err := names.Label(text); text != "" && err != nil {
+		r.addf(n.pos, "%s: %q %v", what, text, err)
 	}
 	return text
 }
 
-// isName says whether s may name a purpose or a recipient: it goes into headers,
-// file names and metric labels.
-func isName(s string) bool {
-	for i, c := range []byte(s) {
-		letter := 'a' <= c && c <= 'z'
-		if !letter && (i == 0 || ((c < '0' || c > '9') && c != '-' && c != '_')) {
-			return false
-		}
+// identifier tells a key that cannot name a purpose, a recipient or a ring of keys.
+func (r *reader) identifier(n *node, what string) {
+	if err := names.Identifier(n.text); err != nil {
+		r.addf(n.pos, "%s %q: %v", what, n.text, err)
 	}
-	return s != "" && len(s) <= 64
 }

@@ -157,3 +157,55 @@ func indents(n int) string {
 	}
 	return b.String()
 }
+
+// TestReserved: a topic that the configuration uses is no recipient's, written or
+// by default.
+func TestReserved(t *testing.T) {
+	f := func(topic, reserved, want string) {
+		t.Helper()
+		data := strings.Replace(string(shipped(t)[shop]), "{topic: events,     ", topic, 1)
+		d, ps := Parse("shop.yaml", []byte(data))
+		if len(ps) > 0 {
+			t.Fatal(ps)
+		}
+		p, ps := Compile(d, Options{Keys: testKeys, Offers: offers, Reserved: []string{reserved}})
+		if (p == nil) != (want != "") || ps.Error() != want {
+			t.Errorf("%q with %s reserved: got %v, want %s", topic, reserved, ps, want)
+		}
+	}
+	const says = ` is where the configuration puts something else: choose another`
+	f("{", "events", `shop.yaml:13:3: recipient warehouse: topic "events"`+says)
+	f("{topic: rows, ", "rows", `shop.yaml:13:22: recipient warehouse: topic "rows"`+says)
+	f("{topic: events.bad, ", "rows", "")
+}
+
+// TestWarnings: what is accepted and does nothing is said, with its place.
+func TestWarnings(t *testing.T) {
+	d, ps := Parse("w.yaml", []byte(`policy: p
+version: 1
+controller: {name: n}
+purposes:
+  necessary: {basis: contract, audience_measurement: false, signals: {segment: [A]}}
+  analytics:
+    basis: consent
+    audience_measurement: true
+    signals: {tcf: [8], consent_mode: [analytics_storage], onetrust: [C0002], segment: [B]}
+recipients:
+  a: {purposes: [necessary, analytics], role: own, topic: events.a}
+  b: {purposes: [necessary], role: own, topic: events_a}
+defaults: {events: [necessary]}
+fields:
+  a: {purposes: [necessary], why: w}
+`))
+	if len(ps) > 0 {
+		t.Fatal(ps)
+	}
+	want := `w.yaml:8:27: purpose analytics: audience_measurement has no effect yet: the purpose is judged by its basis alone
+w.yaml:9:20: purpose analytics: signals.tcf has no effect yet: these signals are not read
+w.yaml:9:39: purpose analytics: signals.consent_mode has no effect yet: these signals are not read
+w.yaml:9:70: purpose analytics: signals.onetrust has no effect yet: these signals are not read
+w.yaml:12:48: recipient b: topic "events_a" differs from "events.a" only in . and _, which Kafka's metrics do not tell apart`
+	if got := d.Warnings().Error(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

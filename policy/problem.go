@@ -35,6 +35,35 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Warnings is what a document says that stands but will disappoint: keys that have
+// no effect yet, and topics that a broker may not tell apart.
+func (d *Document) Warnings() Problems {
+	ps := &problems{file: d.File}
+	for _, p := range d.Purposes {
+		for _, scheme := range unread {
+			if len(p.Signals[scheme]) > 0 {
+				ps.addf(p.at[scheme], "purpose %s: signals.%s has no effect yet: these signals are not read", p.Name, scheme)
+			}
+		}
+		if p.AudienceMeasurement {
+			ps.addf(p.at["audience_measurement"], "purpose %s: audience_measurement has no effect yet: the purpose is judged by its basis alone", p.Name)
+		}
+	}
+	flat := map[string]string{}
+	for _, r := range d.Recipients {
+		// Kafka writes both as _ in the names of its metrics.
+		key := strings.ReplaceAll(r.Topic, ".", "_")
+		if other, taken := flat[key]; taken {
+			ps.addf(r.atTopic(), "recipient %s: topic %q differs from %q only in . and _, which Kafka's metrics do not tell apart", r.ID, r.Topic, other)
+		}
+		flat[key] = r.Topic
+	}
+	return ps.sorted()
+}
+
+// unread are the schemes of signals that a document may name and nothing reads.
+var unread = []string{"tcf", "consent_mode", "onetrust"}
+
 // maxProblems bounds the report: past it the document is not the one that was meant.
 const maxProblems = 200
 

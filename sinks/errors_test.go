@@ -39,8 +39,8 @@ func TestClasses(t *testing.T) {
 
 func TestMeter(t *testing.T) {
 	m := NewMeter("test")
-	m.Committed("events", 2, 100)
-	m.Committed("events.bad", 1, 10)
+	m.Committed(false, 2, 100)
+	m.Committed(true, 1, 10)
 	NewMeter("test").Failed(ReasonDiskFull, nil)
 	var out strings.Builder
 	metrics.WritePrometheus(&out, false)

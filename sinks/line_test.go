@@ -62,25 +62,3 @@ func FuzzAppendLine(f *testing.F) {
 	f.Add([]byte(nil), strings.Repeat("é", 9), []byte("1234567\""))
 	f.Fuzz(func(t *testing.T, key []byte, header string, value []byte) { checkLine(t, key, header, value) })
 }
-
-func TestValidTopic(t *testing.T) {
-	f := func(name string, ok bool) {
-		t.Helper()
-		if err := ValidTopic(name); (err == nil) != ok {
-			t.Errorf("ValidTopic(%q) = %v", name, err)
-		}
-	}
-	f("events", true)
-	f("events.bad", true)
-	f("A-z_0..9", true)
-	f(strings.Repeat("x", 249), true)
-	f(strings.Repeat("x", 250), false)
-	f("", false)
-	f(".", false)
-	f("..", false)
-	f(".lock", false)
-	f("a/b", false)
-	f("a\x00", false)
-	f("é", false)
-	f("a b", false)
-}

@@ -2,7 +2,6 @@ package sinks
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/VictoriaMetrics/metrics"
 )
@@ -31,10 +30,9 @@ func NewMeter(sink string) *Meter {
 	return m
 }
 
-// Committed counts records, and their bytes, of one topic. A topic whose name
-// ends in ".bad" holds bad rows, any other holds events.
-func (m *Meter) Committed(topic string, records, bytes int) {
-	if strings.HasSuffix(topic, ".bad") {
+// Committed counts records and their bytes: bad rows, or events.
+func (m *Meter) Committed(bad bool, records, bytes int) {
+	if bad {
 		m.bad.Add(records)
 	} else {
 		m.events.Add(records)

@@ -1,6 +1,6 @@
 package sinks
 
-import "errors"
+import "assent/names"
 
 // A Header is one record header. Both parts are ASCII; keys are unique within a
 // record.
@@ -61,25 +61,5 @@ const (
 	Delivered                // all in-sync replicas of the log downstream have them
 )
 
-// maxTopicLen is Kafka's limit, which also fits every file system's limit of
-// 255 bytes for a name.
-const maxTopicLen = 249
-
-var errTopic = errors.New("not a topic name: want 1 to 249 of a-z A-Z 0-9 . _ - with no leading dot")
-
-// ValidTopic reports whether name may be used as a topic. It is Kafka's rule
-// (ASCII letters, digits, '.', '_', '-', at most 249) without a leading dot, so
-// that every topic is also one safe, visible path element.
-func ValidTopic(name string) error {
-	if name == "" || len(name) > maxTopicLen || name[0] == '.' {
-		return errTopic
-	}
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return errTopic
-		}
-	}
-	return nil
-}
+// ValidTopic reports whether name may be used as a topic; see names.Topic.
+func ValidTopic(name string) error { return names.Topic(name) }

@@ -29,6 +29,9 @@ type Options struct {
 	// Compress turns closed files into .ndjson.zst in the background.
 	Compress bool
 
+	// BadTopic takes the bad rows, which are counted apart. Default "events.bad".
+	BadTopic string
+
 	// Truncated, when set, is told that opening the sink cut the torn end off a
 	// file that a crash left behind: its path and how many bytes went.
 	Truncated func(path string, bytes int64)
@@ -54,6 +57,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.MaxPendingBytes == 0 {
 		o.MaxPendingBytes = 64 << 20
+	}
+	if o.BadTopic == "" {
+		o.BadTopic = "events.bad"
 	}
 	if o.Truncated == nil {
 		o.Truncated = func(string, int64) {}

@@ -172,7 +172,7 @@ func (st *stream) settle(g *group, err error) {
 		if st.failed.Load() != nil {
 			st.failed.Store(nil)
 		}
-		meter.Committed(st.topic, g.records, len(buf))
+		meter.Committed(st.topic == st.sink.opt.BadTopic, g.records, len(buf))
 	}
 	g.done.Done()
 	if cap(buf) <= maxSpare {

@@ -174,8 +174,8 @@ func (j *Journal) account(c *encoding) {
 	j.bad.Add(c.bad)
 	j.records.Add(int64(c.records))
 	j.used.Add(int64(len(c.buf)))
-	meter.Committed("", c.records-c.rows, int(c.bodies-c.bad))
-	meter.Committed(".bad", c.rows, int(c.bad))
+	meter.Committed(false, c.records-c.rows, int(c.bodies-c.bad))
+	meter.Committed(true, c.rows, int(c.bad))
 }
 
 // reason classifies what the log answers.
