@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/VictoriaMetrics/metrics"
 
 	"assent/consent"
+	"assent/names"
 	"assent/policy"
 	"assent/redact"
 )
@@ -26,14 +26,14 @@ const (
 	offerCount
 )
 
-// inForce is a policy with what every record says of it, worked out once.
+// inForce is a policy with what every record says of it and all that counts by it,
+// worked out once. Immutable but for the counters.
 type inForce struct {
 	*policy.Policy
 	stamp, hash string
 	sorted      []sortedPurpose                     // by name
 	removed     [redact.Categories]*metrics.Counter // by category
-	decisions   sync.Map                            // *policy.Regime → []decisions
-	set         *metrics.Set
+	decisions   map[*policy.Regime][]decisions      // by purpose
 }
 
 type sortedPurpose struct {
@@ -41,44 +41,55 @@ type sortedPurpose struct {
 	name string
 }
 
-func (c *Collector) newInForce(p *policy.Policy) *inForce {
-	f := &inForce{Policy: p, stamp: p.Name() + "@" + p.Version(), hash: p.Hash(), set: c.m.set}
+type decisions struct{ allowed, refused *metrics.Counter }
+
+// newInForce fails where a policy cannot be counted by: an instrument that is made
+// for the first time while requests are judged could refuse them all.
+func newInForce(p *policy.Policy, set *metrics.Set) (f *inForce, err error) {
+	defer func() {
+		if wrong := recover(); wrong != nil { // the library panics
+			err = fmt.Errorf("making a policy's instruments: %v", wrong)
+		}
+	}()
+	f = &inForce{Policy: p, stamp: p.Name() + "@" + p.Version(), hash: p.Hash(), decisions: map[*policy.Regime][]decisions{}}
 	for i := range p.Purposes().Len() {
 		f.sorted = append(f.sorted, sortedPurpose{i, p.Purposes().At(i).Name})
 	}
 	slices.SortFunc(f.sorted, func(a, b sortedPurpose) int { return strings.Compare(a.name, b.name) })
 	for i, category := range p.Categories() {
-		f.removed[i] = c.m.set.GetOrCreateCounter(`assent_collector_fields_removed_total{category="` + category + `"}`)
+		if err := names.Label(category); err != nil {
+			return nil, fmt.Errorf("making a policy's instruments: category %q %w", category, err)
+		}
+		f.removed[i] = set.GetOrCreateCounter(fmt.Sprintf(`assent_collector_fields_removed_total{category=%q}`, category))
 	}
-	return f
+	for _, r := range p.Regimes() {
+		by := make([]decisions, p.Purposes().Len())
+		for i := range by {
+			counter := func(decision string) *metrics.Counter {
+				return set.GetOrCreateCounter(fmt.Sprintf(`assent_policy_decisions_total{regime=%q,purpose=%q,decision=%q}`, r.Header(), p.Purposes().At(i).Name, decision))
+			}
+			by[i] = decisions{counter("allowed"), counter("not_allowed")}
+		}
+		f.decisions[r] = by
+	}
+	return f, nil
+}
+
+// CheckPolicy reports whether a Collector can put a policy in force.
+func CheckPolicy(p *policy.Policy) error {
+	_, err := newInForce(p, metrics.NewSet())
+	return err
 }
 
 // countDecisions counts, for one event, which purposes were allowed under its law.
 func (f *inForce) countDecisions(r *policy.Regime, allowed consent.PurposeSet) {
-	v, ok := f.decisions.Load(r)
-	if !ok {
-		v, _ = f.decisions.LoadOrStore(r, f.newDecisions(r))
-	}
-	for i, by := range v.([]decisions) {
+	for i, by := range f.decisions[r] {
 		if allowed.Has(i) {
 			by.allowed.Inc()
 		} else {
 			by.refused.Inc()
 		}
 	}
-}
-
-type decisions struct{ allowed, refused *metrics.Counter }
-
-func (f *inForce) newDecisions(r *policy.Regime) []decisions {
-	out := make([]decisions, f.Purposes().Len())
-	for i := range out {
-		name := func(decision string) string {
-			return fmt.Sprintf(`assent_policy_decisions_total{regime=%q,purpose=%q,decision=%q}`, r.Header(), f.Purposes().At(i).Name, decision)
-		}
-		out[i] = decisions{f.set.GetOrCreateCounter(name("allowed")), f.set.GetOrCreateCounter(name("not_allowed"))}
-	}
-	return out
 }
 
 // appendNames writes the names of a set, sorted, joined by comma.

@@ -92,7 +92,9 @@ func New(o Options) (*Collector, error) {
 	for _, r := range o.Dialects {
 		c.bulk[r.Path] = true
 	}
-	c.SetPolicy(o.Policy)
+	if err := c.SetPolicy(o.Policy); err != nil {
+		return nil, err
+	}
 	c.server = &fasthttp.Server{
 		Handler:            c.handle,
 		HeaderReceived:     c.headerReceived,
@@ -115,9 +117,16 @@ func New(o Options) (*Collector, error) {
 	return c, nil
 }
 
-// SetPolicy puts another policy in force for the requests that follow. The
-// caller hands its purposes to the Registry.
-func (c *Collector) SetPolicy(p *policy.Policy) { c.policy.Store(c.newInForce(p)) }
+// SetPolicy puts another policy in force for the requests that follow; after an
+// error the last one stays. The caller hands its purposes to the Registry.
+func (c *Collector) SetPolicy(p *policy.Policy) error {
+	f, err := newInForce(p, c.m.set)
+	if err != nil {
+		return err
+	}
+	c.policy.Store(f)
+	return nil
+}
 
 // Policy is the policy in force.
 func (c *Collector) Policy() *policy.Policy { return c.policy.Load().Policy }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"assent/names"
 	"assent/policy"
 	"assent/sinks"
 )
@@ -95,8 +96,11 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 		if src.Promise != sinks.Durable && src.Promise != sinks.Delivered {
 			add("its promise is neither durable nor delivered")
 		}
-		if src.ID == "" || ids[src.ID] {
+		switch err := names.Label(src.ID); {
+		case src.ID == "" || ids[src.ID]:
 			add("every source needs an id of its own")
+		case err != nil:
+			add("its id %w", err)
 		}
 		ids[src.ID] = true
 		src.origins = nil

@@ -263,6 +263,9 @@ func TestSourcesAreRefused(t *testing.T) {
 	f("none of web, app, tv, server", &Source{ID: "a", Key: "k", Kind: "radio"})
 	f("needs an id of its own", &Source{Key: "k"})
 	f("needs an id of its own", &Source{ID: "a", Key: "k"}, &Source{ID: "a", Key: "l"})
+	for _, id := range []string{`a"`, "a b", "a\nb", "é", "a,b", "a@b"} {
+		f("its id goes into headers", &Source{ID: id, Key: "k"})
+	}
 	f("is also that of", &Source{ID: "a", Key: "k"}, &Source{ID: "b", Key: "k"})
 	f("for kind server", &Source{ID: "a", Bearer: "secret"})
 	f("needs a key", &Source{ID: "a"})

@@ -67,6 +67,7 @@ type Policy struct {
 	keys       func(name string) []redact.Key
 	layout     *layout
 	world      []*atlas
+	regimes    []*Regime       // all that the world holds
 	finder     *redact.Program // tells which field rule judges a value
 
 	twins     []twin

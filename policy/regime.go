@@ -168,6 +168,7 @@ func (p *Policy) atlases(t *Table, established []geo.Jurisdiction) []*atlas {
 		}
 		if made[string(key)] == nil {
 			made[string(key)] = p.combine(laws)
+			p.regimes = append(p.regimes, made[string(key)])
 		}
 		return made[string(key)]
 	}
@@ -200,6 +201,9 @@ func countryIndex(c [2]byte) int {
 	}
 	return int(c[0]-'A')*26 + int(c[1]-'A')
 }
+
+// Regimes lists every regime that Regime can answer.
+func (p *Policy) Regimes() []*Regime { return p.regimes }
 
 // Regime answers which law holds for a person at a place and an instant,
 // together with the law of the places where the controller is established. Where
