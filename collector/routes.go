@@ -38,7 +38,14 @@ func (c *Collector) table() map[string]methods {
 	for path, page := range c.o.Pages {
 		serve := func(x *exchange) { page(&x.req, &x.ans) }
 		read(path, serve)
-		add("POST", path, small(serve))
+		answer := small(serve)
+		add("POST", path, func(x *exchange) {
+			if !c.addresses.take(c.sender(x), x.req.Received) { // what is asked of a page costs as much as events
+				c.refuseQuietly(x, errRate)
+				return
+			}
+			answer(x)
+		})
 	}
 	return t
 }

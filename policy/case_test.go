@@ -188,6 +188,15 @@ func TestExplainRefuses(t *testing.T) {
 	}
 	f(`{"type":"secret`, nil, "reading the event: json: unexpected_end at byte 15")
 	f(`["secret"]`, nil, "reading the event: json: not_an_object at byte 0")
+	many := func(n int) string { return `{"a":[` + strings.Repeat(`{"b":1},`, n-1) + `{"b":1}]}` }
+	f(many(maxLeaves+1), nil, "reading the event: it has more than 2000 values: explain a smaller event")
+	long := func(n int) string { return `{"` + strings.Repeat("k", n) + `":{"a":1,"b":2}}` }
+	f(long(maxPaths/2-1), nil, "reading the event: the paths of its values have more than 131072 bytes together: explain a smaller event")
+	for _, event := range []string{many(maxLeaves), long(maxPaths/2 - 2)} {
+		if _, err := p.Explain(Question{Event: []byte(event), Now: frozen}); err != nil {
+			t.Errorf("at the bound: %v", err)
+		}
+	}
 	f(`{}`, map[string]string{"userId": "secret"}, `path "userId": the policy was compiled without this offer`)
 }
 

@@ -81,7 +81,8 @@ type RecipientFate struct {
 
 // Explain tells what Decide and Plan.Append do with an event, by running them; of an
 // event that is refused, no more than that and where it was. The error is that of
-// redact.Program.Append: an event that cannot be read.
+// redact.Program.Append, an event that cannot be read, or names the bound that the
+// event is beyond: the cost is linear in the event's size, once for each recipient.
 func (p *Policy) Explain(q Question) (*Explanation, error) {
 	r, res := p.orStrictest(p.Regime(q.Jurisdiction, q.Now), q.Resolution)
 	x := &Explanation{
@@ -108,6 +109,7 @@ func (p *Policy) Explain(q Question) (*Explanation, error) {
 		x.Purposes = append(x.Purposes, p.explainPurpose(i, q.Source, r, res, d.Allowed))
 	}
 	e := explainer{p, q, d.Allowed, leaves, supply, x.Purposes}
+	e.index()
 	for i := range d.Plans {
 		fate, err := e.plan(&d.Plans[i], d.Event)
 		if err != nil {
@@ -123,7 +125,7 @@ type explainer struct {
 	*Policy
 	q        Question
 	allowed  uint64 // to the person's data as such, whoever the recipient
-	leaves   []leaf
+	leaves   []leaf // of the event, then of the offers it takes
 	supply   *redact.Supply
 	purposes []PurposeExplained
 }
@@ -146,20 +148,7 @@ func (e *explainer) plan(pl *Plan, event consent.PurposeSet) (RecipientFate, err
 	if pl.Pass {
 		fate.Output, fate.Expires, fate.Removed = out, int(tally.Days), tally.Removed
 	}
-	for _, l := range e.leaves {
-		fate.add(e.leaf(&open, l, nil))
-	}
-	for i, path := range e.offers {
-		value, offered := e.q.Offers[path]
-		var one redact.Supply
-		one.Set(i, value)
-		if !offered || !e.takes(&one) {
-			continue
-		}
-		f := e.leaf(&open, leaf{path, []byte("{}")}, &one)
-		f.Offered = true
-		fate.add(f)
-	}
+	fate.Fields = e.fields(&open)
 	if !pl.Pass {
 		for i := range fate.Fields {
 			f := &fate.Fields[i]
@@ -167,6 +156,23 @@ func (e *explainer) plan(pl *Plan, event consent.PurposeSet) (RecipientFate, err
 		}
 	}
 	return fate, nil
+}
+
+// index adds the offers that the event takes to its leaves, and finds the rule of
+// each once for all recipients.
+func (e *explainer) index() {
+	for i, path := range e.offers {
+		if value, offered := e.q.Offers[path]; offered {
+			var one redact.Supply
+			one.Set(i, value)
+			if e.takes(&one) {
+				e.leaves = append(e.leaves, leaf{path: path, document: []byte("{}"), supply: &one})
+			}
+		}
+	}
+	for i := range e.leaves {
+		e.leaves[i].rule = e.ruleOf(&e.leaves[i])
+	}
 }
 
 // takes says whether the event leaves room for an offer: the sender gave none.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -35,29 +36,56 @@ type FieldFate struct {
 	Retention string   `json:"retention,omitempty"`
 }
 
-// add joins a fate with an equal one of the same path.
-func (r *RecipientFate) add(f FieldFate) {
-	for i := range r.Fields {
-		if o := &r.Fields[i]; o.Path == f.Path && o.Fate == f.Fate && o.Form == f.Form {
-			o.Count++
-			return
-		}
+// fields are the fates of all leaves for one recipient; equal ones of one path are
+// counted together.
+func (e *explainer) fields(pl *Plan) (out []FieldFate) {
+	type judged struct {
+		rule          *FieldRule
+		kept, reduced bool
 	}
-	f.Count = 1
-	r.Fields = append(r.Fields, f)
+	type same struct{ path, fate, form string }
+	known, at := map[judged]FieldFate{}, map[same]int{}
+	for i := range e.leaves {
+		l := &e.leaves[i]
+		kept, reduced := e.judge(pl, l)
+		f, ok := known[judged{l.rule, kept, reduced}]
+		if !ok {
+			f = e.fate(pl, l.rule, kept, reduced)
+			known[judged{l.rule, kept, reduced}] = f
+		}
+		key := same{l.path, f.Fate, f.Form}
+		if first, again := at[key]; again {
+			out[first].Count++
+			continue
+		}
+		at[key] = len(out)
+		f.Path, f.Count, f.Offered = l.path, 1, l.supply != nil
+		out = append(out, f)
+	}
+	return out
 }
 
-// leaf is one value of an event, alone in a document that leads to it.
+// Bounds of what is explained. Each leaf is judged for each recipient, and its path
+// is told for each: an event of many leaves under one long key would cost its
+// square.
+const (
+	maxLeaves = 2000
+	maxPaths  = 128 << 10 // bytes, all together
+)
+
+// leaf is one value of an event, alone in a document that leads to it, or an offer.
 type leaf struct {
 	path     string
 	document []byte
+	supply   *redact.Supply // of an offer
+	rule     *FieldRule     // that judges it; nil: none
 }
 
 // leavesOf lists scalars, empty containers and arrays of scalars.
 func leavesOf(event []byte) (out []leaf, err error) {
+	paths := 0
 	var walk func(value []byte, path string, before, after []byte) error
 	walk = func(value []byte, path string, before, after []byte) error {
-		document := slices.Concat(before, value, after)
 		switch {
 		case value[0] == '{':
 			empty := true
@@ -74,7 +102,13 @@ func leavesOf(event []byte) (out []leaf, err error) {
 				return walk(value, path+"[]", append(slices.Clip(before), '['), append([]byte{']'}, after...))
 			})
 		}
-		out = append(out, leaf{path, document})
+		if paths += len(path); paths > maxPaths {
+			return fmt.Errorf("the paths of its values have more than %d bytes together: explain a smaller event", maxPaths)
+		}
+		if len(out) == maxLeaves {
+			return fmt.Errorf("it has more than %d values: explain a smaller event", maxLeaves)
+		}
+		out = append(out, leaf{path: path, document: slices.Concat(before, value, after)})
 		return nil
 	}
 	return out, walk(bytes.Trim(event, " \t\r\n"), "", nil, nil)
@@ -100,17 +134,23 @@ func joinPath(path, key string) string {
 	return path + "." + key
 }
 
-// leaf learns a leaf's fate from the recipient's own scissors, run on the leaf
+// judge learns a leaf's fate from the recipient's own scissors, run on the leaf
 // alone, so that what is told cannot differ from what is done.
-func (e *explainer) leaf(pl *Plan, l leaf, s *redact.Supply) FieldFate {
-	f := FieldFate{Path: l.path, Fate: Undeclared, Reason: "no field of the policy names it"}
-	rule := e.ruleOf(l, s)
-	if rule == nil {
-		return f
+func (e *explainer) judge(pl *Plan, l *leaf) (kept, reduced bool) {
+	if l.rule == nil {
+		return false, false
 	}
 	var t redact.Tally
-	if _, err := pl.Append(nil, l.document, s, &t); err != nil {
+	if _, err := pl.Append(nil, l.document, l.supply, &t); err != nil {
 		panic("BUG: a value that cannot be read in an event that can: " + err.Error())
+	}
+	return t.Kept > 0, t.Reduced > 0
+}
+
+// fate words what became of a value under a rule, or under none.
+func (e *explainer) fate(pl *Plan, rule *FieldRule, kept, reduced bool) (f FieldFate) {
+	if rule == nil {
+		return FieldFate{Fate: Undeclared, Reason: "no field of the policy names it"}
 	}
 	f.Line, f.Purposes = rule.Pos.Line, texts(rule.Purposes, rule.All)
 	f.Category, f.Why, f.Retention = rule.Category, rule.Why, rule.Retention.String()
@@ -118,10 +158,10 @@ func (e *explainer) leaf(pl *Plan, l leaf, s *redact.Supply) FieldFate {
 	lacking := e.lacking(&rule.Need, rule, pl)
 	o := rule.Otherwise
 	switch {
-	case t.Kept == 0 && (whole || o != nil && e.met(&o.Need, rule, pl)):
+	case !kept && (whole || o != nil && e.met(&o.Need, rule, pl)):
 		f.Fate, f.Reason = Removed, "the action does not understand this value"
 		return f
-	case t.Kept == 0:
+	case !kept:
 		f.Fate, f.Reason = Removed, lacking
 		f.Law = lawOf(e.purposes, f.Purposes)
 		return f
@@ -134,7 +174,7 @@ func (e *explainer) leaf(pl *Plan, l leaf, s *redact.Supply) FieldFate {
 		f.Reason = "allowed: " + strings.Join(f.By, ", ") + "; not whole: " + lacking
 	}
 	f.Fate = Kept
-	if t.Reduced > 0 {
+	if reduced {
 		f.Fate = Reduced
 		if whole {
 			f.Form = rule.Always.Text()
@@ -151,9 +191,9 @@ func (p *Policy) met(n *Need, f *FieldRule, pl *Plan) bool {
 
 // ruleOf finds the field rule that judges a leaf with the scissors' own search:
 // a program that keeps all that is declared and counts rules as days.
-func (p *Policy) ruleOf(l leaf, s *redact.Supply) *FieldRule {
+func (p *Policy) ruleOf(l *leaf) *FieldRule {
 	var t redact.Tally
-	_, err := p.finder.Append(nil, l.document, redact.Grants{Was: redact.First, Now: 1}, s, &t)
+	_, err := p.finder.Append(nil, l.document, redact.Grants{Was: redact.First, Now: 1}, l.supply, &t)
 	if err != nil || t.Days == 0 {
 		return nil
 	}

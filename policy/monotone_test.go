@@ -102,8 +102,10 @@ func (p *Policy) outcome(r *Regime, res *consent.Resolution, s Source, kinds []E
 		o.words = append(o.words, pl.Allowed, uint64(pl.Purposes))
 		pl.Pass = true
 		for _, l := range leaves {
-			f := e.leaf(pl, l, nil)
-			rule := e.ruleOf(l, nil)
+			l.rule = e.ruleOf(&l)
+			rule := l.rule
+			kept, reduced := e.judge(pl, &l)
+			f := e.fate(pl, rule, kept, reduced)
 			switch {
 			case f.Fate != Kept && f.Fate != Reduced:
 				o.ranks = append(o.ranks, 0)

@@ -14,8 +14,11 @@ import (
 	"assent/policy"
 )
 
-// maxQuestion bounds the body of a question in bytes.
-const maxQuestion = 64 << 10
+// Bounds of a question's body and of its answer, in bytes.
+const (
+	maxQuestion = 64 << 10
+	maxAnswer   = 1 << 20
+)
 
 // question is the body of POST /demo/explain: an event as sent, where it comes
 // from, what the person chose ("granted" or "denied" by purpose; left out: not
@@ -54,8 +57,11 @@ func explain(p *policy.Policy) collector.Handler {
 			fail(a, 400, "the event is refused: "+strings.TrimSuffix(x.Refused+", "+x.RefusedAt, ", "))
 			return
 		}
-		answerJSON(a, x)
 		a.Status = 200
+		answerJSON(a, x)
+		if len(a.Body) > maxAnswer {
+			fail(a, 413, "the explanation is larger than 1 MiB: ask about a smaller event")
+		}
 	}
 }
 

@@ -2,9 +2,11 @@ package pages
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -232,4 +234,43 @@ func TestExplainRefuses(t *testing.T) {
 	if a := call(explain, "POST", `{"event":{"type":"page","a":"`+strings.Repeat("x", room)+`"}}`); a.Status != 200 {
 		t.Errorf("a question of exactly 64 KiB: status %d", a.Status)
 	}
+}
+
+// TestExplainIsNoBomb: whatever a question of 64 KiB holds, the answer and the
+// memory it takes stay in proportion.
+func TestExplainIsNoBomb(t *testing.T) {
+	explain := demoPages(t)["/demo/explain"]
+	f := func(name, event string, status int, want string) {
+		t.Helper()
+		body := `{"event":{"type":"page",` + event[1:] + `,"region":"FR","consent":{"analytics":"granted","ads":"granted"}}`
+		if len(body) > maxQuestion {
+			t.Fatalf("%s: a question of %d bytes", name, len(body))
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		a := call(explain, "POST", body)
+		runtime.ReadMemStats(&after)
+		if a.Status != status || !strings.Contains(string(a.Body), want) {
+			t.Errorf("%s: status %d, %.200s, want %d and %q", name, a.Status, a.Body, status, want)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; len(a.Body) > maxAnswer || took > 24<<20 {
+			t.Errorf("%s: an answer of %d bytes for a question of %d, and %d bytes of memory", name, len(a.Body), len(body), took)
+		}
+	}
+	leaves := func(n int, sep string) string { // each of a path of its own
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `%s"%d":%d`, sep[:min(i, 1)], i, i)
+		}
+		return b.String()
+	}
+	long := strings.Repeat("k", 10<<10)
+	f("many leaves", `{`+leaves(5000, ",")+`}`, 400, "more than 2000 values")
+	f("as many as are taken", `{`+leaves(1999, ",")+`}`, 200, `"recipients"`)
+	f("all of them kept", `{"properties":{`+leaves(1990, ",")+`}}`, 200, `"recipients"`)
+	f("many leaves under a long key", `{"`+long+`":{`+leaves(1000, ",")+`}}`, 400, "more than 131072 bytes")
+	f("deep below long keys", `{"`+long+`":{"`+long+`":{"`+long+`":`+strings.Repeat(`{"a":`, 50)+`{`+leaves(500, ",")+`}`+strings.Repeat(`}`, 50)+`}}}`, 400, "more than 131072 bytes")
+	f("one path, many times", `{"a":[`+strings.Repeat(`{"b":1},`, 1998)+`{"b":1}]}`, 200, `"count":1999`)
+	f("keys full of escapes", `{"`+strings.Repeat(`.`, 10<<10)+`":{`+leaves(10, ",")+`}}`, 400, "more than 131072 bytes")
+	f("nothing but brackets", `{"a":`+strings.Repeat(`[`, 62)+strings.Repeat(`{},`, 20000)+`{}`+strings.Repeat(`]`, 62)+`}`, 400, "more than 131072 bytes")
 }
