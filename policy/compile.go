@@ -48,9 +48,9 @@ type Options struct {
 	// Offers are the paths of what Assent itself supplies, in the order of the
 	// indices of redact.Supply.
 	Offers []string
-	// Reserved are topics that no recipient may have: where Assent writes by the
-	// configuration.
-	Reserved []string
+	// Reserved are topics that no recipient may have, with what in the
+	// configuration has them.
+	Reserved map[string]string
 	// Table is the law; nil: the built-in one.
 	Table *Table
 }
@@ -151,7 +151,7 @@ func (p *Policy) compilePurposes(ps *problems) {
 	p.all = uint64(p.purposes.All())
 }
 
-func (p *Policy) compileRecipients(ps *problems, reserved []string) {
+func (p *Policy) compileRecipients(ps *problems, reserved map[string]string) {
 	actions := make([][2]redact.Action, len(p.doc.Fields))
 	for i, f := range p.doc.Fields {
 		keep, fallback, err := f.actions(p.keys)
@@ -164,8 +164,8 @@ func (p *Policy) compileRecipients(ps *problems, reserved []string) {
 		return
 	}
 	for _, u := range p.doc.Recipients {
-		if slices.Contains(reserved, u.Topic) {
-			ps.addf(u.atTopic(), "recipient %s: topic %q is where the configuration puts something else: choose another", u.ID, u.Topic)
+		if other, taken := reserved[u.Topic]; taken {
+			ps.addf(u.atTopic(), "recipient %s: topic %q is that of %s in the configuration: change one of them", u.ID, u.Topic, other)
 			continue
 		}
 		r := &Recipient{

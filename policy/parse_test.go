@@ -168,12 +168,12 @@ func TestReserved(t *testing.T) {
 		if len(ps) > 0 {
 			t.Fatal(ps)
 		}
-		p, ps := Compile(d, Options{Keys: testKeys, Offers: offers, Reserved: []string{reserved}})
+		p, ps := Compile(d, Options{Keys: testKeys, Offers: offers, Reserved: map[string]string{reserved: "topics.bad"}})
 		if (p == nil) != (want != "") || ps.Error() != want {
 			t.Errorf("%q with %s reserved: got %v, want %s", topic, reserved, ps, want)
 		}
 	}
-	const says = ` is where the configuration puts something else: choose another`
+	const says = ` is that of topics.bad in the configuration: change one of them`
 	f("{", "events", `shop.yaml:13:3: recipient warehouse: topic "events"`+says)
 	f("{topic: rows, ", "rows", `shop.yaml:13:22: recipient warehouse: topic "rows"`+says)
 	f("{topic: events.bad, ", "rows", "")

@@ -64,7 +64,7 @@ func readTree(ps *problems, data []byte) (root *node) {
 			root = nil
 		}
 	}()
-	tokens := lexer.Tokenize(string(data))
+	tokens := lexer.Tokenize(strings.TrimPrefix(string(data), "\ufeff")) // a byte order mark is no content (YAML 1.2, 5.2)
 	if at, why := excess(tokens); why != "" {
 		ps.addf(at, "%s", why)
 		return nil

@@ -74,9 +74,18 @@ func (a *admin) routes() *http.ServeMux {
 }
 
 // guard asks for the token when there is one. A browser page on another site
-// can reach loopback: its requests name a foreign host or origin and are refused.
+// can reach loopback: its requests say so (Fetch Metadata, 2.4), or name a foreign
+// host or origin, and are refused. No answer is kept, or taken for another type.
 func (a *admin) guard(token string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		for _, site := range r.Header.Values("Sec-Fetch-Site") {
+			if site != "same-origin" && site != "none" {
+				http.Error(w, "not from pages of another site", http.StatusForbidden)
+				return
+			}
+		}
 		if token != "" {
 			sent, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 			if subtle.ConstantTimeCompare([]byte(sent), []byte(token)) != 1 {

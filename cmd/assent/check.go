@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"assent/geo/mmdb"
-	"assent/keys"
 	"assent/policy"
 )
 
@@ -19,11 +17,16 @@ func checkCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "check", Short: "Validate config, policy and databases; every problem at once",
+		Long: `Runs what a start and a reload run, but for what would be written, and tells every problem at once with its
+place. Warnings are of what stands and does not do what it says; they do not change the exit code.`,
 		Example: "  assent check -c assent.yaml\n  assent check -p policy.yaml --against old.yaml", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			errs := check(path, policyPath, against)
+			errs, warnings := check(path, policyPath, against)
 			if asJSON {
-				return printProblems(c.OutOrStdout(), errs)
+				return printProblems(c.OutOrStdout(), errs, warnings)
+			}
+			for _, w := range warnings {
+				report("check", fmt.Errorf("warning: %v", w))
 			}
 			if len(errs) > 0 {
 				report("check", errs...)
@@ -42,80 +45,85 @@ func checkCommand() *cobra.Command {
 }
 
 // check opens everything serve would open, except what it would write to.
-func check(path, policyPath, against string) (errs []error) {
+func check(path, policyPath, against string) (errs []error, warnings policy.Problems) {
 	cfg, err := loadConfig(path, &config{Policy: policyPath})
 	if err != nil {
 		errs = unjoin(err)
 	}
 	if cfg == nil {
-		return errs
+		return errs, nil
 	}
-	p := cfg.validate()
-	cfg.sources(p)
-	cfg.proxies(p)
-	cfg.checkOptions(p)
+	_, _, p := cfg.examine()
 	errs = append(errs, p.list...)
-	if _, err := mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous}); err != nil {
-		errs = append(errs, err)
+	add := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
 	}
+	if len(cfg.Kafka.Brokers) == 0 {
+		add(leftBehind(cfg.Journal.Dir))
+	}
+	_, err = mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous})
+	add(err)
+	wrong, warnings := checkPolicies(cfg, against)
+	return append(errs, wrong...), warnings
+}
+
+// checkPolicies makes of keys and policy what serve makes of them.
+func checkPolicies(cfg *config, against string) (errs []error, warnings policy.Problems) {
 	ring, err := checkKeys(cfg.Keys)
 	if err != nil {
-		return append(errs, err)
+		return []error{err}, nil
 	}
-	pol, _, err := readPolicy(cfg.Policy, ring)
+	pol, _, err := readPolicy(cfg.Policy, ring, cfg.reserved())
 	if err != nil {
-		errs = append(errs, err)
+		return []error{err}, nil
 	}
-	if against != "" && pol != nil {
-		old, _, err := readPolicy(against, ring)
+	if cfg.Policy != "" { // the embedded one is not theirs to change
+		warnings = pol.Document().Warnings()
+	}
+	if against != "" {
+		old, _, err := readPolicy(against, ring, nil)
 		if err != nil {
-			return append(errs, fmt.Errorf("the older policy: %w", err))
+			return append(errs, fmt.Errorf("the older policy: %w", err)), warnings
 		}
 		if wrong := policy.Against(old.Document(), pol.Document()); len(wrong) > 0 {
 			errs = append(errs, wrong)
 		}
 	}
-	return errs
+	return errs, warnings
 }
 
-// checkKeys reads the ring if there is one; serve makes one where there is none.
-func checkKeys(path string) (*keys.Ring, error) {
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return keys.Generate(zeros{})
-	}
-	return loadKeys(path)
+type problemRow struct {
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Message string `json:"message"`
 }
 
-// zeros stands in for randomness where the keys made with it are thrown away.
-type zeros struct{}
-
-func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
-
-func printProblems(out io.Writer, errs []error) error {
-	type row struct {
-		File    string `json:"file,omitempty"`
-		Line    int    `json:"line,omitempty"`
-		Column  int    `json:"column,omitempty"`
-		Path    string `json:"path,omitempty"`
-		Message string `json:"message"`
+func printProblems(out io.Writer, errs []error, warnings policy.Problems) error {
+	list, warned := []problemRow{}, []problemRow{}
+	add := func(to *[]problemRow, problems policy.Problems) {
+		for _, w := range problems {
+			*to = append(*to, problemRow{File: w.File, Line: w.Line, Column: w.Column, Message: w.Message})
+		}
 	}
-	list := []row{}
 	for _, err := range errs {
 		var wrong policy.Problems
 		if errors.As(err, &wrong) {
-			for _, w := range wrong {
-				list = append(list, row{File: w.File, Line: w.Line, Column: w.Column, Message: w.Message})
-			}
+			add(&list, wrong)
 			continue
 		}
 		var p *problem
 		if errors.As(err, &p) {
-			list = append(list, row{p.file, p.line, p.column, p.at, p.err.Error()})
+			list = append(list, problemRow{p.file, p.line, p.column, p.at, p.err.Error()})
 			continue
 		}
-		list = append(list, row{Message: err.Error()})
+		list = append(list, problemRow{Message: err.Error()})
 	}
-	if err := json.NewEncoder(out).Encode(map[string]any{"ok": len(list) == 0, "problems": list}); err != nil {
+	add(&warned, warnings)
+	if err := json.NewEncoder(out).Encode(map[string]any{"ok": len(list) == 0, "problems": list, "warnings": warned}); err != nil {
 		return err
 	}
 	if len(list) > 0 {

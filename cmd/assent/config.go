@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"assent/collector"
 	"assent/geo"
+	"assent/names"
 	"assent/policy"
 	"assent/sinks"
 	"assent/sinks/dedup"
@@ -31,6 +31,7 @@ type config struct {
 	Admin   adminConfig    `yaml:"admin"`
 	Data    string         `yaml:"data"`
 	Policy  string         `yaml:"policy"`
+	Demo    bool           `yaml:"demo"`
 	Keys    string         `yaml:"keys"`
 	Geo     geoConfig      `yaml:"geo"`
 	Trust   trustConfig    `yaml:"trust"`
@@ -243,21 +244,6 @@ func (c *config) sources(p *problems) []*collector.Source {
 	return out
 }
 
-// minSecret keeps tokens out of reach of guessing.
-const minSecret = 20
-
-func secretFile(path string) (string, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("reading secret: %w", err)
-	}
-	s := strings.TrimSpace(string(raw))
-	if len(s) < minSecret {
-		return "", fmt.Errorf("secret in %s has fewer than %d characters", path, minSecret)
-	}
-	return s, nil
-}
-
 func (c *config) proxies(p *problems) *geo.Proxies {
 	var networks []netip.Prefix
 	for i, n := range c.Trust.Networks {
@@ -286,7 +272,7 @@ func (c *config) proxies(p *problems) *geo.Proxies {
 }
 
 func (c *config) fileOptions() file.Options {
-	return file.Options{Dir: c.Files.Dir, MaxFileBytes: c.Files.MaxBytes, MaxFileAge: c.Files.MaxAge, Compress: c.Files.Compress, Now: time.Now}
+	return file.Options{Dir: c.Files.Dir, MaxFileBytes: c.Files.MaxBytes, MaxFileAge: c.Files.MaxAge, Compress: c.Files.Compress, BadTopic: c.Topics.Bad, Now: time.Now}
 }
 
 // kafkaOptions reads the password's file.
@@ -303,9 +289,9 @@ func (c *config) kafkaOptions() (kafka.Options, error) {
 		if s.PasswordFile == "" {
 			return o, errors.New("sasl needs a password_file")
 		}
-		raw, err := os.ReadFile(s.PasswordFile)
+		raw, err := readSecret(s.PasswordFile)
 		if err != nil {
-			return o, fmt.Errorf("reading the password of sasl: %w", err)
+			return o, fmt.Errorf("the password of sasl: %w", err)
 		}
 		o.SASL = &kafka.SASL{Mechanism: s.Mechanism, Username: s.Username, Password: strings.TrimSpace(string(raw))}
 	}
@@ -337,6 +323,28 @@ func (c *config) refusePlaceholders(p *problems, sources []*collector.Source) {
 // placeholder begins the secrets of the example configuration.
 const placeholder = "PLACEHOLDER-"
 
+// examine finds everything that keeps a config from running, as far as it can be
+// found without writing: for check and before every start. It returns what of it
+// is handed on.
+func (c *config) examine() ([]*collector.Source, *geo.Proxies, *problems) {
+	p := c.validate()
+	sources := c.sources(p)
+	c.refusePlaceholders(p, sources)
+	proxies := c.proxies(p)
+	c.checkOptions(p)
+	return sources, proxies, p
+}
+
+// reserved are the topics that the config gives away, with the keys that do.
+func (c *config) reserved() map[string]string { return map[string]string{c.Topics.Bad: "topics.bad"} }
+
+// showsDemo: the demo page judges whatever it is sent, for anybody, under the
+// embedded policy. It is for the machine it runs on, unless asked for.
+func (c *config) showsDemo() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	return c.Policy == "" && (c.Demo || err == nil && loopback(host))
+}
+
 // checkOptions validates what serve hands to each wing.
 func (c *config) checkOptions(p *problems) {
 	if c.Limits.Shutdown < 0 {
@@ -358,6 +366,11 @@ func (c *config) checkOptions(p *problems) {
 			}
 			p.add(at, "%w", err)
 		}
+		if o.TLS != nil && o.TLS.KeyFile != "" {
+			if err := checkPrivate(o.TLS.KeyFile); err != nil {
+				p.add("$.kafka.tls.key_file", "%w", err)
+			}
+		}
 		o.EnsureDefaults()
 		p.addAll("kafka", o.Validate())
 		if l := c.Kafka.Linger; l < 0 || l > journal.MaxLinger {
@@ -365,7 +378,7 @@ func (c *config) checkOptions(p *problems) {
 		}
 		j := c.journalOptions()
 		j.Forwarder = (*kafka.Forwarder)(nil) // there is one when it counts
-		j.Linger = 0                          // told above
+		j.Linger, j.BadTopic = 0, ""          // told above
 		j.EnsureDefaults()
 		p.addAll("journal", j.Validate())
 	}
@@ -384,8 +397,18 @@ func (c *config) validate() *problems {
 	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil && c.Admin.TokenFile == "" && !loopback(host) {
 		p.add("$.admin.listen", "%q is reachable from outside and needs admin.token_file", c.Admin.Listen)
 	}
+	if c.Admin.TokenFile != "" {
+		if _, err := secretFile(c.Admin.TokenFile); err != nil {
+			p.add("$.admin.token_file", "%w", err)
+		}
+	}
+	if c.Demo && c.Policy != "" {
+		p.add("$.demo", "the demo page shows the embedded policy: remove demo, or policy")
+	}
 	if err := sinks.ValidTopic(c.Topics.Bad); err != nil {
 		p.add("$.topics.bad", "%q: %w", c.Topics.Bad, err)
+	} else if names.Reserved(c.Topics.Bad) {
+		p.add("$.topics.bad", "%q is reserved: choose another", c.Topics.Bad)
 	}
 	return p
 }

@@ -111,7 +111,7 @@ func readConfig(path string) (*config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading config: %w", err)
 	}
-	if c.ast, err = parser.ParseBytes(raw, 0); err != nil {
+	if c.ast, err = parser.ParseBytes(withoutMark(raw), 0); err != nil {
 		return nil, yamlProblem(path, err)
 	}
 	r := fieldReader{problems: problems{config: c}, anchors: map[string]ast.Node{}}

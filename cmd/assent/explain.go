@@ -75,7 +75,7 @@ func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	pol, _, err := readPolicy(cfg.Policy, ring)
+	pol, _, err := readPolicy(cfg.Policy, ring, cfg.reserved())
 	if err != nil {
 		return nil, err
 	}
@@ -110,13 +110,14 @@ func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
 
 func readEvent(path string, stdin io.Reader) ([]byte, error) {
 	if path == "-" {
-		return io.ReadAll(stdin)
+		raw, err := io.ReadAll(stdin)
+		return withoutMark(raw), err
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading event: %w", err)
 	}
-	return raw, nil
+	return withoutMark(raw), nil
 }
 
 func parseDate(s string) (time.Time, error) {

@@ -3,10 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 
+	"assent/disk"
 	"assent/keys"
 	"assent/policy"
 )
@@ -15,31 +15,32 @@ import (
 // journal is judged again by the policy that judged it first, also after a
 // restart with another. The documents stay in a folder, by hash.
 type policies struct {
-	dir  string
-	ring *keys.Ring
+	dir      string
+	ring     *keys.Ring
+	reserved map[string]string // topics that recipients of what is put in force may not have
 
 	mu     sync.Mutex
 	byHash map[string]*policy.Policy // nil: known to be gone
 }
 
-func openPolicies(dir string, ring *keys.Ring) (*policies, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func openPolicies(dir string, ring *keys.Ring, reserved map[string]string) (*policies, error) {
+	if err := disk.MakeDir(disk.OS{}, dir); err != nil {
 		return nil, fmt.Errorf("creating policy folder: %w", err)
 	}
-	return &policies{dir: dir, ring: ring, byHash: map[string]*policy.Policy{}}, nil
+	return &policies{dir: dir, ring: ring, reserved: reserved, byHash: map[string]*policy.Policy{}}, nil
 }
 
 // load reads the policy at path, the embedded one without a path, and keeps its
 // document. It must be durable before the first event is judged by it.
 func (s *policies) load(path string) (*policy.Policy, error) {
-	p, raw, err := readPolicy(path, s.ring)
+	p, raw, err := readPolicy(path, s.ring, s.reserved)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byHash[p.Hash()] == nil {
-		if err := keepFile(s.path(p.Hash()), raw); err != nil {
+		if err := keepFile(disk.OS{}, s.path(p.Hash()), raw); err != nil {
 			return nil, fmt.Errorf("keeping policy: %w", err)
 		}
 	}
@@ -54,7 +55,7 @@ func (s *policies) get(hash string) *policy.Policy {
 	defer s.mu.Unlock()
 	p, known := s.byHash[hash]
 	if !known && filepath.IsLocal(hash) {
-		if found, _, err := readPolicy(s.path(hash), s.ring); err == nil && found.Hash() == hash {
+		if found, _, err := readPolicy(s.path(hash), s.ring, nil); err == nil && found.Hash() == hash {
 			p = found
 		}
 		s.byHash[hash] = p
@@ -64,27 +65,24 @@ func (s *policies) get(hash string) *policy.Policy {
 
 func (s *policies) path(hash string) string { return filepath.Join(s.dir, hash+".yaml") }
 
-// keepFile writes a file so that it is whole or not there, whatever happens. It
-// does nothing when the file exists.
-func keepFile(path string, content []byte) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
+// keepFile writes a file so that it is whole and durable or not there, whatever
+// happens. It does nothing when the file exists.
+func keepFile(system disk.FS, path string, content []byte) error {
+	if f, err := system.OpenRead(path); err == nil {
+		return f.Close()
 	}
 	temporary := path + ".new"
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	_ = system.Remove(temporary) // what a crash left of an attempt
+	f, err := system.Create(temporary)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(temporary, path)
+		err = system.Rename(temporary, path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(temporary))
+		return errors.Join(err, system.Remove(temporary))
 	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return system.SyncDir(filepath.Dir(path))
 }

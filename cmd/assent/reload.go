@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"assent/collector"
+	"assent/consent"
 )
 
 // policyPoll is how often the policy file's state is looked at.
@@ -39,6 +43,25 @@ func watchPolicy(ctx context.Context, path string, load func() error, report fun
 		seen = last
 		report(load())
 	}
+}
+
+// reload puts the policy at path in force, whole or not at all: while it fails, the
+// last good one judges. The Registry follows the collector, which can refuse.
+func reload(shelf *policies, path string, edge *collector.Collector, registry *consent.Registry) (err error) {
+	defer func() {
+		if wrong := recover(); wrong != nil {
+			err = fmt.Errorf("BUG: putting a policy in force: %v", wrong)
+		}
+	}()
+	next, err := shelf.load(path)
+	if err != nil {
+		return err
+	}
+	if err := edge.SetPolicy(next); err != nil {
+		return err
+	}
+	registry.Use(next.Purposes())
+	return nil
 }
 
 type state struct {

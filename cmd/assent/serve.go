@@ -69,14 +69,11 @@ ASSENT_TRUST, and those above the file.`,
 // and shuts down in reverse.
 func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	p := cfg.validate()
-	sources := cfg.sources(p)
-	cfg.refusePlaceholders(p, sources)
-	proxies := cfg.proxies(p)
+	sources, proxies, p := cfg.examine()
 	if err := errors.Join(p.list...); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+	if err := disk.MakeDir(disk.OS{}, cfg.Data); err != nil {
 		return fmt.Errorf("creating data directory: %w", err)
 	}
 	lock, err := disk.OS{}.Lock(filepath.Join(cfg.Data, ".lock"))
@@ -92,7 +89,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening geo database: %w", err)
 	}
-	shelf, err := openPolicies(filepath.Join(cfg.Data, "policies"), ring)
+	shelf, err := openPolicies(filepath.Join(cfg.Data, "policies"), ring, cfg.reserved())
 	if err != nil {
 		return err
 	}
@@ -137,7 +134,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
 		Dedup: window, DedupKey: oldest(ring.Derive("dedup")),
 	}
-	if cfg.Policy == "" {
+	if cfg.showsDemo() {
 		options.Pages = pages.Demo(pol)
 	}
 	edge, err := collector.New(options)
@@ -164,13 +161,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	go tell(background, log, parts...)
 	go places.Watch(background, func(err error) { logReload(log, "geo database", err) })
 	go watchPolicy(background, cfg.Policy, func() error {
-		next, err := shelf.load(cfg.Policy)
-		if err != nil {
-			return err
-		}
-		registry.Use(next.Purposes())
-		edge.SetPolicy(next)
-		return nil
+		return reload(shelf, cfg.Policy, edge, registry)
 	}, func(err error) { back.policyFailed.Store(err != nil); logReload(log, "policy", err) })
 	failed := make(chan error, 1)
 	go func() { failed <- edge.Serve(public) }()
@@ -277,58 +268,10 @@ func openJournal(cfg *config, pol *policy.Policy, judge sinks.Judge, window *ded
 	return j, forwarder, nil
 }
 
-// loadKeys reads the ring, or makes one on the first start.
-func loadKeys(path string) (*keys.Ring, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return newKeys(path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening keys: %w", err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("opening keys: %s can be read by others: chmod 600 it", path)
-	}
-	ring, err := keys.Parse(f)
-	if err != nil {
-		return nil, fmt.Errorf("reading keys: %s: %w", path, err)
-	}
-	return ring, nil
-}
-
-func newKeys(path string) (*keys.Ring, error) {
-	ring, err := keys.Generate(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	var b strings.Builder
-	if _, err := ring.WriteTo(&b); err != nil {
-		return nil, err
-	}
-	// A key that is lost after a choice was signed with it cannot be had again:
-	// synced before its first use.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("creating keys: %w", err)
-	}
-	_, err = f.WriteString(b.String())
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		_ = os.Remove(path)
-		return nil, fmt.Errorf("writing keys: %w", err)
-	}
-	return ring, nil
-}
-
 // readPolicy reads and compiles a policy, the embedded one without a path, and
-// returns its document beside it.
-func readPolicy(path string, ring *keys.Ring) (*policy.Policy, []byte, error) {
+// returns its document beside it. What it returns can be put in force. reserved
+// are topics that recipients may not have.
+func readPolicy(path string, ring *keys.Ring, reserved map[string]string) (*policy.Policy, []byte, error) {
 	name, raw := "default.yaml", policy.Default()
 	if path != "" {
 		var err error
@@ -341,9 +284,12 @@ func readPolicy(path string, ring *keys.Ring) (*policy.Policy, []byte, error) {
 	if len(wrong) > 0 {
 		return nil, nil, wrong
 	}
-	p, wrong := policy.Compile(doc, policy.Options{Keys: hmacKeys(ring), Offers: collector.Offers})
+	p, wrong := policy.Compile(doc, policy.Options{Keys: hmacKeys(ring), Offers: collector.Offers, Reserved: reserved})
 	if len(wrong) > 0 {
 		return nil, nil, wrong
+	}
+	if err := collector.CheckPolicy(p); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, raw, nil
 }
@@ -358,7 +304,7 @@ func logReload(log *slog.Logger, what string, err error) {
 
 func greet(out io.Writer, cfg *config, public, back net.Addr) {
 	fmt.Fprintf(out, "assent %s\n", versionString())
-	if cfg.Policy == "" {
+	if cfg.showsDemo() {
 		fmt.Fprintf(out, "  try it      http://%s/\n", public)
 	}
 	fmt.Fprintf(out, "  events      POST http://%s/v1/events\n", public)

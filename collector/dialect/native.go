@@ -23,7 +23,7 @@ func (Native) Events(r *collector.Request, out []collector.Event) ([]collector.E
 	if isNDJSON(r.ContentType) {
 		return lines(r, out)
 	}
-	body := bytes.Trim(r.Body, " \t\r\n")
+	body := bytes.Trim(unmarked(r.Body), " \t\r\n")
 	switch {
 	case len(body) == 0:
 		return out, nil
@@ -104,9 +104,13 @@ func split(r *collector.Request, array []byte, out []collector.Event) ([]collect
 	return out, err
 }
 
+// unmarked is a body without the byte order mark that some senders write before
+// JSON, which a reader may pass over (RFC 8259, 8.1).
+func unmarked(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
+
 // lines appends the lines of an NDJSON body; empty ones are passed over.
 func lines(r *collector.Request, out []collector.Event) ([]collector.Event, error) {
-	for body := r.Body; len(body) > 0; {
+	for body := unmarked(r.Body); len(body) > 0; {
 		var line []byte
 		line, body, _ = bytes.Cut(body, []byte{'\n'})
 		if line = bytes.Trim(line, " \t\r"); len(line) == 0 {

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"assent/collector"
+	"assent/consent"
+	"assent/geo"
+	"assent/sinks"
+)
+
+func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
+
+// policyOf is a policy with a category and a recipient's topic.
+func policyOf(category, topic string) string {
+	return `policy: p
+version: 1
+controller: {name: n}
+purposes: {necessary: {basis: contract}}
+recipients: {warehouse: {purposes: [necessary], role: own, topic: ` + topic + `}}
+defaults: {events: [necessary]}
+fields:
+  type: {purposes: [necessary], category: '` + category + `', why: w}
+`
+}
+
+// told is what check says of a config file, a problem a line, but of databases.
+func told(t *testing.T, path string) string {
+	t.Helper()
+	cfg, err := loadConfig(path, &config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, p := cfg.examine()
+	wrong, _ := checkPolicies(cfg, "")
+	var said []string
+	for _, err := range append(p.list, wrong...) {
+		said = append(said, err.Error())
+	}
+	return strings.Join(said, "\n")
+}
+
+// TestCheckRefusesWhatBreaksTheNode: what a start or a reload would trip over later,
+// with its place in the file where it can be mended.
+func TestCheckRefusesWhatBreaksTheNode(t *testing.T) {
+	dir := t.TempDir()
+	f := func(config, document, want string) {
+		t.Helper()
+		path := write(t, filepath.Join(dir, "assent.yaml"), "policy: policy.yaml\n"+config, 0o600)
+		write(t, filepath.Join(dir, "policy.yaml"), document, 0o600)
+		if got := strings.ReplaceAll(told(t, path), dir+"/", ""); got != want {
+			t.Errorf("%s\n%s\ngot  %s\nwant %s", config, document, got, want)
+		}
+	}
+	good := policyOf("event", "events")
+	f("", good, "")
+	f("", policyOf(`e"vent`, "events"), `policy.yaml:8:43: field type: category: "e\"vent" goes into headers and metrics: use up to 128 letters, digits and . _ - + : / and begin with a letter or digit`)
+	const topic = "not a topic name: want 1 to 249 of a-z A-Z 0-9 . _ - with no leading dot"
+	f("", policyOf("event", ".events"), `policy.yaml:5:67: recipient warehouse: topic ".events": `+topic)
+	f("", policyOf("event", "consent.sync"), `policy.yaml:5:67: recipient warehouse: topic "consent.sync" is reserved: choose another`)
+	f("", policyOf("event", "events.bad"), `policy.yaml:5:67: recipient warehouse: topic "events.bad" is that of topics.bad in the configuration: change one of them`)
+	f("topics: {bad: events}\n", good, `policy.yaml:5:67: recipient warehouse: topic "events" is that of topics.bad in the configuration: change one of them`)
+	f("topics: {bad: refused}\n", policyOf("event", "events.bad"), "")
+	f("topics: {bad: .bad}\n", good, `assent.yaml:2:15: $.topics.bad: ".bad": `+topic)
+	f("topics: {bad: __bad}\n", good, `assent.yaml:2:15: $.topics.bad: "__bad": topics that begin with __ are internal to Kafka: choose another`)
+	f("topics: {bad: consent.log}\n", good, `assent.yaml:2:15: $.topics.bad: "consent.log" is reserved: choose another`)
+	f("sources: [{id: 'a\"b', key: k}]\n", good, `assent.yaml:2:11: $.sources[0]: source "a\"b": its id goes into headers and metrics: use up to 128 letters, digits and . _ - + : / and begin with a letter or digit`)
+	f("demo: true\n", good, `assent.yaml:2:7: $.demo: the demo page shows the embedded policy: remove demo, or policy`)
+	write(t, filepath.Join(dir, "token"), placeholder+enough, 0o600)
+	f("sources: [{id: a, kind: server, bearer_file: token}]\n", good, `assent.yaml:2:46: $.sources[0].bearer_file: source "a": its bearer token is the example's: put a secret of your own in its file`)
+}
+
+// TestCheckWarns: of keys that do nothing yet, without a negative answer.
+func TestCheckWarns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	document := strings.Replace(policyOf("event", "events"), "basis: contract", "basis: contract, signals: {tcf: [8]}", 1)
+	write(t, path, document, 0o600)
+	const want = "purpose necessary: signals.tcf has no effect yet: these signals are not read"
+	errs, warnings := check("", path, "")
+	if len(errs) > 0 || warnings.Error() != path+":4:56: "+want {
+		t.Errorf("problems %v, warnings %v", errs, warnings)
+	}
+	var out bytes.Buffer
+	if err := printProblems(&out, errs, warnings); err != nil {
+		t.Error(err)
+	}
+	var got struct {
+		OK       bool
+		Problems []problemRow
+		Warnings []problemRow
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !got.OK || len(got.Problems) > 0 || len(got.Warnings) != 1 || got.Warnings[0] != (problemRow{File: path, Line: 4, Column: 56, Message: want}) {
+		t.Errorf("as JSON: %s", &out)
+	}
+	if _, warnings := check("", "", ""); len(warnings) > 0 {
+		t.Errorf("of the embedded policy: %v", warnings)
+	}
+}
+
+// noStore is a consent store that nothing is asked of.
+type noStore struct{ consent.Store }
+
+type nowhere struct{}
+
+func (nowhere) Locate(netip.Addr) (geo.Jurisdiction, error) { return geo.Unknown, nil }
+
+// TestReloadIsWhole: a policy that cannot be put in force changes neither the
+// collector nor the registry.
+func TestReloadIsWhole(t *testing.T) {
+	cfg := &config{Data: t.TempDir()}
+	cfg.ensureDefaults()
+	ring, err := loadKeys(cfg.Keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shelf, err := openPolicies(filepath.Join(cfg.Data, "policies"), ring, cfg.reserved())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(cfg.Data, "policy.yaml")
+	write(t, path, policyOf("event", "events"), 0o600)
+	pol, err := shelf.load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry, err := consent.NewRegistry(consent.Options{
+		Store: noStore{}, Now: time.Now, Rand: zeros{}, Controller: "n",
+		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"), JournalKeys: ring.Derive("journal"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry.Use(pol.Purposes())
+	edge, err := collector.New(collector.Options{
+		Policy: pol, Locator: nowhere{}, Registry: registry, Sink: sinks.Discard{}, Now: time.Now, BadKeys: ring.Derive("bad-row"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, document := range map[string]string{
+		"a category": policyOf(`e"vent`, "events"), "a topic": policyOf("event", ".events"), "the bad rows' topic": policyOf("event", "events.bad"),
+	} {
+		write(t, path, document, 0o600)
+		if err := reload(shelf, path, edge, registry); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	write(t, path, strings.Replace(policyOf("event", "events"), "necessary: {basis", "necessary: {revision: 2, basis", 1), 0o600)
+	if err := reload(shelf, path, nil, registry); err == nil || !strings.HasPrefix(err.Error(), "BUG: ") { // no collector: it panics
+		t.Errorf("a panic: %v", err)
+	}
+	if edge.Policy() != pol || registry.Purposes() != pol.Purposes() {
+		t.Error("something of a policy that failed is in force")
+	}
+	if err := reload(shelf, path, edge, registry); err != nil || edge.Policy() == pol || registry.Purposes() != edge.Policy().Purposes() {
+		t.Errorf("a good policy: %v", err)
+	}
+}
