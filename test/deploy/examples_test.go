@@ -24,7 +24,21 @@ func accepts(t *testing.T, complaint string, args ...string) {
 }
 
 func TestExamples(t *testing.T) {
-	accepts(t, "", "-c", "deploy/assent.yaml")
+	// As it is, the example holds a secret that everybody has and can read.
+	accepts(t, "secrets/shop-backend.token", "-c", "deploy/assent.yaml")
+	own := t.TempDir()
+	if err := os.CopyFS(own, os.DirFS(filepath.Join(root, "deploy"))); err != nil {
+		t.Fatal(err)
+	}
+	token := filepath.Join(own, "secrets", "shop-backend.token")
+	if err := os.Chmod(token, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	accepts(t, "is the example's", "-c", filepath.Join(own, "assent.yaml"))
+	if err := os.WriteFile(token, []byte(strings.Repeat("secret", 8)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	accepts(t, "", "-c", filepath.Join(own, "assent.yaml"))
 	policies, err := filepath.Glob(root + "/deploy/policies/*.yaml")
 	if err != nil || len(policies) < 2 {
 		t.Fatalf("found policies %v, %v", policies, err)
@@ -64,6 +78,7 @@ func TestExamplesAreRead(t *testing.T) {
 		accepts(t, complaint, flag, bad)
 	}
 	f("deploy/assent.yaml", "trust:", "trusts:", "trusts", "-c")
+	f("deploy/assent.yaml", "listen: 127.0.0.1:8080", "listen: 127.0.0.1:8080\ndemo: true", "remove demo", "-c")
 	f("deploy/assent.yaml", "kind: web", "kind: wob", "wob", "-c")
 	f("deploy/policies/shop.yaml", "basis: contract", "basis: contact", "contact", "-p")
 	f("deploy/policies/strict.yaml", `why: "Finds the order"`, `because: "Finds the order"`, "because", "-p")

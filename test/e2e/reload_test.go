@@ -91,6 +91,20 @@ func TestPolicyReload(t *testing.T) {
 		t.Errorf("stderr names no place in the broken file:\n%s", log)
 	}
 
+	// One that reads well and would break the node, or put events among the bad rows.
+	for name, broken := range map[string]string{
+		"goes into headers and metrics": strings.Replace(policyText("v5", "properties.total"), "category: order", `category: 'e"vent'`, 1),
+		"topics.bad":                    strings.Replace(policyText("v6", "properties.total"), "topic: events", "topic: events.bad", 1),
+		`".events`:                      strings.Replace(policyText("v7", "properties.total"), "topic: events", "topic: .events", 1),
+	} {
+		replace(t, path, broken)
+		p.Signal(t, syscall.SIGHUP)
+		eventually(t, "a refusal of "+name, func() bool { return strings.Contains(p.Stderr(), name) })
+		if name, value := last(); name != "reload@v2" || !strings.Contains(value, "TOTAL") {
+			t.Errorf("a policy that breaks the node: %s is in force, %s", name, value)
+		}
+	}
+
 	// Without a signal, by the change alone.
 	replace(t, path, policyText("v4", "properties.order_id"))
 	eventually(t, "the repaired policy", func() bool { return p.metric("assent_policy_reload_failed") == 0 })
