@@ -73,6 +73,14 @@ func TestCheckRefusesWhatBreaksTheNode(t *testing.T) {
 	f("topics: {bad: consent.log}\n", good, `assent.yaml:2:15: $.topics.bad: "consent.log" is reserved: choose another`)
 	f("sources: [{id: 'a\"b', key: k}]\n", good, `assent.yaml:2:11: $.sources[0]: source "a\"b": its id goes into headers and metrics: use up to 128 letters, digits and . _ - + : / and begin with a letter or digit`)
 	f("demo: true\n", good, `assent.yaml:2:7: $.demo: the demo page shows the embedded policy: remove demo, or policy`)
+	const name = "write a name: letters, digits, - and _"
+	f("cookies: {choice: a;b}\n", good, `assent.yaml:2:19: $.cookies.choice: "a;b": `+name)
+	f("cookies: {id: a=b}\n", good, `assent.yaml:2:15: $.cookies.id: "a=b": `+name)
+	f("cookies: {domain: a;b}\n", good, `assent.yaml:2:19: $.cookies.domain: "a;b": write a domain, such as shop.example`)
+	f("cookies: {path: /; Secure}\n", good, `assent.yaml:2:17: $.cookies.path: "/; Secure": write a path, such as /collect`)
+	f("cookies: {path: a}\n", good, `assent.yaml:2:17: $.cookies.path: "a": write a path, such as /collect`)
+	f("cookies: {id: assent_choice}\n", good, `assent.yaml:2:10: $.cookies: choice and id must have different names`)
+	f("cookies: {choice: __Host-c, id: __Host-i, path: /, domain: .shop.example}\n", good, "")
 	write(t, filepath.Join(dir, "token"), placeholder+enough, 0o600)
 	f("sources: [{id: a, kind: server, bearer_file: token}]\n", good, `assent.yaml:2:46: $.sources[0].bearer_file: source "a": its bearer token is the example's: put a secret of your own in its file`)
 }

@@ -71,7 +71,9 @@ func private(f *os.File) error {
 		return fmt.Errorf("asking for this process's groups: %w", err)
 	}
 	own := int(owner.Uid) == os.Geteuid()
-	member := int(owner.Gid) == os.Getegid() || slices.Contains(groups, int(owner.Gid))
+	// With an access control list the group's bits are its mask: systemd gives
+	// credentials so, with root's own group (systemd.exec(5), LoadCredential).
+	member := owner.Gid == 0 || int(owner.Gid) == os.Getegid() || slices.Contains(groups, int(owner.Gid))
 	if mode := privateMode(own, member); info.Mode().Perm()&^mode != 0 {
 		return fmt.Errorf("%s can be read or changed by others: chmod %o %s", f.Name(), mode&^0o100, f.Name())
 	}
