@@ -1,0 +1,151 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"assent/collector"
+	"assent/geo"
+	"assent/names"
+	"assent/sinks"
+	"assent/sinks/journal"
+	"assent/sinks/kafka"
+)
+
+// refusePlaceholders keeps a copied example from running with the secrets that
+// everybody has.
+func (c *config) refusePlaceholders(p *problems, sources []*collector.Source) {
+	for i, s := range sources {
+		if strings.HasPrefix(s.Bearer, placeholder) {
+			p.add(fmt.Sprintf("$.sources[%d].bearer_file", i), "source %q: its bearer token is the example's: put a secret of your own in its file", s.ID)
+		}
+	}
+}
+
+// placeholder begins the secrets of the example configuration.
+const placeholder = "PLACEHOLDER-"
+
+// examine finds everything that keeps a config from running, as far as it can be
+// found without writing: for check and before every start. It returns what of it
+// is handed on.
+func (c *config) examine() ([]*collector.Source, *geo.Proxies, *problems) {
+	p := c.validate()
+	sources := c.sources(p)
+	c.refusePlaceholders(p, sources)
+	proxies := c.proxies(p)
+	c.checkOptions(p)
+	return sources, proxies, p
+}
+
+// reserved are the topics that the config gives away, with the keys that do.
+func (c *config) reserved() map[string]string { return map[string]string{c.Topics.Bad: "topics.bad"} }
+
+// showsDemo: the demo page judges whatever it is sent, for anybody, under the
+// embedded policy. It is for the machine it runs on, unless asked for.
+func (c *config) showsDemo() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	return c.Policy == "" && (c.Demo || err == nil && loopback(host))
+}
+
+// checkOptions validates what serve hands to each wing.
+func (c *config) checkOptions(p *problems) {
+	if c.Limits.Shutdown < 0 {
+		p.add("$.limits.shutdown", "is negative")
+	}
+	p.addAll("limits", c.limits().Validate())
+	files := c.fileOptions()
+	files.EnsureDefaults()
+	p.addAll("files", files.Validate())
+	window := c.dedupOptions()
+	window.EnsureDefaults()
+	p.addAll("dedup", window.Validate())
+	if len(c.Kafka.Brokers) > 0 {
+		o, err := c.kafkaOptions()
+		if err != nil {
+			at := "$.kafka.sasl"
+			if c.Kafka.SASL.PasswordFile != "" {
+				at += ".password_file"
+			}
+			p.add(at, "%w", err)
+		}
+		if o.TLS != nil && o.TLS.KeyFile != "" {
+			if err := checkPrivate(o.TLS.KeyFile); err != nil {
+				p.add("$.kafka.tls.key_file", "%w", err)
+			}
+		}
+		o.EnsureDefaults()
+		p.addAll("kafka", o.Validate())
+		if l := c.Kafka.Linger; l < 0 || l > journal.MaxLinger {
+			p.add("$.kafka.linger", "%s is not within 0s to %s", l, journal.MaxLinger)
+		}
+		j := c.journalOptions()
+		j.Forwarder = (*kafka.Forwarder)(nil) // there is one when it counts
+		j.Linger, j.BadTopic = 0, ""          // told above
+		j.EnsureDefaults()
+		p.addAll("journal", j.Validate())
+	}
+}
+
+// validate finds every problem of the file itself; policy and databases are
+// checked by opening them.
+func (c *config) validate() *problems {
+	p := &problems{config: c}
+	for _, l := range []struct{ name, addr string }{{"listen", c.Listen}, {"admin.listen", c.Admin.Listen}} {
+		_, port, err := net.SplitHostPort(l.addr)
+		if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
+			p.add("$."+l.name, "%q is not host:port", l.addr)
+		}
+	}
+	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil && c.Admin.TokenFile == "" && !loopback(host) {
+		p.add("$.admin.listen", "%q is reachable from outside and needs admin.token_file", c.Admin.Listen)
+	}
+	if c.Admin.TokenFile != "" {
+		if _, err := secretFile(c.Admin.TokenFile); err != nil {
+			p.add("$.admin.token_file", "%w", err)
+		}
+	}
+	c.checkCookies(p)
+	if c.Demo && c.Policy != "" {
+		p.add("$.demo", "the demo page shows the embedded policy: remove demo, or policy")
+	}
+	if err := sinks.ValidTopic(c.Topics.Bad); err != nil {
+		p.add("$.topics.bad", "%q: %w", c.Topics.Bad, err)
+	} else if names.Reserved(c.Topics.Bad) {
+		p.add("$.topics.bad", "%q is reserved: choose another", c.Topics.Bad)
+	}
+	return p
+}
+
+// checkCookies: what would break out of a Set-Cookie header (RFC 6265, 4.1.1).
+func (c *config) checkCookies(p *problems) {
+	k := &c.Cookies
+	for _, part := range []struct {
+		key, text, want string
+		cookie          http.Cookie
+	}{
+		{"choice", k.Choice, "a name: letters, digits, - and _", http.Cookie{Name: cmp.Or(k.Choice, "a")}},
+		{"id", k.ID, "a name: letters, digits, - and _", http.Cookie{Name: cmp.Or(k.ID, "a")}},
+		{"domain", k.Domain, "a domain, such as shop.example", http.Cookie{Name: "a", Domain: k.Domain}},
+		{"path", k.Path, "a path, such as /collect", http.Cookie{Name: "a", Path: k.Path}},
+	} {
+		if part.cookie.Valid() != nil || part.key == "path" && part.text != "" && part.text[0] != '/' {
+			p.add("$.cookies."+part.key, "%q: write %s", part.text, part.want)
+		}
+	}
+	if cmp.Or(k.Choice, "assent_choice") == cmp.Or(k.ID, "assent_id") {
+		p.add("$.cookies", "choice and id must have different names")
+	}
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
