@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"assent/keys"
 )
 
 // TestAdminAnswersNoOtherSite: what a browser says comes from another site is
@@ -100,6 +102,14 @@ func TestHealthcheckReadsTheConfiguration(t *testing.T) {
 // TestDemoIsForThisMachine: off loopback the demo page is served where it is asked
 // for alone, and never beside a policy of one's own.
 func TestDemoIsForThisMachine(t *testing.T) {
+	ring, err := keys.Generate(zeros{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pol, _, err := readPolicy("", ring, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		listen, policy string
 		asked, want    bool
@@ -116,8 +126,14 @@ func TestDemoIsForThisMachine(t *testing.T) {
 		{"127.0.0.1:8080", "policy.yaml", false, false},
 		{"127.0.0.1:8080", "policy.yaml", true, false},
 	} {
-		if got := (&config{Listen: c.listen, Policy: c.policy, Demo: c.asked}).showsDemo(); got != c.want {
-			t.Errorf("%+v: %v", c, got)
+		cfg := &config{Listen: c.listen, Policy: c.policy, Demo: c.asked}
+		if got := cfg.pages(pol)["/"] != nil; got != c.want {
+			t.Errorf("%+v: served %v", c, got)
+		}
+		var greeting strings.Builder
+		greet(&greeting, cfg, &net.TCPAddr{}, &net.TCPAddr{})
+		if got := strings.Contains(greeting.String(), "try it"); got != c.want {
+			t.Errorf("%+v: promised %v", c, got)
 		}
 	}
 }

@@ -12,9 +12,11 @@ import (
 	"assent/collector"
 	"assent/geo"
 	"assent/names"
+	"assent/policy"
 	"assent/sinks"
 	"assent/sinks/journal"
 	"assent/sinks/kafka"
+	"assent/web/pages"
 )
 
 // refusePlaceholders keeps a copied example from running with the secrets that
@@ -50,6 +52,14 @@ func (c *config) reserved() map[string]string { return map[string]string{c.Topic
 func (c *config) showsDemo() bool {
 	host, _, err := net.SplitHostPort(c.Listen)
 	return c.Policy == "" && (c.Demo || err == nil && loopback(host))
+}
+
+// pages are what the public listener shows beside its routes.
+func (c *config) pages(pol *policy.Policy) map[string]collector.Handler {
+	if !c.showsDemo() {
+		return nil
+	}
+	return pages.Demo(pol)
 }
 
 // checkOptions validates what serve hands to each wing.

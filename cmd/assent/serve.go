@@ -32,7 +32,6 @@ import (
 	"assent/sinks/journal"
 	"assent/sinks/kafka"
 	"assent/wal"
-	"assent/web/pages"
 )
 
 func serveCommand() *cobra.Command {
@@ -130,12 +129,9 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 			{Method: "POST", Path: "/v1/events", Dialect: dialect.Native{}},
 			{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}},
 		},
-		Now: time.Now, BadKeys: ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
+		Pages: cfg.pages(pol), Now: time.Now, BadKeys: ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
 		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
 		Dedup: window, DedupKey: oldest(ring.Derive("dedup")),
-	}
-	if cfg.showsDemo() {
-		options.Pages = pages.Demo(pol)
 	}
 	edge, err := collector.New(options)
 	if err != nil {
