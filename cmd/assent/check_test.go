@@ -85,6 +85,14 @@ func TestCheckRefusesWhatBreaksTheNode(t *testing.T) {
 	f("sources: [{id: a, kind: server, bearer_file: token}]\n", good, `assent.yaml:2:46: $.sources[0].bearer_file: source "a": its bearer token is the example's: put a secret of your own in its file`)
 }
 
+// TestSinksKnowTheBadTopic: by the configuration, not by a name.
+func TestSinksKnowTheBadTopic(t *testing.T) {
+	cfg := &config{Topics: topicsConfig{Bad: "refused"}}
+	if files, journal := cfg.fileOptions(), cfg.journalOptions(); files.BadTopic != "refused" || journal.BadTopic != "refused" {
+		t.Errorf("files have %q, the journal %q", files.BadTopic, journal.BadTopic)
+	}
+}
+
 // TestCheckWarns: of keys that do nothing yet, without a negative answer.
 func TestCheckWarns(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
