@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -373,5 +374,29 @@ func TestWithdrawalWithoutID(t *testing.T) {
 				t.Errorf("record %d: %v, %v, want %v", i+1, got, err, want)
 			}
 		}
+	}
+}
+
+// TestPublicHealth: a load balancer learns whether the node takes work, and no more.
+func TestPublicHealth(t *testing.T) {
+	s := newStory(t)
+	ask := func() int {
+		r := s.talk("GET", "/healthz", "")
+		if len(r.Body()) > 0 {
+			t.Errorf("it says %q", r.Body())
+		}
+		return r.StatusCode()
+	}
+	if got := ask(); got != 200 {
+		t.Errorf("a node that works: %d", got)
+	}
+	s.unready = errors.New("disk on fire")
+	if got := ask(); got != 503 {
+		t.Errorf("a sink that takes nothing: %d", got)
+	}
+	s.unready = nil
+	_ = s.edge.Shutdown(t.Context())
+	if got := ask(); got != 503 {
+		t.Errorf("a node that shuts down: %d", got)
 	}
 }

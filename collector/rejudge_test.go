@@ -96,6 +96,7 @@ type story struct {
 	told     int  // of waiting
 	chosen   bool // somebody chose since what waits was judged
 	ids      map[string]string
+	unready  error
 	during   func() // what happens while a batch is committed
 }
 
@@ -239,7 +240,7 @@ func (s *story) Commit(_ context.Context, b *sinks.Batch) error {
 }
 
 func (s *story) Admit(string) error          { return nil }
-func (s *story) Ready() error                { return nil }
+func (s *story) Ready() error                { return s.unready }
 func (s *story) Close(context.Context) error { return nil }
 
 func (s *story) act(act string, data []byte) (name, text string) {

@@ -35,6 +35,7 @@ func (c *Collector) table() map[string]methods {
 	}
 	read("/v1/consent", c.showChoice)
 	read("/.well-known/gpc.json", c.gpcSupport)
+	read("/healthz", c.health)
 	for path, page := range c.o.Pages {
 		serve := func(x *exchange) { page(&x.req, &x.ans) }
 		read(path, serve)
@@ -80,6 +81,19 @@ func (m methods) list() string {
 		}
 	}
 	return s
+}
+
+// health is what a load balancer asks on the public port: whether this node takes
+// events and choices now. It says no more than that.
+func (c *Collector) health(x *exchange) {
+	select {
+	case <-c.draining:
+		x.ans.Status = 503
+	default:
+		if c.o.Sink.Ready() != nil || c.o.Registry.Ready() != nil {
+			x.ans.Status = 503
+		}
+	}
 }
 
 // gpcSupport says that the signal is honoured (Global Privacy Control, 4.1,

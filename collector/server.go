@@ -50,7 +50,9 @@ type Collector struct {
 
 	flushing sync.Once
 	stopping sync.Once
+	ended    sync.Once
 	stopped  chan struct{}
+	draining chan struct{}
 }
 
 // New compiles the options. It does not listen yet.
@@ -68,7 +70,7 @@ func New(o Options) (*Collector, error) {
 		o: o, sources: sources, mounts: newMounts(sources.all), proxies: o.Proxies, m: newInstruments(),
 		memory: budget{limit: int64(l.Memory)}, large: make(chan *exchange, keepLarge),
 		sourceRate: newRate(l.SourceRate, l.SourceBurst), addresses: newAddresses(newRate(l.AddressRate, l.AddressBurst)),
-		badRate: newRate(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}),
+		badRate: newRate(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}), draining: make(chan struct{}),
 	}
 	c.m.gauges(&c.conns, &c.memory)
 	if c.proxies == nil {
@@ -157,9 +159,10 @@ func (c *Collector) tooMany(conn net.Conn) {
 // were added up and returns when all connections are closed or the context ends.
 // Those rows are written first as well, while there is time for sure.
 func (c *Collector) Shutdown(ctx context.Context) error {
+	c.stopping.Do(func() { close(c.draining) })
 	c.flushBadRows(ctx)
 	err := c.server.ShutdownWithContext(ctx)
-	c.stopping.Do(func() { close(c.stopped) })
+	c.ended.Do(func() { close(c.stopped) })
 	c.flushBadRows(ctx)
 	return err
 }

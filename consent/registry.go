@@ -304,6 +304,9 @@ func (r *Registry) JoinMarks(a, b uint64) uint64 { return r.epochs.join(a, b) }
 // does another process's. It takes no lock and allocates nothing.
 func (r *Registry) Stands(mark uint64) bool { return r.epochs.stands(mark) }
 
+// Ready reports why no choice can be read or recorded; nil when it can.
+func (r *Registry) Ready() error { return r.o.Store.Ready() }
+
 // Receipt returns a signed receipt by its id; nil when there is none.
 func (r *Registry) Receipt(id string) ([]byte, error) { return r.o.Store.Receipt(id) }
 
