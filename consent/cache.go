@@ -41,6 +41,12 @@ func (e *epochs) raise(s Subject) {
 	e.slots[anySlot].Add(1)
 }
 
+func (e *epochs) forget() {
+	for i := range e.slots {
+		e.slots[i].Add(1)
+	}
+}
+
 func (e *epochs) current(d *dep) bool { return e.slots[d.slot].Load() == d.epoch }
 
 // A mark is up to three deps in a word:

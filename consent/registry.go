@@ -304,6 +304,10 @@ func (r *Registry) JoinMarks(a, b uint64) uint64 { return r.epochs.join(a, b) }
 // does another process's. It takes no lock and allocates nothing.
 func (r *Registry) Stands(mark uint64) bool { return r.epochs.stands(mark) }
 
+// Forget ends whatever is cached and every mark: for a store that was opened anew, in
+// which a write that failed may have been found.
+func (r *Registry) Forget() { r.epochs.forget() }
+
 // Ready reports why no choice can be read or recorded; nil when it can.
 func (r *Registry) Ready() error { return r.o.Store.Ready() }
 

@@ -33,4 +33,6 @@ type Write struct {
 	Records  []*Record
 	Links    map[Subject]Link // by alias; a zero Holder ends a link
 	Receipts map[string][]byte
+	About    Subject // of the receipts; zero: nobody
+	Narrows  bool    // nothing is granted
 }

@@ -99,7 +99,8 @@ func (r *Registry) Record(ctx context.Context, c Choice) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	write.Receipts = map[string][]byte{w.id: signed}
+	write.Receipts, write.About = map[string][]byte{w.id: signed}, w.subject
+	write.Narrows = !slices.Contains(w.named, Granted)
 	err = r.o.Store.Put(ctx, write)
 	// After a failure too: what a failed write left behind is for the store to say.
 	for _, rec := range write.Records {

@@ -96,7 +96,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	choices, err := store.Open(store.Options{Dir: filepath.Join(cfg.Data, "consent")})
+	choices, err := store.Open(store.Options{Dir: filepath.Join(cfg.Data, "consent"), Free: disk.OS{}.Free})
 	if err != nil {
 		return fmt.Errorf("opening consent store: %w", err)
 	}
@@ -109,6 +109,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	choices.Notify(registry.Forget)
 	registry.Use(pol.Purposes())
 	window, err := dedup.Open(cfg.dedupOptions())
 	if err != nil {

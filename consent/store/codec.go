@@ -17,6 +17,14 @@ func subjectKey(space byte, s consent.Subject) []byte {
 	return append(append(key, space, byte(s.Kind)), s.ID...)
 }
 
+func receiptKey(id string) []byte { return append([]byte{'p'}, id...) }
+
+// indexKey stands for one receipt of a subject. Ids of receipts are UUIDv7, so that
+// they sort by time.
+func indexKey(about consent.Subject, id string) []byte {
+	return append(append(subjectKey('s', about), 0), id...)
+}
+
 // seal appends the checksum of a key and its value to the value.
 func seal(key, value []byte) []byte {
 	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)

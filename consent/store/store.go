@@ -7,6 +7,7 @@
 //	'f'                        format version of all below, one byte
 //	'l' kind:1 id              link: holder's kind:1, time:8, node:2 (big-endian), holder's id, crc:4
 //	'p' receipt id             proof: the signed receipt as it was given, crc:4
+//	's' kind:1 id 0 receipt id the receipts of one subject, in order of time
 //	'r' kind:1 id              record: consent.AppendRecord, crc:4
 //
 // crc is CRC-32C (Castagnoli), big-endian, over key and value: a value under a key
@@ -17,13 +18,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"assent/consent"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -37,125 +38,106 @@ type Options struct {
 	// CacheBytes is the memory for blocks read from disk; default 4 MiB. Beside it
 	// Pebble holds two memtables of 2 MiB.
 	CacheBytes int64
+	// Free gives the bytes left on the file system of Dir; default: not asked.
+	Free func(dir string) (int64, error)
+	// Reserve is what a write that grants leaves free, in bytes. The half of it is for
+	// writes that only narrow: a refusal is taken longer than a grant. Default 64 MiB.
+	Reserve int64
+	// Wait is the longest that one write waits for the disk; default 5 s.
+	Wait time.Duration
+	// Pause lies between two attempts to open the store anew after the disk failed;
+	// default 1 s.
+	Pause time.Duration
 }
 
-const memTable = 2 << 20
+// EnsureDefaults fills what was left out.
+func (o *Options) EnsureDefaults() {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 4 << 20
+	}
+	if o.Reserve == 0 {
+		o.Reserve = 64 << 20
+	}
+	if o.Wait == 0 {
+		o.Wait = 5 * time.Second
+	}
+	if o.Pause == 0 {
+		o.Pause = time.Second
+	}
+}
 
 // Store is a consent.Store. Writes are synced; concurrent ones share a sync.
+//
+// After a failed write, or one that takes longer than Options.Wait, what is in memory
+// may be more than what is on disk. Nothing is answered from it any more: reads and
+// writes are errors until the store was opened anew, which goes on in the background,
+// with pauses, for as long as it takes. See Notify.
 type Store struct {
-	db *pebble.DB
+	o Options
 
-	mu     sync.RWMutex // held for reading while db is in use, so that Close waits
-	closed bool
-	// broken: the log could not be written. What is in memory may then be more than
-	// what is on disk, so nothing is answered from it any more.
-	broken     atomic.Bool
-	background atomic.Bool // the last flush or compaction failed
+	mu      sync.RWMutex
+	current *instance // nil: broken or closed
+	closed  bool
+	stop    chan struct{}
+	changed func()
+
+	reopening sync.WaitGroup
 }
 
 var _ consent.Store = (*Store)(nil)
 
 var (
 	errClosed = errors.New("consent store: closed")
-	errBroken = errors.New("consent store: writing failed; restart once the disk is well")
+	errBroken = errors.New("consent store: the disk failed; it is opened anew as soon as that works")
+	errRoom   = errors.New("consent store: the file system has less than the reserve left")
 )
 
-// Open opens the store of a directory, making it when absent.
+// Open opens the store of a directory, making it when absent. The directory is the
+// process's own: nobody else can read it.
 func Open(o Options) (*Store, error) {
 	if o.Dir == "" {
 		return nil, errors.New("consent store: no directory")
 	}
-	if o.CacheBytes == 0 {
-		o.CacheBytes = 4 << 20
+	o.EnsureDefaults()
+	if o.FS == nil {
+		o.FS = vfs.Default
+		if err := private(o.Dir); err != nil {
+			return nil, fmt.Errorf("opening consent store: %w", err)
+		}
 	}
-	s := &Store{}
-	opts := &pebble.Options{
-		FS:                          o.FS,
-		CacheSize:                   o.CacheBytes,
-		MemTableSize:                memTable,
-		MemTableStopWritesThreshold: 2,
-		MaxOpenFiles:                128,
-		FormatMajorVersion:          pebble.FormatTableFormatV6,
-		Logger:                      silent{},
-		EventListener:               s.listener(),
-	}
-	for i := range opts.Levels { // most ids asked for were never recorded
-		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-	}
-	db, err := open(o.Dir, opts)
-	if err != nil {
-		return nil, fmt.Errorf("opening consent store: %w", err)
-	}
-	s.db = db
-	if err := s.checkFormat(); err != nil {
-		return nil, errors.Join(err, db.Close())
+	s := &Store{o: o, stop: make(chan struct{})}
+	var err error
+	if s.current, err = s.open(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-// open turns a failure that Pebble calls fatal into an error.
-func open(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
-	defer fatalTo(&err)
-	return pebble.Open(dir, opts)
+// private makes a directory that nobody else can look into, as what exists already.
+func private(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o700)
 }
 
-func (s *Store) checkFormat() error {
-	v, closer, err := s.db.Get([]byte{'f'})
-	switch {
-	case errors.Is(err, pebble.ErrNotFound):
-		if err := s.db.Set([]byte{'f'}, []byte{Format}, pebble.Sync); err != nil {
-			return fmt.Errorf("opening consent store: %w", err)
-		}
-		return nil
-	case err != nil:
-		return fmt.Errorf("opening consent store: %w", err)
-	}
-	defer closer.Close()
-	if len(v) != 1 || v[0] != Format {
-		return errors.New("opening consent store: its format is not one this version reads")
-	}
-	return nil
-}
-
-// listener watches what Pebble does in the background. Corruption is met again,
-// as an error, by whoever reads the value.
-func (s *Store) listener() *pebble.EventListener {
-	return &pebble.EventListener{
-		BackgroundError: func(error) { s.background.Store(true) },
-		DataCorruption:  func(pebble.DataCorruptionInfo) { s.background.Store(true) },
-		FlushEnd: func(i pebble.FlushInfo) {
-			// A flush that finds nothing to write calls that an error, which has no
-			// name outside of Pebble; it is told by what was not made.
-			s.background.Store(i.Err != nil && i.Err.Error() != "pebble: empty table")
-		},
-		CompactionEnd: func(i pebble.CompactionInfo) { s.background.Store(i.Err != nil) },
-	}
-}
-
-// use enters the database; leave must follow when err is nil.
-func (s *Store) use() (leave func(), err error) {
-	s.mu.RLock()
-	switch {
-	case s.closed:
-		err = errClosed
-	case s.broken.Load():
-		err = errBroken
-	default:
-		return s.mu.RUnlock, nil
-	}
-	s.mu.RUnlock()
-	return nil, err
+// Notify sets what is called when an answer given before may no longer hold: the store
+// was opened anew, and a write that was said to have failed may have reached the disk.
+func (s *Store) Notify(changed func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed = changed
 }
 
 // get reads one value and hands it, without its checksum, to f; false when there is
 // none. The value is f's only during the call.
 func (s *Store) get(key []byte, f func(value []byte) error) (bool, error) {
-	leave, err := s.use()
+	in, err := s.use()
 	if err != nil {
 		return false, err
 	}
-	defer leave()
-	v, closer, err := s.db.Get(key)
+	defer in.users.Done()
+	v, closer, err := in.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}
@@ -193,7 +175,7 @@ func (s *Store) Linked(alias consent.Subject) (l consent.Link, ok bool, err erro
 
 // Receipt returns a receipt's bytes; nil, nil when there is none.
 func (s *Store) Receipt(id string) (b []byte, err error) {
-	_, err = s.get(append([]byte{'p'}, id...), func(v []byte) error {
+	_, err = s.get(receiptKey(id), func(v []byte) error {
 		b = append([]byte{}, v...)
 		return nil
 	})
@@ -201,100 +183,67 @@ func (s *Store) Receipt(id string) (b []byte, err error) {
 }
 
 // Put applies a write as one and returns when it is on disk. A context that is
-// done before the write begins stops it; afterwards nothing does.
-func (s *Store) Put(ctx context.Context, w *consent.Write) (err error) {
+// done before the write begins stops it; afterwards nothing does, but Put waits for
+// no longer than Options.Wait. What became of a write that failed is not known before
+// the store is opened anew.
+func (s *Store) Put(ctx context.Context, w *consent.Write) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("writing consent store: %w", err)
 	}
-	leave, err := s.use()
+	if err := s.room(w); err != nil {
+		return err
+	}
+	in, err := s.use()
 	if err != nil {
 		return err
 	}
-	defer leave()
-	b := s.db.NewBatch()
-	for _, r := range w.Records {
-		key := subjectKey('r', r.Subject)
-		err = errors.Join(err, b.Set(key, seal(key, consent.AppendRecord(nil, r)), nil))
-	}
-	for alias, l := range w.Links {
-		key := subjectKey('l', alias)
-		if l.Holder.IsZero() {
-			err = errors.Join(err, b.Delete(key, nil))
-		} else {
-			err = errors.Join(err, b.Set(key, seal(key, appendLink(nil, l)), nil))
-		}
-	}
-	for id, receipt := range w.Receipts {
-		key := append([]byte{'p'}, id...)
-		err = errors.Join(err, b.Set(key, seal(key, receipt), nil))
-	}
-	if err == nil {
-		err = s.commit(b)
+	done := make(chan error, 1)
+	go func() {
+		defer in.users.Done()
+		done <- in.put(w)
+	}()
+	wait := time.NewTimer(s.o.Wait)
+	defer wait.Stop()
+	select {
+	case err = <-done:
+	case <-wait.C:
+		err = errBroken
 	}
 	if err != nil {
-		s.broken.Store(true)
+		s.fail(in)
 		return errBroken
 	}
-	return b.Close()
+	return nil
 }
 
-// commit syncs a batch. Pebble calls it fatal when its log cannot be written: a
-// sync that failed once cannot be tried again, the kernel has forgotten the pages.
-func (s *Store) commit(b *pebble.Batch) (err error) {
-	defer fatalTo(&err)
-	return b.Commit(pebble.Sync)
+// room refuses a write for which the file system has too little left.
+func (s *Store) room(w *consent.Write) error {
+	if s.o.Free == nil {
+		return nil
+	}
+	free, err := s.o.Free(s.o.Dir)
+	if err != nil {
+		return nil // whoever cannot be asked is tried
+	}
+	least := s.o.Reserve
+	if w != nil && w.Narrows {
+		least /= 2
+	}
+	if free < least {
+		return errRoom
+	}
+	return nil
 }
 
 // Ready reports why the store cannot do its work; nil when it can.
 func (s *Store) Ready() error {
-	leave, err := s.use()
+	in, err := s.use()
 	if err != nil {
 		return err
 	}
-	leave()
-	if s.background.Load() {
+	in.users.Done()
+	if in.background.Load() {
 		return errors.New("consent store: background work fails; look at the disk")
 	}
-	return nil
-}
-
-// Close waits for calls under way and closes the store. Closing twice is nothing.
-func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	if err := closeDB(s.db); err != nil && !s.broken.Load() {
-		return fmt.Errorf("closing consent store: %w", err)
-	}
-	return nil
-}
-
-func closeDB(db *pebble.DB) (err error) {
-	defer fatalTo(&err)
-	return db.Close()
-}
-
-// silent drops Pebble's messages, which may quote keys, and stops whoever meets a
-// fatal one. The format alone is kept: it quotes nothing.
-type silent struct{}
-
-type fatal string
-
-func (silent) Infof(string, ...any)  {}
-func (silent) Errorf(string, ...any) {}
-
-func (silent) Fatalf(format string, _ ...any) { panic(fatal("consent store: " + format)) }
-
-// fatalTo makes an error of a fatal stop on the caller's own goroutine.
-func fatalTo(err *error) {
-	switch p := recover().(type) {
-	case nil:
-	case fatal:
-		*err = errors.New(string(p))
-	default:
-		panic(p)
-	}
+	return s.room(nil)
 }

@@ -129,7 +129,7 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := Open(Options{Dir: dir, FS: fs}); err == nil {
 		t.Error("opened twice")
 	}
-	if err := s.db.Set([]byte{'f'}, []byte{Format + 1}, pebble.Sync); err != nil {
+	if err := s.current.db.Set([]byte{'f'}, []byte{Format + 1}, pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -178,14 +178,14 @@ func TestUnreadableIsAnError(t *testing.T) {
 		return err
 	}
 	for what, key := range keys {
-		v, closer, err := s.db.Get(key)
+		v, closer, err := s.current.db.Get(key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		good := bytes.Clone(v)
 		closer.Close()
 		try := func(problem string, value []byte) {
-			if err := s.db.Set(key, value, pebble.Sync); err != nil {
+			if err := s.current.db.Set(key, value, pebble.Sync); err != nil {
 				t.Fatal(err)
 			}
 			if err := read(what); err == nil {
@@ -206,7 +206,7 @@ func TestUnreadableIsAnError(t *testing.T) {
 			try("a well-sealed other thing", seal(key, []byte("other")))
 		}
 		try("another's value", seal(append(bytes.Clone(key), 'x'), good[:len(good)-4]))
-		if err := s.db.Set(key, good, pebble.Sync); err != nil {
+		if err := s.current.db.Set(key, good, pebble.Sync); err != nil {
 			t.Fatal(err)
 		}
 		if err := read(what); err != nil {
