@@ -248,6 +248,8 @@ func (c *claims) Settle(ids []sinks.ID, stored bool) {
 
 func (c *claims) Wait(sinks.ID) bool { return false }
 
+func (c *claims) Note([]sinks.ID) {}
+
 // TestRepeatAfterRestart: an event whose answer was lost with the process is known
 // to the next one, which holds the same files.
 func TestRepeatAfterRestart(t *testing.T) {

@@ -18,6 +18,11 @@ type Deduper interface {
 	// event is stored. Whoever waits has settled all claims of its own, so that
 	// two requests never wait for each other.
 	Wait(id ID) bool
+
+	// Note remembers IDs of events that are durable, whoever claimed them: they
+	// survive kill -9 when it returns. Power loss may take the last of them: to
+	// sync them would double what a commit costs.
+	Note(ids []ID)
 }
 
 // Claim is what is known of an event's ID.

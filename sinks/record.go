@@ -1,6 +1,10 @@
 package sinks
 
-import "assent/names"
+import (
+	"encoding/binary"
+
+	"assent/names"
+)
 
 // A Header is one record header. Both parts are ASCII; keys are unique within a
 // record.
@@ -33,9 +37,14 @@ type Event struct {
 	Judged  Judged
 }
 
-// ID tells events apart: a keyed hash of source, subject and the sender's message
-// id, so that it names none of them.
+// ID tells events apart: a keyed hash of source, subject, the sender's message id
+// and content, so that it names none of them. Its first four bytes are a keyed
+// hash of the sender alone, see Source.
 type ID [16]byte
+
+// Source tells the senders of events apart, so that each may have its share of
+// what remembers IDs. Two of them that happen to agree share one.
+func (id *ID) Source() uint32 { return binary.LittleEndian.Uint32(id[:4]) }
 
 // Judged is by what an event was judged, as far as judging it again needs it.
 // The zero value is a record that is nobody's, such as a bad row: it is not

@@ -21,6 +21,7 @@ const (
 	extension = ".ids"
 	idLen     = len(sinks.ID{})
 	entryLen  = idLen + 4
+	perWrite  = 4096 // entries
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -29,25 +30,22 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type files struct {
 	fs    disk.FS
 	dir   string
-	count int // entries after which a file is full
+	count int               // entries after which the window is written anew
+	known func() []sinks.ID // the window, in order
 
 	mu      sync.Mutex
-	all     []part    // oldest first
+	all     []uint64  // numbers, oldest first
 	current disk.File // the last of all, open for appending; nil after a failure
+	entries int       // of current
+	since   int       // entries appended since the window was written
 	buf     []byte
-}
-
-// part is one file.
-type part struct {
-	number  uint64
-	entries int
 }
 
 // openFiles reads every file, oldest first, into known and goes on in a new file
 // that begins with all of it: what a crash has torn is not written to again, and
 // restarts leave no trail of small files.
 func openFiles(o Options, known *set) (*files, error) {
-	f := &files{fs: o.FS, dir: filepath.Clean(o.Dir), count: o.Count}
+	f := &files{fs: o.FS, dir: filepath.Clean(o.Dir), count: o.Count, known: known.inOrder}
 	listed, err := f.fs.ReadDir(f.dir)
 	if err != nil {
 		return nil, fmt.Errorf("listing dedup directory: %w", err)
@@ -55,16 +53,15 @@ func openFiles(o Options, known *set) (*files, error) {
 	for _, e := range listed {
 		name, ok := strings.CutSuffix(e.Name(), extension)
 		if n, err := strconv.ParseUint(name, 16, 64); ok && err == nil && len(name) == 16 {
-			f.all = append(f.all, part{number: n})
+			f.all = append(f.all, n)
 		}
 	}
-	slices.SortFunc(f.all, func(a, b part) int { return cmp.Compare(a.number, b.number) })
-	for i := range f.all {
-		f.all[i].entries = f.read(f.all[i].number, known)
+	slices.SortFunc(f.all, cmp.Compare)
+	for _, n := range f.all {
+		f.read(n, known)
 	}
-	if len(f.all) > 0 && f.append(known.inOrder(), true) == nil { // failing, it leaves the old files as they are
-		f.drop(len(f.all) - 1)
-		f.buf = nil // as large as the window
+	if len(f.all) > 0 {
+		f.compact()
 	}
 	return f, nil
 }
@@ -73,16 +70,16 @@ func (f *files) path(n uint64) string {
 	return filepath.Join(f.dir, fmt.Sprintf("%016x%s", n, extension))
 }
 
-// read puts the whole entries of a file into known and returns their number. A
-// torn end, a wrong checksum, and a file that cannot be read are damage.
-func (f *files) read(n uint64, known *set) (entries int) {
+// read puts the whole entries of a file into known. A torn end, a wrong checksum,
+// and a file that cannot be read are damage.
+func (f *files) read(n uint64, known *set) {
 	file, err := f.fs.OpenRead(f.path(n))
 	if err != nil {
 		damaged.Inc()
-		return 0
+		return
 	}
 	defer file.Close()
-	buf := make([]byte, 4096*entryLen)
+	buf := make([]byte, perWrite*entryLen)
 	for {
 		got, err := io.ReadFull(file, buf)
 		for b := buf[:got]; len(b) > 0; b = b[min(entryLen, len(b)):] {
@@ -91,34 +88,31 @@ func (f *files) read(n uint64, known *set) (entries int) {
 				continue
 			}
 			known.put(sinks.ID(b[:idLen]))
-			entries++
 		}
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return entries
+			return
 		default:
 			damaged.Inc()
-			return entries
+			return
 		}
 	}
 }
 
-// append writes entries with one write, and syncs them if told to. After a
-// failure the file is left behind, whatever is at its end.
+// append writes entries, and syncs them if told to. After a failure the file is
+// left behind, whatever is at its end.
 func (f *files) append(ids []sinks.ID, sync bool) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.buf = f.buf[:0]
-	for i := range ids {
-		f.buf = append(f.buf, ids[i][:]...)
-		f.buf = binary.LittleEndian.AppendUint32(f.buf, crc32.Checksum(ids[i][:], castagnoli))
+	if f.since >= f.count {
+		f.compact()
 	}
-	err := f.write(len(ids), sync)
-	if err != nil {
+	f.since += len(ids)
+	if err := f.write(ids, sync); err != nil {
 		failures.Inc()
 		f.leave()
 		return fmt.Errorf("keeping event ids: %w", err)
@@ -126,69 +120,67 @@ func (f *files) append(ids []sinks.ID, sync bool) error {
 	return nil
 }
 
-func (f *files) write(entries int, sync bool) error {
-	if f.current == nil || f.last().entries >= f.count {
-		if err := f.roll(); err != nil {
+// write appends entries to the current file, which it begins if there is none.
+func (f *files) write(ids []sinks.ID, sync bool) error {
+	if f.current == nil {
+		if err := f.begin(); err != nil {
 			return err
 		}
 	}
-	n, err := f.current.Write(f.buf)
-	if err == nil && n < len(f.buf) {
-		err = io.ErrShortWrite
+	for some := range slices.Chunk(ids, perWrite) {
+		f.buf = f.buf[:0]
+		for i := range some {
+			f.buf = append(f.buf, some[i][:]...)
+			f.buf = binary.LittleEndian.AppendUint32(f.buf, crc32.Checksum(some[i][:], castagnoli))
+		}
+		n, err := f.current.Write(f.buf)
+		if err == nil && n < len(f.buf) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return err
+		}
+		f.entries += len(some)
 	}
-	if err == nil && sync {
-		err = f.current.Sync()
+	if sync {
+		return f.current.Sync()
 	}
-	if err != nil {
-		return err
-	}
-	f.last().entries += entries
-	f.retire()
 	return nil
 }
 
-func (f *files) last() *part { return &f.all[len(f.all)-1] }
-
-// roll begins the next file.
-func (f *files) roll() error {
+// begin begins the next file.
+func (f *files) begin() error {
 	var number uint64
-	if len(f.all) > 0 {
-		number = f.last().number + 1
-	}
-	if f.current != nil {
-		if err := f.current.Sync(); err != nil {
-			return err
-		}
-		if err := f.current.Close(); err != nil {
-			return err
-		}
-		f.current = nil
+	if n := len(f.all); n > 0 {
+		number = f.all[n-1] + 1
 	}
 	file, err := f.fs.Create(f.path(number))
 	if err != nil {
 		return err
 	}
-	f.all, f.current = append(f.all, part{number: number}), file
+	f.all, f.current, f.entries = append(f.all, number), file, 0
 	return f.fs.SyncDir(f.dir)
 }
 
-// retire removes the oldest files, as far as those that follow fill the window.
-func (f *files) retire() {
-	following := 0
-	for i := len(f.all) - 1; i > 0; i-- {
-		if following += f.all[i].entries; following >= f.count {
-			f.drop(i)
-			return
-		}
+// compact begins a file with the window as it is and removes the older ones: by
+// age alone a source that sends much would push out the IDs of the others. Where
+// that fails the older ones stay as they are, until it is time again.
+func (f *files) compact() {
+	f.since = 0
+	if f.current != nil {
+		_ = f.current.Close()
+		f.current = nil
 	}
-}
-
-// drop removes the n oldest files. One that stays is read once more.
-func (f *files) drop(n int) {
-	for _, p := range f.all[:n] {
-		_ = f.fs.Remove(f.path(p.number))
+	older := len(f.all)
+	if err := f.write(f.known(), true); err != nil {
+		failures.Inc()
+		f.leave()
+		return
 	}
-	f.all = slices.Delete(f.all, 0, n)
+	for _, n := range f.all[:older] {
+		_ = f.fs.Remove(f.path(n)) // one that stays is read once more
+	}
+	f.all = slices.Delete(f.all, 0, older)
 }
 
 // leave gives the current file up, and removes it if nothing was written to it.
@@ -198,9 +190,9 @@ func (f *files) leave() {
 	}
 	_ = f.current.Close()
 	f.current = nil
-	if f.last().entries == 0 {
-		_ = f.fs.Remove(f.path(f.last().number))
-		f.all = f.all[:len(f.all)-1]
+	if last := len(f.all) - 1; f.entries == 0 {
+		_ = f.fs.Remove(f.path(f.all[last]))
+		f.all = f.all[:last]
 	}
 }
 

@@ -1,25 +1,48 @@
 package dedup
 
 import (
+	"container/heap"
 	"encoding/binary"
 
 	"assent/sinks"
 )
 
-// A set holds the IDs put last, up to a fixed count; the oldest goes first.
+// A set holds IDs up to a fixed count. When it is full, the source that holds the
+// most gives up its oldest for the new one (longest queue drop): so each of n
+// sources always keeps its newest count/n, however many the others send, and may
+// use what they leave free.
 type set struct {
-	ids   []sinks.ID // a ring once it is full
-	next  int        // where the next ID goes
-	slots []slot     // linear probing, at most half in use
+	ids   []sinks.ID
+	after []uint32 // position of the next younger ID of the same source
+	slots []slot   // linear probing, at most half in use
+
+	sources map[uint32]*source // by sinks.ID.Source
+	largest bySize
 }
 
+// source is a queue through ids and after.
+type source struct {
+	held           int
+	oldest, newest uint32
+	at             int // in largest
+}
+
+// bySize is a heap, the source that holds the most on top.
+type bySize []*source
+
+func (h bySize) Len() int           { return len(h) }
+func (h bySize) Less(i, j int) bool { return h[i].held > h[j].held }
+func (h bySize) Swap(i, j int)      { h[i], h[j] = h[j], h[i]; h[i].at, h[j].at = i, j }
+func (h *bySize) Push(s any)        { *h = append(*h, s.(*source)) }
+func (h *bySize) Pop() any          { panic("BUG: a source is never taken out") }
+
 // A slot is the position of an ID in ids plus one, 0 where the slot is free, and
-// above it the ID's first four bytes: a search looks at ids only where they agree.
-// IDs are keyed hashes, so that any four bytes spread evenly and nobody outside
-// can choose them.
+// above it four bytes of the ID: a search looks at ids only where they agree. IDs
+// are keyed hashes, so that any four bytes behind the source's spread evenly and
+// nobody outside can choose them.
 type slot uint64
 
-func tag(id *sinks.ID) uint32 { return binary.LittleEndian.Uint32(id[:]) }
+func tag(id *sinks.ID) uint32 { return binary.LittleEndian.Uint32(id[4:]) }
 
 func (s slot) at() uint32  { return uint32(s) - 1 }
 func (s slot) tag() uint32 { return uint32(s >> 32) }
@@ -29,7 +52,10 @@ func newSet(count int) *set {
 	for size < 2*count {
 		size *= 2
 	}
-	return &set{ids: make([]sinks.ID, 0, count), slots: make([]slot, size)}
+	return &set{
+		ids: make([]sinks.ID, 0, count), after: make([]uint32, count), slots: make([]slot, size),
+		sources: map[uint32]*source{},
+	}
 }
 
 func (s *set) mask() uint32 { return uint32(len(s.slots) - 1) }
@@ -56,19 +82,51 @@ func (s *set) put(id sinks.ID) (evicted bool) {
 	if found {
 		return false
 	}
-	at := len(s.ids)
-	if evicted = at == cap(s.ids); evicted {
-		at = s.next
-		oldest, _ := s.find(&s.ids[at])
-		s.free(oldest)
+	own := s.source(id.Source())
+	at := uint32(len(s.ids))
+	if evicted = len(s.ids) == cap(s.ids); evicted {
+		at = s.evict(own)
 		i, _ = s.find(&id)
 		s.ids[at] = id
-		s.next = (at + 1) % len(s.ids)
 	} else {
 		s.ids = append(s.ids, id)
 	}
 	s.slots[i] = slot(tag(&id))<<32 | slot(at+1)
+	if own.held == 0 {
+		own.oldest = at
+	} else {
+		s.after[own.newest] = at
+	}
+	own.newest = at
+	own.held++
+	heap.Fix(&s.largest, own.at)
 	return evicted
+}
+
+func (s *set) source(n uint32) *source {
+	own := s.sources[n]
+	if own == nil {
+		own = &source{at: len(s.largest)}
+		s.sources[n] = own
+		heap.Push(&s.largest, own)
+	}
+	return own
+}
+
+// evict takes an ID out for one of the source that is to come, and returns its
+// position.
+func (s *set) evict(to *source) uint32 {
+	from := s.largest[0]
+	if to.held == from.held {
+		from = to
+	}
+	at := from.oldest
+	from.oldest = s.after[at]
+	from.held--
+	heap.Fix(&s.largest, from.at)
+	i, _ := s.find(&s.ids[at])
+	s.free(i)
+	return at
 }
 
 // free empties a slot and closes the gap: whatever was pushed past it moves up,
@@ -82,7 +140,13 @@ func (s *set) free(gap uint32) {
 	s.slots[gap] = 0
 }
 
-// inOrder returns the IDs, oldest first.
+// inOrder returns the IDs, of each source the oldest first.
 func (s *set) inOrder() []sinks.ID {
-	return append(s.ids[s.next:len(s.ids):len(s.ids)], s.ids[:s.next]...)
+	out := make([]sinks.ID, 0, len(s.ids))
+	for _, own := range s.largest {
+		for n, at := 0, own.oldest; n < own.held; n, at = n+1, s.after[at] {
+			out = append(out, s.ids[at])
+		}
+	}
+	return out
 }

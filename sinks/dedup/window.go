@@ -17,7 +17,7 @@ type Options struct {
 	// Dir holds the window's files. It is created when missing.
 	Dir string
 
-	// Count is how many IDs are remembered. Default 1<<20, which takes 32 MiB.
+	// Count is how many IDs are remembered. Default 1<<20, which takes 36 MiB.
 	Count int
 
 	// FS is the file system. Default disk.OS.
@@ -85,6 +85,7 @@ func Open(o Options) (*Window, error) {
 		lock.Close()
 		return nil, err
 	}
+	w.files.known = w.inOrder
 	return w, nil
 }
 
@@ -162,23 +163,26 @@ func (w *Window) put(id sinks.ID) {
 	}
 }
 
+func (w *Window) inOrder() []sinks.ID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.known.inOrder()
+}
+
 // Keep makes IDs durable: they survive kill -9 and power loss when it returns
 // nil. A journal calls it before it lets go of the entries that hold them.
 func (w *Window) Keep(ids []sinks.ID) error {
 	return w.files.append(ids, true)
 }
 
-// Note writes down the IDs of a batch that a sink has made durable, so that they
-// survive kill -9. Power loss may take the last of them: to sync them too would
-// double what a commit costs. A failure is counted.
-func (w *Window) Note(b *sinks.Batch) {
-	var few [64]sinks.ID
-	ids := few[:0]
-	for i := range b.Events {
-		if id := b.Events[i].ID; id != (sinks.ID{}) {
-			ids = append(ids, id)
-		}
+// Note implements sinks.Deduper. A failure to write is counted.
+func (w *Window) Note(ids []sinks.ID) {
+	// First in memory: a file that begins with the window holds them too.
+	w.mu.Lock()
+	for _, id := range ids {
+		w.put(id)
 	}
+	w.mu.Unlock()
 	_ = w.files.append(ids, false)
 }
 

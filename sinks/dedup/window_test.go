@@ -14,7 +14,7 @@ import (
 	"assent/sinks"
 )
 
-const spread = 1 << 62
+const spread = 1 << 31
 
 func open(t *testing.T, fs disk.FS, count int) *Window {
 	t.Helper()
@@ -186,11 +186,7 @@ func TestRestart(t *testing.T) {
 		if n%2 == 0 {
 			keep(t, w, ids(n*10, n*10+10))
 		} else {
-			b := &sinks.Batch{Events: make([]sinks.Event, 11)}
-			for i, x := range ids(n*10, n*10+10) {
-				b.Events[i].ID = x
-			}
-			w.Note(b) // the last event has no ID
+			w.Note(ids(n*10, n*10+10))
 		}
 		w = reopen(t, w, fs, 1000)
 		if got := w.holds(0, 1000); got != int(n+1)*10 {
@@ -230,6 +226,53 @@ func TestWindowIsBounded(t *testing.T) {
 	w = reopen(t, w, fs, 10) // a smaller window holds the last of them
 	if got := w.holds(990, 1000); got != 10 {
 		t.Errorf("%d of the last 10 are known in a smaller window", got)
+	}
+}
+
+// TestFloodTakesNobodysPlace: what one source sends, however much, takes no ID of
+// the share of another, in memory and on disk, over files that change and restarts.
+func TestFloodTakesNobodysPlace(t *testing.T) {
+	fs := disktest.New()
+	w := open(t, fs, 100)
+	flood := uint64(0)
+	for round := range 4 {
+		small := []sinks.ID{idOf(1, uint64(2*round)), idOf(1, uint64(2*round+1))}
+		keep(t, w, small[:1])
+		w.Note(small[1:])
+		for range 250 {
+			keep(t, w, []sinks.ID{idOf(2, flood)})
+			w.Note([]sinks.ID{idOf(2, flood+1)})
+			flood += 2
+		}
+		for range 2 {
+			for n := range uint64(2*round + 2) {
+				if claim(w, idOf(1, n)) != sinks.Known {
+					t.Fatalf("round %d: the flood took ID %d of another source", round, n)
+				}
+			}
+			for n := flood - 50; n < flood; n++ {
+				if claim(w, idOf(2, n)) != sinks.Known {
+					t.Fatalf("round %d: a source lost ID %d of its newest 50, up to %d", round, n, flood)
+				}
+			}
+			w = reopen(t, w, fs, 100)
+		}
+	}
+}
+
+// TestNotedIsKnown: an ID that is noted is known from then on, also while somebody
+// has a claim on it.
+func TestNotedIsKnown(t *testing.T) {
+	w := open(t, disktest.New(), 16)
+	x := id(1, spread)
+	claim(w, x)
+	w.Note([]sinks.ID{x})
+	if got := claim(w, x); got != sinks.Known {
+		t.Errorf("claim is %d, want known", got)
+	}
+	w.Settle([]sinks.ID{x}, true)
+	if got := claim(w, x); got != sinks.Known || len(w.known.ids) != 1 {
+		t.Errorf("claim is %d and %d IDs are held once it is settled", got, len(w.known.ids))
 	}
 }
 
@@ -344,7 +387,7 @@ func TestPowerCuts(t *testing.T) {
 				keep(t, w, ids(kept, kept+n))
 				kept += n
 			}
-			w.Note(&sinks.Batch{Events: []sinks.Event{{ID: id(1<<40+seed, spread)}}})
+			w.Note([]sinks.ID{id(1<<40+seed, spread)})
 			fs = fs.Cut(rng)
 		}
 	}

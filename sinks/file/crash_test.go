@@ -3,12 +3,16 @@ package file
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,17 +40,23 @@ func crashOptions(dir string) Options {
 	return Options{Dir: dir, MaxFileBytes: 16 << 10, Compress: true}
 }
 
-// twoTopics is a batch whose records carry id, one of them in each topic.
+// twoTopics is a batch of one event whose records carry id, one of them in each
+// topic.
 func twoTopics(id string) *sinks.Batch {
 	r := sinks.Record{Topic: "events", Key: []byte(id), Value: []byte(`{"pad":"` + strings.Repeat("x", 300) + `"}`)}
 	other := r
 	other.Topic = "events.bad"
-	return &sinks.Batch{Records: []sinks.Record{r, other}}
+	return &sinks.Batch{Events: []sinks.Event{{Records: 2, ID: eventID(id)}}, Records: []sinks.Record{r, other}}
+}
+
+func eventID(id string) sinks.ID {
+	sum := sha256.Sum256([]byte(id))
+	return sinks.ID(sum[:16])
 }
 
 // writeLoop commits from several goroutines until stopped and reports each id
-// once it is acknowledged.
-func writeLoop(s *Sink, prefix string, stop <-chan struct{}, acknowledged func(id string)) error {
+// when it is tried and once it is acknowledged.
+func writeLoop(s *Sink, prefix string, stop <-chan struct{}, tried, acknowledged func(id string)) error {
 	var running sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
@@ -59,6 +69,7 @@ func writeLoop(s *Sink, prefix string, stop <-chan struct{}, acknowledged func(i
 				default:
 				}
 				id := fmt.Sprintf("%s-%d-%d", prefix, c, i)
+				tried(id)
 				if err := s.Commit(context.Background(), twoTopics(id)); err != nil {
 					mu.Lock()
 					failed = err
@@ -73,23 +84,75 @@ func writeLoop(s *Sink, prefix string, stop <-chan struct{}, acknowledged func(i
 	return failed
 }
 
+// writeUntilKilled first repeats the ids of its arguments that the processes before
+// it did not note as stored, then goes on with new ones.
 func writeUntilKilled(dir string) {
-	s, err := Open(crashOptions(dir))
-	if err == nil {
-		err = writeLoop(s, fmt.Sprint(os.Getpid()), nil, func(id string) { fmt.Println(id) })
-	}
+	err := func() error {
+		before, err := os.ReadFile(dir + ".noted")
+		if err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		known := map[sinks.ID]bool{}
+		for id := range slices.Chunk(before, 16) {
+			if len(id) == 16 {
+				known[sinks.ID(id)] = true
+			}
+		}
+		opt := crashOptions(dir)
+		opening := true
+		opt.Committed = func(ids []sinks.ID) {
+			note(dir, ids)
+			for _, id := range ids {
+				if opening {
+					known[id] = true
+				}
+			}
+		}
+		s, err := Open(opt)
+		if err != nil {
+			return err
+		}
+		opening = false
+		for _, id := range os.Args[1:] {
+			if !known[eventID(id)] {
+				if err := s.Commit(context.Background(), twoTopics(id)); err != nil {
+					return err
+				}
+			}
+			fmt.Println(id)
+		}
+		return writeLoop(s, fmt.Sprint(os.Getpid()), nil, func(id string) { fmt.Println("?" + id) }, func(id string) { fmt.Println(id) })
+	}()
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
 }
 
+// note is what a deduplication window does with IDs: they outlive the process.
+func note(dir string, ids []sinks.ID) {
+	var b []byte
+	for _, id := range ids {
+		b = append(b, id[:]...)
+	}
+	f, err := os.OpenFile(dir+".noted", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.Write(b)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
 // TestKilled kills a writer at random moments, again and again in the same
-// directory. kill -9 leaves the page cache alone, so this shows order and
-// recovery; TestPowerCut shows that syncs happen.
+// directory. Whoever got no answer asks again. kill -9 leaves the page cache alone,
+// so this shows order and recovery; TestPowerCut shows that syncs happen.
 func TestKilled(t *testing.T) {
-	dir := t.TempDir()
-	acknowledged := map[string]bool{}
+	dir := filepath.Join(t.TempDir(), "events")
+	acknowledged, waiting := map[string]bool{}, map[string]bool{}
+	repeated := 0
 	for round := range 20 {
-		cmd := exec.Command(os.Args[0])
+		cmd := exec.Command(os.Args[0], slices.Collect(maps.Keys(waiting))...)
+		repeated += len(waiting)
 		cmd.Env = append(os.Environ(), crashDirEnv+"="+dir)
 		cmd.Stderr = os.Stderr
 		var out bytes.Buffer
@@ -101,18 +164,102 @@ func TestKilled(t *testing.T) {
 		cmd.Process.Kill()
 		cmd.Wait()
 		for line := range bytes.Lines(out.Bytes()) {
-			if id, whole := bytes.CutSuffix(line, []byte("\n")); whole {
-				acknowledged[string(id)] = true
+			id, whole := bytes.CutSuffix(line, []byte("\n"))
+			if !whole {
+				continue
 			}
+			if id, asked := bytes.CutPrefix(id, []byte("?")); asked {
+				waiting[string(id)] = true
+				continue
+			}
+			acknowledged[string(id)] = true
+			delete(waiting, string(id))
 		}
 		if round%5 == 4 {
-			verify(t, disk.OS{}, dir, acknowledged)
+			verify(t, Options{Dir: dir, Committed: func(ids []sinks.ID) { note(dir, ids) }}, acknowledged)
 		}
 	}
 	if len(acknowledged) < 100 {
 		t.Errorf("only %d acknowledged: the test proves little", len(acknowledged))
 	}
-	t.Logf("%d acknowledged over 20 kills", len(acknowledged))
+	t.Logf("%d acknowledged over 20 kills, %d repeated", len(acknowledged), repeated)
+}
+
+// TestKilledAnywhere ends a process at each of its steps in turn, and the next one
+// at each of its own: a write is half done, what would have followed never happens.
+// The sender repeats what it got no answer to and nobody noted. Every event is in
+// each of its topics once in the end, in order.
+func TestKilledAnywhere(t *testing.T) {
+	killed := errors.New("killed")
+	for first, second := 1, 0; ; second++ {
+		memory := disktest.New()
+		memory.SetSyncTime(0)
+		noted := map[sinks.ID]bool{}
+		lives := []int{first, second, 0} // steps; 0: to its end
+		next, step := 0, 0
+		for life := 0; life < len(lives); life++ {
+			var mu sync.Mutex
+			step = 0
+			alive := func(string, string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if step++; lives[life] > 0 && step >= lives[life] {
+					return killed
+				}
+				return nil
+			}
+			memory.SetFault(alive)
+			opt := Options{Dir: "events", FS: memory, MaxFileBytes: 4 << 10, Now: func() time.Time { return time.Unix(int64(life), 0) }}
+			next = session(t, opt, next, noted, func() bool { return alive("", "") == nil })
+			memory.SetFault(nil)
+			if life == 0 && step < first {
+				t.Logf("a process takes %d steps", step)
+				return
+			}
+			if life == 1 && step < second {
+				first, second = first+1, -1 // every step of the second was tried
+			}
+		}
+		for topic, want := range map[string]string{"a": "0 1 2 3 4 5", "b": "1 2 4 5", "c": "2 5"} {
+			if got := keys(t, memory, topic); got != want {
+				t.Fatalf("killed at steps %v: %s holds %q, want %q", lives, topic, got, want)
+			}
+		}
+	}
+}
+
+// session is one process: it commits six batches from next on, as long as it lives,
+// and returns the first that was not answered.
+func session(t *testing.T, opt Options, next int, noted map[sinks.ID]bool, alive func() bool) int {
+	opt.Committed = func(ids []sinks.ID) {
+		for _, id := range ids {
+			if alive() {
+				noted[id] = true
+			}
+		}
+	}
+	s, err := Open(opt)
+	if err != nil {
+		return next
+	}
+	defer s.Close(t.Context())
+	for ; next < 6; next++ {
+		id := fmt.Sprint(next)
+		b := &sinks.Batch{Events: []sinks.Event{{ID: eventID(id)}}}
+		for n, topic := range []string{"a", "b", "c"} {
+			if n <= next%3 {
+				b.Events[0].Records++
+				b.Records = append(b.Records, sinks.Record{Topic: topic, Key: []byte(id), Value: []byte(`{"pad":"` + strings.Repeat("x", 1500) + `"}`)})
+			}
+		}
+		if noted[eventID(id)] {
+			continue
+		}
+		if s.Commit(t.Context(), b) != nil || !alive() {
+			break
+		}
+	}
+	return next
 }
 
 // TestPowerCut cuts the power of a file system that forgets what was not synced,
@@ -134,7 +281,7 @@ func TestPowerCut(t *testing.T) {
 		stop, off := make(chan struct{}), false
 		var writing sync.WaitGroup
 		writing.Go(func() {
-			if err := writeLoop(s, fmt.Sprint(round), stop, func(id string) {
+			if err := writeLoop(s, fmt.Sprint(round), stop, func(string) {}, func(id string) {
 				mu.Lock()
 				defer mu.Unlock()
 				if !off {
@@ -155,16 +302,17 @@ func TestPowerCut(t *testing.T) {
 			t.Error(err)
 		}
 		memory = left
-		verify(t, memory, opt.Dir, acknowledged)
+		verify(t, Options{Dir: opt.Dir, FS: memory}, acknowledged)
 	}
 	t.Logf("%d acknowledged", len(acknowledged))
 }
 
-// verify opens dir, which repairs it, and wants every promised id exactly once
+// verify opens a directory, which repairs it, and wants every promised id exactly once
 // in each topic, nothing twice, and nothing but lines of JSON.
-func verify(t *testing.T, system disk.FS, dir string, promised map[string]bool) {
+func verify(t *testing.T, opt Options, promised map[string]bool) {
 	t.Helper()
-	s, err := Open(Options{Dir: dir, FS: system})
+	opt.EnsureDefaults()
+	s, err := Open(opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +321,7 @@ func verify(t *testing.T, system disk.FS, dir string, promised map[string]bool) 
 	}
 	for _, topic := range []string{"events", "events.bad"} {
 		seen := map[string]int{}
-		for _, line := range readLines(t, system, filepath.Join(dir, topic)) {
+		for _, line := range readLines(t, opt.FS, filepath.Join(opt.Dir, topic)) {
 			seen[line.Key]++
 		}
 		lost, doubled := 0, 0

@@ -22,8 +22,8 @@ type Options struct {
 	// MaxFileAge closes a file this long after its first record. Default 1 hour.
 	MaxFileAge time.Duration
 
-	// MaxPendingBytes bounds what waits for one topic's disk; past it Commit
-	// fails as overloaded. Default 64 MiB.
+	// MaxPendingBytes bounds what waits for the disk; past it Commit fails as
+	// overloaded. Default 64 MiB.
 	MaxPendingBytes int
 
 	// Compress turns closed files into .ndjson.zst in the background.
@@ -32,13 +32,14 @@ type Options struct {
 	// BadTopic takes the bad rows, which are counted apart. Default "events.bad".
 	BadTopic string
 
-	// Truncated, when set, is told that opening the sink cut the torn end off a
-	// file that a crash left behind: its path and how many bytes went.
+	// Truncated, when set, is told that opening the sink cut off what a crash left
+	// unfinished at the end of a file: its path and how many bytes went.
 	Truncated func(path string, bytes int64)
 
-	// Committed, when set, is told of every batch that is durable, in all its
-	// topics, before the caller of Commit is: it may write down the events' IDs.
-	Committed func(*sinks.Batch)
+	// Committed, when set, is told the IDs of events that are durable, in all their
+	// topics, before the callers of Commit are. Opening the sink tells of the last
+	// ones again: a crash may have come before an earlier process did.
+	Committed func([]sinks.ID)
 
 	// Now is the clock that names and ages files. Default time.Now.
 	Now func() time.Time
@@ -65,7 +66,7 @@ func (o *Options) EnsureDefaults() {
 		o.Truncated = func(string, int64) {}
 	}
 	if o.Committed == nil {
-		o.Committed = func(*sinks.Batch) {}
+		o.Committed = func([]sinks.ID) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -11,10 +11,13 @@ import (
 	"assent/sinks"
 )
 
-// recover makes every file in the directory one that ends with a complete line
+// recover finishes the last group and makes every file in the directory one that ends with a complete line
 // and exists in one form only. It returns the files that are not compressed,
 // oldest first.
 func (s *Sink) recover() (closed []string, err error) {
+	if err := s.undoLast(); err != nil {
+		return nil, err
+	}
 	topics, err := s.opt.FS.ReadDir(s.opt.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading event directory: %w", err)
@@ -97,15 +100,19 @@ func (s *Sink) repair(path string) (kept int64, err error) {
 	if err := f.Sync(); err != nil {
 		return 0, err
 	}
-	truncatedBytes.AddInt64(size - kept)
-	s.opt.Truncated(path, size-kept)
+	s.cut(path, size-kept)
 	return kept, nil
+}
+
+func (s *Sink) cut(path string, bytes int64) {
+	truncatedBytes.AddInt64(bytes)
+	s.opt.Truncated(path, bytes)
 }
 
 // completeLines returns the offset at which the trustworthy part of f ends.
 func completeLines(f disk.File, size, window int64) (int64, error) {
 	const chunk = 1 << 20
-	buf := make([]byte, chunk)
+	buf := make([]byte, min(chunk, size))
 	end := size
 	// Forward over the window: the first NUL ends the trustworthy part.
 	for off := max(0, size-window); off < end; off += chunk {

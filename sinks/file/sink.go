@@ -1,6 +1,7 @@
 // Package file keeps records as NDJSON on disk, one folder per topic:
 //
 //	DIR/.lock                              held while a sink is open
+//	DIR/.undo                              how to take back the last group, see undo
 //	DIR/<topic>/<UTC>-<n>.ndjson           {"key":…,"headers":{…},"value":…}
 //	DIR/<topic>/<UTC>-<n>.ndjson.zst       a closed file, compressed
 //	DIR/<topic>/.<UTC>-<n>.ndjson.zst.tmp  being compressed; means nothing
@@ -9,11 +10,12 @@
 // by time. Every line of an .ndjson file is complete but perhaps the last one of
 // a file being written.
 //
-// Commit renders its lines into the group that fills, wakes the topic's writer
-// and waits. The writer takes the whole group, writes it with one write and one
-// fdatasync, and wakes everybody who waits for it: the cost of durability is
-// shared by all that came while the disk was busy. A batch that touches several
-// topics waits for each of them.
+// Commit renders its lines into the group that fills, wakes the writer and waits.
+// The writer takes the whole group, writes each topic's lines with one write and
+// one fdatasync, all topics at once, and wakes everybody who waits for it: the cost
+// of durability is shared by all that came while the disk was busy. A group, and
+// with it all records of a batch, is stored whole or not at all, also over kill -9.
+// Power loss may leave some lines of one that nobody was answered for.
 package file
 
 import (
@@ -36,12 +38,21 @@ const extension = ".ndjson"
 type Sink struct {
 	opt  Options
 	lock io.Closer
+	wake chan struct{} // capacity 1: the filling group is no longer empty, or the sink closes
 
 	streams atomic.Pointer[map[string]*stream] // copied on write
-	mu      sync.Mutex                         // held to add a stream and to close
+	mu      sync.Mutex                         // held to add a stream, to join a group and to close
 	closed  bool
-	running sync.WaitGroup // the streams' writers
+	filling *group   // never nil; empty while nobody waits
+	idle    []*group // groups nobody refers to
+
+	running sync.WaitGroup // the writer and its helpers
 	drained chan struct{}  // closed when everything is written and released
+
+	// Owned by the writer.
+	undo  undo
+	parts []*part        // of the group at hand
+	syncs sync.WaitGroup // of its parts
 
 	closing    chan struct{} // stops the compressor
 	queue      *queue
@@ -66,15 +77,17 @@ func Open(opt Options) (*Sink, error) {
 		return nil, fmt.Errorf("locking event directory %q (is another process using it?): %w", opt.Dir, err)
 	}
 	s := &Sink{
-		opt: opt, lock: lock,
+		opt: opt, lock: lock, wake: make(chan struct{}, 1),
 		drained: make(chan struct{}), closing: make(chan struct{}), queue: newQueue(),
 	}
 	s.streams.Store(&map[string]*stream{})
+	s.filling = s.fresh()
 	closed, err := s.recover()
 	if err != nil {
 		lock.Close()
 		return nil, err
 	}
+	s.running.Go(s.run)
 	if opt.Compress {
 		s.compressor.Add(1)
 		go s.runCompressor()
@@ -92,42 +105,14 @@ func (s *Sink) Commit(ctx context.Context, b *sinks.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return meter.Failed(sinks.ReasonCanceled, err)
 	}
-	type seat struct {
-		stream *stream
-		group  *group
+	if len(b.Records) == 0 {
+		return nil
 	}
-	var few [8]seat // more topics than this in one batch cost an allocation
-	taken := few[:0]
-	var failed error
-joining:
-	for i := range b.Records {
-		topic := b.Records[i].Topic
-		for _, t := range taken {
-			if t.stream.topic == topic {
-				continue joining
-			}
-		}
-		st, err := s.stream(topic)
-		if err != nil {
-			failed = err
-			break
-		}
-		g, err := st.join(b, i)
-		if err != nil {
-			failed = err
-			break
-		}
-		taken = append(taken, seat{st, g})
+	g, err := s.join(b)
+	if err != nil {
+		return err
 	}
-	for _, t := range taken {
-		if err := t.stream.leave(t.group); err != nil && failed == nil {
-			failed = err
-		}
-	}
-	if failed == nil {
-		s.opt.Committed(b)
-	}
-	return failed
+	return s.leave(g)
 }
 
 // stream returns the stream of a topic, starting it on first use.
@@ -151,7 +136,7 @@ func (s *Sink) stream(topic string) (*stream, error) {
 	if err := disk.MakeDir(s.opt.FS, dir); err != nil {
 		return nil, meter.Failed(reason(err), err)
 	}
-	st := newStream(s, topic, dir)
+	st := &stream{sink: s, topic: topic, dir: dir, work: make(chan []byte)}
 	streams := make(map[string]*stream, len(old)+1)
 	for name, other := range old {
 		streams[name] = other
@@ -190,12 +175,7 @@ func (s *Sink) Close(ctx context.Context) error {
 	s.mu.Unlock()
 	if first {
 		close(s.closing)
-		for _, st := range *s.streams.Load() {
-			st.mu.Lock()
-			st.closed = true
-			st.mu.Unlock()
-			st.poke()
-		}
+		s.poke()
 		go func() {
 			s.running.Wait()
 			s.compressor.Wait()

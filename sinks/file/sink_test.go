@@ -340,11 +340,10 @@ func TestCloseDrains(t *testing.T) {
 		go func() { results <- s.Commit(context.Background(), record("a", "2")) }()
 		<-hung
 	}
-	st := (*s.streams.Load())["a"]
 	eventually(t, "two wait behind the first", func() bool {
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		return st.filling.records == 2
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.filling.members.Load() == 2
 	})
 	hurry, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
