@@ -140,6 +140,34 @@ func BenchmarkHandle(b *testing.B) {
 	}
 }
 
+// BenchmarkHandleNew is the same with deduplication: each event has a messageId of
+// its own.
+func BenchmarkHandleNew(b *testing.B) {
+	event, err := os.ReadFile("../redact/testdata/event.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, _ := newCollector(b, sinks.Discard{}, withWindow(b, 1<<16))
+	ctx := consented(b, c, bytes.TrimSpace(event))
+	body := ctx.Request.Body()
+	id := body[bytes.Index(body, []byte("ajs-next-"))+len("ajs-next-"):][:13]
+	b.ReportAllocs()
+	b.SetBytes(int64(len(event)))
+	for b.Loop() {
+		for i := len(id) - 1; ; i-- {
+			if id[i]++; id[i] <= '9' {
+				break
+			}
+			id[i] = '0'
+		}
+		ctx.Response.Reset()
+		c.Handle(ctx)
+	}
+	if ctx.Response.StatusCode() != 200 || !bytes.HasPrefix(ctx.Response.Body(), []byte(`{"accepted":1,"withheld":0`)) {
+		b.Fatalf("got %d %s", ctx.Response.StatusCode(), ctx.Response.Body())
+	}
+}
+
 // BenchmarkServe is the same from socket to socket, for one event and for a hundred.
 func BenchmarkServe(b *testing.B) {
 	event, err := os.ReadFile("../redact/testdata/event.json")

@@ -21,12 +21,15 @@ const (
 	peekIP
 	peekBatch
 	peekWriteKey
+	peekSentAt
+	peekMetadata
 	peekCount
 )
 
 var finder = redact.NewFinder(
 	"type", "event", "messageId", "anonymousId",
-	"context", "context.consent", "context.consent.categoryPreferences", "timestamp", "context.ip", "batch", "writeKey")
+	"context", "context.consent", "context.consent.categoryPreferences", "timestamp", "context.ip", "batch", "writeKey",
+	"sentAt", "_metadata")
 
 // Peek holds where those values lie in one JSON object. Each is unique: an
 // event that says one of them twice is refused, for a consumer might read the other.

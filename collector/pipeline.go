@@ -231,6 +231,7 @@ func (c *Collector) commit(ctx context.Context, x *exchange, promise sinks.Promi
 func (c *Collector) answer(x *exchange, d Dialect) {
 	c.m.results(x.source.Kind, x.results, x.doubles)
 	c.cookies(x)
+	c.noteAliases(x)
 	x.ans.Status = 200
 	d.Answer(&x.req, &x.ans, x.results)
 }

@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"context"
+	"crypto/cipher"
 	cryptorand "crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -36,6 +37,8 @@ type Collector struct {
 	otherChoice, otherID string // names of the cookies where the domain is configured otherwise
 
 	server *fasthttp.Server
+
+	contentHash cipher.AEAD // see useDedupKey
 
 	pool  sync.Pool
 	large chan *exchange // see giveBack
@@ -71,6 +74,9 @@ func New(o Options) (*Collector, error) {
 		memory: budget{limit: int64(l.Memory)}, large: make(chan *exchange, keepLarge),
 		sourceRate: newRate(l.SourceRate, l.SourceBurst), addresses: newAddresses(newRate(l.AddressRate, l.AddressBurst)),
 		badRate: newRate(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}), draining: make(chan struct{}),
+	}
+	if err := c.useDedupKey(); err != nil {
+		return nil, err
 	}
 	c.m.gauges(&c.conns, &c.memory)
 	if c.proxies == nil {

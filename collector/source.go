@@ -38,6 +38,7 @@ type Source struct {
 	Promise                     sinks.Promise // what a 2xx to it stands for; durable by default
 
 	urn     []byte
+	share   [2][4]byte // see Shares
 	origins []origin
 	open    bool // the demo source: no key, same-origin and loopback pages
 	bucket  bucket

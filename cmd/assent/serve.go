@@ -111,7 +111,10 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	}
 	choices.Notify(registry.Forget)
 	registry.Use(pol.Purposes())
-	window, err := dedup.Open(cfg.dedupOptions())
+	dedupKey := oldest(ring.Derive("dedup"))
+	windowOptions := cfg.dedupOptions()
+	windowOptions.Sources = collector.Shares(sources, dedupKey)
+	window, err := dedup.Open(windowOptions)
 	if err != nil {
 		return fmt.Errorf("opening deduplication window: %w", err)
 	}
@@ -132,7 +135,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 		},
 		Pages: cfg.pages(pol), Now: time.Now, BadKeys: ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
 		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
-		Dedup: window, DedupKey: oldest(ring.Derive("dedup")),
+		Dedup: window, DedupKey: dedupKey,
 	}
 	edge, err := collector.New(options)
 	if err != nil {
@@ -214,7 +217,7 @@ func openSink(cfg *config, pol *policy.Policy, judge sinks.Judge, window *dedup.
 	o := cfg.fileOptions()
 	o.Committed = window.Note
 	o.Truncated = func(path string, bytes int64) {
-		log.Warn("cut a torn line off a file that a crash left behind", "file", path, "bytes", bytes)
+		log.Warn("cut off what a crash left unfinished at the end of a file", "file", path, "bytes", bytes)
 	}
 	s, err := file.Open(o)
 	if err != nil {

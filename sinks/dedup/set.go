@@ -17,6 +17,7 @@ type set struct {
 	slots []slot   // linear probing, at most half in use
 
 	sources map[uint32]*source // by sinks.ID.Source
+	fixed   bool               // there are no other sources
 	largest bySize
 }
 
@@ -47,15 +48,21 @@ func tag(id *sinks.ID) uint32 { return binary.LittleEndian.Uint32(id[4:]) }
 func (s slot) at() uint32  { return uint32(s) - 1 }
 func (s slot) tag() uint32 { return uint32(s >> 32) }
 
-func newSet(count int) *set {
+// newSet makes a set for IDs of these sources; of any where none is named.
+func newSet(count int, sources []uint32) *set {
 	size := 4
 	for size < 2*count {
 		size *= 2
 	}
-	return &set{
+	s := &set{
 		ids: make([]sinks.ID, 0, count), after: make([]uint32, count), slots: make([]slot, size),
 		sources: map[uint32]*source{},
 	}
+	for _, n := range sources {
+		s.source(n)
+	}
+	s.fixed = len(sources) > 0
+	return s
 }
 
 func (s *set) mask() uint32 { return uint32(len(s.slots) - 1) }
@@ -76,13 +83,17 @@ func (s *set) has(id sinks.ID) bool {
 	return found
 }
 
-// put adds an ID, and reports whether another one had to go for it.
+// put adds an ID, and reports whether another one had to go for it. One of a source
+// that is no more would only take the others' room: it is passed over.
 func (s *set) put(id sinks.ID) (evicted bool) {
 	i, found := s.find(&id)
 	if found {
 		return false
 	}
 	own := s.source(id.Source())
+	if own == nil {
+		return false
+	}
 	at := uint32(len(s.ids))
 	if evicted = len(s.ids) == cap(s.ids); evicted {
 		at = s.evict(own)
@@ -105,7 +116,7 @@ func (s *set) put(id sinks.ID) (evicted bool) {
 
 func (s *set) source(n uint32) *source {
 	own := s.sources[n]
-	if own == nil {
+	if own == nil && !s.fixed {
 		own = &source{at: len(s.largest)}
 		s.sources[n] = own
 		heap.Push(&s.largest, own)

@@ -30,7 +30,7 @@ func TestSetIsAQueue(t *testing.T) {
 	for _, count := range []int{2, 3, 7, 64, 300} {
 		for _, homes := range []uint64{1, 3, 1 << 20} {
 			rng := rand.New(rand.NewPCG(uint64(count), homes))
-			s := newSet(count)
+			s := newSet(count, nil)
 			var list []sinks.ID
 			for range 6 * count {
 				next := id(rng.Uint64N(uint64(2*count)), homes)
@@ -77,7 +77,7 @@ func TestSetIsFair(t *testing.T) {
 	for _, sources := range []int{1, 2, 5, 40} {
 		const count = 97
 		rng := rand.New(rand.NewPCG(uint64(sources), 0))
-		s := newSet(count)
+		s := newSet(count, nil)
 		lists := make([][]sinks.ID, sources)
 		sent := make([]uint64, sources)
 		held := 0

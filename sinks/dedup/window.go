@@ -20,6 +20,10 @@ type Options struct {
 	// Count is how many IDs are remembered. Default 1<<20, which takes 36 MiB.
 	Count int
 
+	// Sources are the sources whose IDs are remembered, see sinks.ID.Source: those
+	// of one that is gone would keep its share for ever. Default all.
+	Sources []uint32
+
 	// FS is the file system. Default disk.OS.
 	FS disk.FS
 }
@@ -79,7 +83,7 @@ func Open(o Options) (*Window, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locking dedup directory %q (is another process using it?): %w", o.Dir, err)
 	}
-	w := &Window{known: newSet(o.Count), claimed: map[sinks.ID]*outcome{}, lock: lock}
+	w := &Window{known: newSet(o.Count, o.Sources), claimed: map[sinks.ID]*outcome{}, lock: lock}
 	w.files, err = openFiles(o, w.known)
 	if err != nil {
 		lock.Close()

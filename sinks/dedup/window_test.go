@@ -260,6 +260,32 @@ func TestFloodTakesNobodysPlace(t *testing.T) {
 	}
 }
 
+// TestSourcesThatAreGone give their share back when the window is opened.
+func TestSourcesThatAreGone(t *testing.T) {
+	fs := disktest.New()
+	w := open(t, fs, 10)
+	for n := range uint64(5) {
+		keep(t, w, []sinks.ID{idOf(1, n), idOf(2, n)})
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w, err := Open(Options{Dir: "data/dedup", FS: fs, Count: 10, Sources: []uint32{2, 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for n := uint64(5); n < 10; n++ {
+		w.Add(idOf(1, n))
+		w.Add(idOf(2, n))
+	}
+	for n := range uint64(10) {
+		if claim(w, idOf(1, n)) == sinks.Known || claim(w, idOf(2, n)) != sinks.Known {
+			t.Errorf("ID %d: one of a source that is gone is known, or one of a source that is there is not", n)
+		}
+	}
+}
+
 // TestNotedIsKnown: an ID that is noted is known from then on, also while somebody
 // has a claim on it.
 func TestNotedIsKnown(t *testing.T) {

@@ -31,7 +31,7 @@ func withWindow(t testing.TB, count int) func(*collector.Options) {
 }
 
 // TestRepeats: an event that is sent again is accepted and stored once, as far as
-// it is the same one: source, subject and messageId.
+// it is the same one: source, subject, messageId and content.
 func TestRepeats(t *testing.T) {
 	sink := &fakeSink{}
 	s := serve(t, sink, withWindow(t, 100), func(o *collector.Options) {
@@ -52,7 +52,8 @@ func TestRepeats(t *testing.T) {
 	f("the first", a, order("m"), 1, 1)
 	f("its repeat", a, order("m"), 0, 1)
 	f("in a batch with another", a, `{"batch":[`+order("m")+`,`+order("n")+`]}`, 1, 2)
-	f("spelt otherwise", a, strings.Replace(order("m"), `"m"`, `"\u006d"`, 1), 0, 1)
+	f("with other content", a, strings.Replace(order("m"), `{`, `{"channel":"web",`, 1), 1, 1)
+	f("the first once more", a, order("m"), 0, 1)
 	f("twice in one request", a, `[`+order("o")+`,`+order("o")+`,`+order("o")+`]`, 1, 3)
 	f("twice in one request, the first refused", a, `[{"type":"track","event":5,"messageId":"p"},`+order("p")+`,`+order("p")+`]`, 2, 2)
 	f("and again", a, order("p"), 0, 1)
@@ -90,6 +91,152 @@ func TestRepeats(t *testing.T) {
 	f("again", a, page, 0, 1, cookies)
 	f("a stranger takes no place", a, own("q", "ann"), 1, 1)
 	f("of the one who is proven", a, own("q", "ann"), 1, 1, cookies)
+}
+
+// TestNobodyTakesAnEventsPlace: whoever guesses the messageId of an event and sends
+// something else under it, or even the same under no or another name, first, does
+// not keep the event of somebody who is proven from being stored.
+func TestNobodyTakesAnEventsPlace(t *testing.T) {
+	sink := &fakeSink{}
+	s := serve(t, sink, withWindow(t, 100))
+	visitor := func() string {
+		r, body := s.send(post("/v1/consent", `{"all":"granted"}`))
+		if r.StatusCode != 201 {
+			t.Fatalf("the choice: %d %s", r.StatusCode, body)
+		}
+		return "Cookie: " + cookieHeader(r)
+	}
+	ann, bob := visitor(), visitor()
+	const paid = `{"type":"track","event":"Order Completed","messageId":"order-1001","properties":{"order_id":"1001"}}`
+	for _, k := range []struct {
+		what, body string
+		headers    []string
+		stored     int
+	}{
+		{"a stranger, by the id alone", `{"type":"track","event":"Order Completed","messageId":"order-1001"}`, nil, 1},
+		{"a stranger who knows all of it", paid, nil, 1},
+		{"bob, who knows all of it", paid, []string{bob}, 2},
+		{"the real one", paid, []string{ann}, 2},
+		{"its repeat", paid, []string{ann}, 0},
+		{"bob again", paid, []string{bob}, 0},
+		{"the stranger again", paid, nil, 0},
+	} {
+		r, body := s.send(post("/v1/events", k.body, k.headers...))
+		if n := len(sink.take()); n != k.stored || r.StatusCode != 200 || !strings.HasPrefix(body, `{"accepted":1,`) {
+			t.Errorf("%s: %d records, want %d; %d %s", k.what, n, k.stored, r.StatusCode, body)
+		}
+	}
+}
+
+// TestRepeatUnderTheAnswersCookie: a retry may carry what the answer to an attempt
+// before it set: the id cookie it gave out, or none where it ended one. It is a
+// repeat all the same, over kill -9 as well; so is every other attempt.
+func TestRepeatUnderTheAnswersCookie(t *testing.T) {
+	fs := disktest.New()
+	w, err := dedup.Open(dedup.Options{Dir: "dedup", FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := &fakeSink{}
+	s := serve(t, sink, func(o *collector.Options) { o.Dedup = w })
+	// send sends an event and returns the id cookie it sets, and whether it sets one.
+	send := func(from, body string, stored int, headers ...string) (cookie string, set bool) {
+		t.Helper()
+		raw := strings.Replace(post("/v1/events", body, headers...), "80.10.0.1", from, 1)
+		r, got := s.send(raw)
+		if n := len(sink.take()); n != stored || r.StatusCode != 200 || !strings.HasPrefix(got, `{"accepted":1,`) {
+			t.Errorf("%s: %d records, want %d; %d %s", body, n, stored, r.StatusCode, got)
+		}
+		for _, k := range r.Cookies() {
+			if strings.HasSuffix(k.Name, "assent_id") {
+				return "Cookie: " + k.Name + "=" + k.Value, true
+			}
+		}
+		return "", false
+	}
+	const unitedStates, france = "12.0.0.1", "80.10.0.1"
+	first, set := send(unitedStates, order("a"), 2)
+	if !set {
+		t.Fatal("no id cookie is given out")
+	}
+	send(unitedStates, order("a"), 0, first)
+	second, _ := send(unitedStates, order("a"), 0) // the first answer was lost
+	if second == first {
+		t.Fatal("the same cookie is given out twice")
+	}
+	send(unitedStates, order("a"), 0, second)
+	send(unitedStates, order("b"), 2, first)
+	send(unitedStates, order("b"), 2, second) // somebody else
+
+	if ended, set := send(france, order("c"), 1, first); !set || !strings.HasSuffix(ended, "assent_id=") {
+		t.Fatal("no id cookie is ended")
+	}
+	send(france, order("c"), 0)
+
+	// What is refused is not stored, so there is nothing to repeat under any name.
+	r, body := s.send(strings.Replace(post("/v1/events", `[`+order("d")+`,{"type":"track","event":5,"messageId":"e"}]`), france, unitedStates, 1))
+	if r.StatusCode != 200 || !strings.HasPrefix(body, `{"accepted":1,`) {
+		t.Errorf("got %d %s", r.StatusCode, body)
+	}
+	// This sink notes nothing: what survives is a under two names, c and d under one.
+	for path, data := range fs.Files(".ids") {
+		if n := len(data) / 20; n != 4 {
+			t.Errorf("%s holds %d IDs, want 4", path, n)
+		}
+	}
+}
+
+// TestTransportIsNoContent: a tracker stamps each attempt with its own sentAt and
+// its count; the event is the same one.
+func TestTransportIsNoContent(t *testing.T) {
+	sink := &fakeSink{}
+	s := serve(t, sink, withWindow(t, 100))
+	for _, k := range []struct {
+		body   string
+		stored int
+	}{
+		{`{"type":"track","event":"Order Completed","messageId":"m","sentAt":"2026-11-22T10:00:00Z","_metadata":{"bundled":["Segment.io"]},"properties":{"order_id":"1"}}`, 1},
+		{`{"type":"track","event":"Order Completed","messageId":"m","sentAt":"2026-11-22T10:00:09Z","_metadata":{"bundled":["Segment.io"],"retryCount":2},"properties":{"order_id":"1"}}`, 0},
+		{`{"type":"track","event":"Order Completed","messageId":"m","sentAt":"2026-11-22T10:00:09Z","_metadata":{"bundled":["Segment.io"],"retryCount":2},"properties":{"order_id":"2"}}`, 1},
+		{`{"_metadata":{},"type":"track","event":"Order Completed","messageId":"n","sentAt":null}`, 1},
+		{`{"_metadata":{"retryCount":3},"type":"track","event":"Order Completed","messageId":"n","sentAt":"later"}`, 0},
+		{`{"type":"track","event":"Order Completed","messageId":"o","properties":{"sentAt":"a"}}`, 1},
+		{`{"type":"track","event":"Order Completed","messageId":"o","properties":{"sentAt":"b"}}`, 1},
+		{`{"type":"track","event":"Order Completed","messageId":"p","sentAt":1}`, 1},
+		{`{"type":"track","event":"Order Completed","messageId":"p","sentAt":22}`, 0},
+	} {
+		r, body := s.send(post("/v1/events", k.body))
+		if n := len(sink.take()); n != k.stored || r.StatusCode != 200 {
+			t.Errorf("%s: %d records, want %d; %d %s", k.body, n, k.stored, r.StatusCode, body)
+		}
+	}
+}
+
+// TestFloodOfAnotherSource: no source, and nobody with a server's public key, takes
+// the room of another's IDs.
+func TestFloodOfAnotherSource(t *testing.T) {
+	sink := &fakeSink{}
+	s := serve(t, sink, withWindow(t, 90), func(o *collector.Options) {
+		o.Sources = []*collector.Source{{ID: "a", Key: "a"}, {ID: "c", Key: "c", Kind: collector.KindServer, Bearer: "token"}}
+	})
+	var few, many []string
+	for i := range 300 {
+		if many = append(many, order(fmt.Sprint("m", i))); i < 30 {
+			few = append(few, order(itoa(i)))
+		}
+	}
+	send := func(path string, events []string, stored int, headers ...string) {
+		t.Helper()
+		r, body := s.send(post(path, "["+strings.Join(events, ",")+"]", headers...))
+		if n := len(sink.take()); n != stored || r.StatusCode != 200 {
+			t.Errorf("%s: %d are stored, want %d; %d %s", path, n, stored, r.StatusCode, body)
+		}
+	}
+	const token = "Authorization: Bearer token"
+	send("/v1/events", few, 30, token)
+	send("/v1/events?k=c", many, 300)
+	send("/v1/events?k=a", many, 300)
+	send("/v1/events", few, 0, token)
 }
 
 func cookieHeader(r *http.Response) string {

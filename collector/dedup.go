@@ -1,0 +1,248 @@
+package collector
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"assent/consent"
+	"assent/keys"
+	"assent/sinks"
+)
+
+// claim claims the IDs of the request's events, all at once. An event without a
+// message id has none.
+func (c *Collector) claim(x *exchange) {
+	if c.o.Dedup == nil {
+		return
+	}
+	x.names, x.claims = x.names[:0], x.claims[:0]
+	for i := range x.events {
+		var id sinks.ID
+		if e := &x.events[i]; e.Reason == "" {
+			id = c.eventID(x, e, x.person.Subject)
+		}
+		x.names, x.claims = append(x.names, id), append(x.claims, sinks.First)
+	}
+	c.o.Dedup.Claim(x.names, x.claims)
+}
+
+// isNew reports whether event i is to be stored. False: it is stored, or about to
+// be for another request or for an event before it in this one. It is then
+// accepted without records of its own. One that leaves none anyway is its own
+// business.
+func (c *Collector) isNew(x *exchange, i int, res *Result) bool {
+	if len(x.claims) == 0 || x.claims[i] == sinks.First || x.passes() == 0 {
+		return true
+	}
+	if x.claims[i] == sinks.Pending {
+		switch own := x.claimant(i); {
+		case own < 0:
+			x.twins = append(x.twins, x.names[i])
+		case x.batch.Events[own].ID != x.names[i]: // it left nothing
+			x.claims[own], x.claims[i] = sinks.Pending, sinks.First
+			return true
+		}
+	}
+	res.Outcome = Accepted
+	x.doubles++
+	return false
+}
+
+// claimant is the event of this request that has the claim on the ID of event i,
+// -1 where another request has it.
+func (x *exchange) claimant(i int) int {
+	for k := range i {
+		if x.claims[k] == sinks.First && x.names[k] == x.names[i] {
+			return k
+		}
+	}
+	return -1
+}
+
+// settle ends the request's claims: those of events that left a record, and the
+// others. An event that is durable and waits for its delivery is stored: its
+// retry must not bring it a second time. What is stored is known from here on, and
+// what is not has no ID any more.
+func (c *Collector) settle(x *exchange, stored bool) {
+	if len(x.claims) == 0 {
+		return
+	}
+	x.kept, x.freed = x.kept[:0], x.freed[:0]
+	for i, id := range x.names {
+		switch {
+		case x.claims[i] != sinks.First || id == sinks.ID{}:
+		case stored && i < len(x.batch.Events) && x.batch.Events[i].ID == id:
+			x.kept, x.claims[i] = append(x.kept, id), sinks.Known
+		default:
+			x.freed, x.names[i] = append(x.freed, id), sinks.ID{}
+		}
+	}
+	c.o.Dedup.Settle(x.kept, true)
+	c.o.Dedup.Settle(x.freed, false)
+}
+
+// await waits for what other requests are about to store of this one's events. Its
+// own claims are settled, so nobody waits for it meanwhile. Where one of the others
+// fails the sender is asked to come again, and its next attempt is the first.
+func (c *Collector) await(x *exchange) *RequestError {
+	for _, id := range x.twins {
+		c.m.twins.Inc()
+		if !c.o.Dedup.Wait(id) {
+			return errSink
+		}
+	}
+	return nil
+}
+
+// noteAliases remembers the events of a request that is about to be answered, all
+// stored, under the subject that a retry will prove: where the answer gives out an id
+// cookie or ends the one that came, the sender may repeat what was answered. It takes
+// nobody's place, since an id that is fresh has sent nothing yet.
+func (c *Collector) noteAliases(x *exchange) {
+	next, changed := c.nextSubject(x)
+	if !changed || len(x.claims) == 0 {
+		return
+	}
+	x.kept = x.kept[:0]
+	for i, id := range x.names {
+		if id != (sinks.ID{}) {
+			x.kept = append(x.kept, c.eventID(x, &x.events[i], next))
+		}
+	}
+	if len(x.kept) > 0 {
+		c.o.Dedup.Note(x.kept)
+	}
+}
+
+// nextSubject is whom the sender proves to be from this answer on, if its cookies
+// change that.
+func (c *Collector) nextSubject(x *exchange) (next consent.Subject, changed bool) {
+	if x.fresh != "" {
+		return consent.Subject{Kind: consent.Visitor, ID: x.fresh}, true
+	}
+	if x.person.Subject.Kind == consent.Visitor {
+		for i := range x.ans.Cookies {
+			if k := &x.ans.Cookies[i]; k.Name == c.o.Cookies.ID && k.Value == "" {
+				return next, true
+			}
+		}
+	}
+	return next, false
+}
+
+// passes is how many records the event at hand leaves.
+func (x *exchange) passes() (n int) {
+	for i := range x.decision.Plans {
+		if x.decision.Plans[i].Pass {
+			n++
+		}
+	}
+	return n
+}
+
+// eventID is the keyed hash of an event and of who sent it, zero for one without a
+// messageId. Whoever knows a messageId must not be able to take the place of the
+// event that bears it, so the ID also holds
+//
+//   - the source, and whether it showed its token: a server is another sender than
+//     whoever knows the public key of its source;
+//   - the subject that the request proves, by cookie or token; an anonymousId that
+//     the event names proves nothing and is content;
+//   - the content: the bytes that were sent, without the two members that trackers
+//     change with each attempt. The same messageId with other content is another
+//     event (public contract, section 3).
+func (c *Collector) eventID(x *exchange, e *Event, by consent.Subject) (id sinks.ID) {
+	if len(scalarText(e.peek.get(peekMessageID))) == 0 {
+		return id
+	}
+	const server, proven, nobody = 's', 'p', '-'
+	sender := 0
+	content := x.content(e)
+	b := append(x.scratch, c.o.DedupKey.Secret[:]...)
+	b = appendPart(b, x.source.ID)
+	if x.proven {
+		b, sender = append(b, server), 1
+	}
+	if by.IsZero() {
+		b = append(b, nobody)
+	} else {
+		b = appendPart(append(b, proven, byte(by.Kind)), by.ID)
+	}
+	b = c.contentHash.Seal(b, zeroNonce[:], nil, content)
+	sum := sha256.Sum256(b[len(x.scratch):])
+	x.scratch = b[:0]
+	n := copy(id[:], x.source.share[sender][:])
+	copy(id[n:], sum[:])
+	return id
+}
+
+// content gives the bytes of an event that say what happened: all but the values of
+// sentAt and _metadata, which the SDKs of Segment and RudderStack set anew for each
+// attempt. A copy is in scratch.
+func (x *exchange) content(e *Event) []byte {
+	x.scratch = x.scratch[:0]
+	first, second := e.peek.spans[peekSentAt], e.peek.spans[peekMetadata]
+	if first.Start > second.Start {
+		first, second = second, first
+	}
+	if first == second { // both absent
+		return e.Raw
+	}
+	x.scratch = append(x.scratch, e.Raw[:first.Start]...)
+	x.scratch = append(x.scratch, e.Raw[first.End:second.Start]...)
+	x.scratch = append(x.scratch, e.Raw[second.End:]...)
+	return x.scratch
+}
+
+// useDedupKey prepares what the events' IDs are made with.
+//
+// The content is hashed by GMAC (NIST SP 800-38D), four times as fast as SHA-256. A
+// nonce is not needed, as the tag never leaves eventID: without having seen one,
+// nobody finds two contents with the same tag but by guessing.
+func (c *Collector) useDedupKey() error {
+	key := sha256.Sum256(append([]byte("content"), c.o.DedupKey.Secret[:]...))
+	block, err := aes.NewCipher(key[:])
+	if err == nil {
+		c.contentHash, err = cipher.NewGCM(block)
+	}
+	if err != nil {
+		return fmt.Errorf("preparing deduplication: %w", err)
+	}
+	for _, src := range c.sources.all {
+		src.share = shares(src, c.o.DedupKey)
+	}
+	return nil
+}
+
+// Shares are the sinks.ID.Source of all events that these sources can send.
+func Shares(list []*Source, key keys.Key) (all []uint32) {
+	if len(list) == 0 {
+		list = []*Source{Demo()}
+	}
+	for _, src := range list {
+		for _, share := range shares(src, key) {
+			all = append(all, binary.LittleEndian.Uint32(share[:]))
+		}
+	}
+	return all
+}
+
+// shares are those of a source without its token and with it.
+func shares(src *Source, key keys.Key) (out [2][4]byte) {
+	for sender := range out {
+		b := append([]byte("source"), key.Secret[:]...)
+		sum := sha256.Sum256(appendPart(append(b, byte(sender)), src.ID))
+		copy(out[sender][:], sum[:])
+	}
+	return out
+}
+
+var zeroNonce [12]byte
+
+func appendPart[T string | []byte](b []byte, part T) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(part)))
+	return append(b, part...)
+}
