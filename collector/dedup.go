@@ -180,7 +180,7 @@ func (c *Collector) eventID(x *exchange, e *Event, by consent.Subject) (id sinks
 }
 
 // content gives the bytes of an event that say what happened: all but the values of
-// sentAt and _metadata, which the SDKs of Segment and RudderStack set anew for each
+// sentAt and _metadata, which SDKs of the Segment spec set anew for each
 // attempt. A copy is in scratch.
 func (x *exchange) content(e *Event) []byte {
 	x.scratch = x.scratch[:0]

@@ -82,20 +82,19 @@ func reseal(p *policy.Policy, plan *policy.Plan, j *sinks.Judged, r *sinks.Recor
 		return sinks.Withheld
 	}
 	before := plan.Before()
-	visitor, lost := plan.Visitor(), false
+	visitor := plan.Visitor()
 	if bytes.Equal(clean, r.Value) && plan.Purposes == before.Purposes && visitor == before.Visitor() {
 		return sinks.Kept
 	}
 	key := r.Key
-	if visitor != policy.WholeVisitor {
-		// The sender's own message id may be the ce_id only beside the whole visitor id.
-		lost = key != nil && before.Visitor() == policy.WholeVisitor
-		if key = nil; visitor == policy.ReducedVisitor {
+	if visitor != policy.IDWhole {
+		if key = nil; visitor == policy.IDReduced {
 			if id := reducedID(clean); len(id) > 0 {
 				key = bytes.Clone(id)
 			}
 		}
 	}
+	lost := r.Key != nil && before.OwnID() && !plan.OwnID()
 	headers := make([]sinks.Header, 0, len(r.Headers))
 	for _, h := range r.Headers {
 		switch {

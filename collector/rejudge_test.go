@@ -654,3 +654,48 @@ func BenchmarkRejudge(b *testing.B) {
 	s.ask("/v1/consent", "FR", "ann", "", []byte(`{"purposes":{"analytics":"denied"}}`), false, 201)
 	run("reduced", sinks.Reduced)
 }
+
+// TestOwnIDNeedsMessageID: the sender's messageId names a record only where the
+// recipient may have it whole, and no longer than that.
+func TestOwnIDNeedsMessageID(t *testing.T) {
+	stories, err := os.ReadFile("testdata/rejudge/policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rule, own := range map[string]bool{
+		`{purposes: [security], category: event, why: Tells them apart, retention: 25mo}`:                                                                          true,
+		`{purposes: [security], category: event, why: Tells them apart, retention: 25mo, always: {do: mask, last: 1}}`:                                             false,
+		`{purposes: [ads], category: event, why: Tells them apart, retention: 25mo, otherwise: {do: mask, last: 1, purposes: [security], why: Tells a few apart}}`: false,
+	} {
+		s := newStoryUnder(t, bytes.Replace(stories, []byte("messageId: *envelope"), []byte("messageId: "+rule), 1))
+		ids := func(records []*sinks.Record) map[string]string {
+			out := map[string]string{}
+			for _, r := range records {
+				if out[r.Topic] = string(sinks.BodyHeader(sinks.AppendBody(nil, r), "ce_id")); string(r.Key) != "tracker-9" {
+					t.Errorf("%s: the key is %q", r.Topic, r.Key)
+				}
+			}
+			return out
+		}
+		s.ask("/v1/consent", "FR", "ann", "", []byte(`{"all":"granted"}`), false, 201)
+		s.ask("/v1/events", "FR", "ann", "", []byte(`{"type":"track","event":"Order Completed","messageId":"m-1","anonymousId":"tracker-9"}`), false, 200)
+		var sent, left []*sinks.Record
+		for i := range s.waiting {
+			sent = append(sent, s.waiting[i].record(t))
+		}
+		if got := ids(sent); len(got) != 2 || got["events"] == "m-1" != own || got["events.ads"] == "m-1" != strings.Contains(rule, "[ads]") {
+			t.Errorf("%s: ce_id is %v", rule, got)
+		}
+		s.ask("/v1/consent", "FR", "ann", "", []byte(`{"purposes":{"security":"denied"}}`), false, 201)
+		for i := range s.waiting {
+			if verdict, r, err := s.rejudge(&s.waiting[i], s.registry); err != nil {
+				t.Fatal(err)
+			} else if verdict == sinks.Reduced {
+				left = append(left, r)
+			}
+		}
+		if got := ids(left); len(got) != 1 || got["events"] == "m-1" || !anID.MatchString(got["events"]) {
+			t.Errorf("%s: judged again, ce_id is %v", rule, got)
+		}
+	}
+}

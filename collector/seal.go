@@ -57,7 +57,7 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 		x.headers = append(x.headers, sinks.Header{Key: name, Value: value})
 	}
 	add("ce_specversion", valueSpecVersion)
-	if own := clientID(&e.peek); key != nil && own != nil && plan.Visitor() == policy.WholeVisitor {
+	if own := clientID(&e.peek); key != nil && own != nil && plan.OwnID() {
 		add(headerID, x.keep(own))
 	} else {
 		add(headerID, x.keep(id))
@@ -102,13 +102,13 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 func (x *exchange) visitorKey(e *Event, plan *policy.Plan, clean []byte) []byte {
 	var id []byte
 	switch plan.Visitor() {
-	case policy.WholeVisitor:
+	case policy.IDWhole:
 		raw := e.peek.get(peekAnonymousID)
 		if raw == nil {
 			return x.visitorID()
 		}
 		id = scalarText(raw)
-	case policy.ReducedVisitor:
+	case policy.IDReduced:
 		id = reducedID(clean)
 	}
 	if len(id) > 0 {

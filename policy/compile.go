@@ -36,9 +36,30 @@ type Recipient struct {
 	Safeguard string
 	Line      int
 
-	program    *redact.Program
-	id, idElse test // whether anonymousId is kept for it, as it is or reduced
-	idWhole    bool // kept, it is untouched
+	program          *redact.Program
+	visitor, message idField // anonymousId and messageId
+}
+
+// idField is what a recipient may have of an id. The zero value is one that the
+// policy does not name.
+type idField struct {
+	keep, otherwise test
+	whole           bool // kept, it is untouched
+}
+
+func idFieldOf(r *redact.Rule) idField {
+	return idField{test{r.Any, r.All}, test{r.Else.Any, r.Else.All}, r.Keep.Do == redact.None}
+}
+
+// kept is the form of the id under a word.
+func (f *idField) kept(word uint64) IDForm {
+	switch {
+	case f.keep.passes(word) && f.whole:
+		return IDWhole
+	case f.keep.passes(word), f.otherwise.passes(word):
+		return IDReduced
+	}
+	return IDDropped
 }
 
 // Options is what a document leaves to the program that runs it.
@@ -174,10 +195,11 @@ func (p *Policy) compileRecipients(ps *problems, reserved map[string]string) {
 		}
 		rules := p.layout.rules(p.doc, r.Purposes, actions)
 		for i := range rules {
-			if rules[i].Path == idPath {
-				r.id = test{rules[i].Any, rules[i].All}
-				r.idElse = test{rules[i].Else.Any, rules[i].Else.All}
-				r.idWhole = rules[i].Keep.Do == redact.None
+			switch rules[i].Path {
+			case idPath:
+				r.visitor = idFieldOf(&rules[i])
+			case messagePath:
+				r.message = idFieldOf(&rules[i])
 			}
 		}
 		var err error
@@ -192,8 +214,12 @@ func (p *Policy) compileRecipients(ps *problems, reserved map[string]string) {
 	}
 }
 
-// idPath is the field that the id cookie is for.
-const idPath = "anonymousId"
+// idPath is the field that the id cookie is for, messagePath the sender's own id of
+// an event.
+const (
+	idPath      = "anonymousId"
+	messagePath = "messageId"
+)
 
 // Document returns what the policy was compiled from. The caller changes nothing.
 func (p *Policy) Document() *Document { return p.doc }

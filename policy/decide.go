@@ -69,26 +69,24 @@ type Plan struct {
 // ErrWithheld is the error of a plan whose gate is closed.
 var ErrWithheld = errors.New("withheld: none of the event's purposes is served and allowed")
 
-// Visitor is the form in which a recipient may have the visitor id.
-type Visitor uint8
+// IDForm is the form in which a recipient may have an id.
+type IDForm uint8
 
-// The forms of anonymousId in a record.
+// The forms.
 const (
-	NoVisitor      Visitor = iota // not at all
-	WholeVisitor                  // as it came or was supplied
-	ReducedVisitor                // after an action of its rule
+	IDDropped IDForm = iota // not at all
+	IDWhole                 // as it came or was supplied
+	IDReduced               // after an action of its rule
 )
 
-// Visitor tells in which form the recipient may have anonymousId: only then may
-// a record be keyed by it.
-func (pl *Plan) Visitor() Visitor {
-	switch to := pl.Recipient; {
-	case to.id.passes(pl.Allowed) && to.idWhole:
-		return WholeVisitor
-	case to.id.passes(pl.Allowed), to.idElse.passes(pl.Allowed):
-		return ReducedVisitor
-	}
-	return NoVisitor
+// Visitor is the form of anonymousId: only where the recipient may have that may a
+// record be keyed by it.
+func (pl *Plan) Visitor() IDForm { return pl.Recipient.visitor.kept(pl.Allowed) }
+
+// OwnID reports whether the sender's messageId may name a record outside its value:
+// the recipient may have it whole, and the whole visitor id.
+func (pl *Plan) OwnID() bool {
+	return pl.Visitor() == IDWhole && pl.Recipient.message.kept(pl.Allowed) == IDWhole
 }
 
 // Before is the plan under the word by which the event was judged before.
@@ -138,7 +136,7 @@ func (p *Policy) NeedsID(s Source, r *Regime, res *consent.Resolution) bool {
 	third := shared(w, s, r, res)
 	for _, to := range p.recipients {
 		word := to.word(w, third)
-		if to.id.passes(word) || to.idElse.passes(word) {
+		if to.visitor.kept(word) != IDDropped {
 			return true
 		}
 	}
