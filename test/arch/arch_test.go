@@ -94,7 +94,7 @@ func TestPlanted(t *testing.T) {
 
 	// Who imports whom.
 	f("redact/x.go", imports("assent/geo"), "redact/x.go:3: redact may not import assent/geo: a leaf")
-	f("consent/store/x.go", imports("assent/sinks"), "knows its parent and no other adapter")
+	f("consent/replica/x.go", imports("assent/sinks"), "knows its parent and no other adapter")
 	f("sinks/kafka/x.go", imports("assent/sinks/file"), "knows its parent and no other adapter")
 	f("sinks/x.go", imports("assent/sinks/file"), "knows none of them")
 	f("policy/x.go", imports("assent/collector"), "policy may not import")
