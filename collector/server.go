@@ -193,7 +193,12 @@ func (c *Collector) handle(ctx *fasthttp.RequestCtx) {
 		c.giveBack(x)
 	}()
 	c.readRequest(ctx, x)
-	c.route(x)
+	if err := misframed(&ctx.Request.Header); err != nil {
+		c.refuseQuietly(x, err)
+		closeAfter(ctx, x)
+	} else {
+		c.route(x)
+	}
 	c.cors(x)
 	c.m.latency.Observe(int64(c.o.Now().Sub(x.req.Received)))
 }
@@ -296,14 +301,19 @@ func (c *Collector) respond(ctx *fasthttp.RequestCtx, x *exchange) {
 	c.writeCookies(h, x)
 	ctx.Response.SetBody(a.Body)
 	if x.wire != nil {
-		// What is left of the body would be read as the next request.
-		ctx.SetConnectionClose()
-		if x.conn != nil {
-			x.conn.linger = a.Status != 408
-		}
+		closeAfter(ctx, x)
 	}
 	if x.conn.crowded() {
 		ctx.SetConnectionClose()
+	}
+}
+
+// closeAfter has the connection closed once the answer is sent: what is left of the
+// request would be read as the next one.
+func closeAfter(ctx *fasthttp.RequestCtx, x *exchange) {
+	ctx.SetConnectionClose()
+	if x.conn != nil {
+		x.conn.linger = x.ans.Status != fasthttp.StatusRequestTimeout
 	}
 }
 

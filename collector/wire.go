@@ -113,16 +113,18 @@ func (c *Collector) expect(ctx *fasthttp.RequestCtx) int {
 	x := c.borrow(ctx)
 	defer c.giveBack(x)
 	c.readRequest(ctx, x)
-	if err := c.foresee(x); err != nil {
-		c.refuseQuietly(x, err)
-		c.cors(x)
-		c.respond(ctx, x)
-		if x.conn != nil {
-			x.conn.linger = true // it may send the body all the same
-		}
-		return x.ans.Status
+	err := misframed(&ctx.Request.Header)
+	if err == nil {
+		err = c.foresee(x)
 	}
-	return fasthttp.StatusContinue
+	if err == nil {
+		return fasthttp.StatusContinue
+	}
+	c.refuseQuietly(x, err)
+	c.cors(x)
+	c.respond(ctx, x)
+	closeAfter(ctx, x) // it may send the body all the same
+	return x.ans.Status
 }
 
 func (c *Collector) foresee(x *exchange) *RequestError {
