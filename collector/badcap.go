@@ -32,7 +32,7 @@ type badSum struct {
 type badCaps struct{ kinds sync.Map } // badKind → *badSum
 
 // take reports whether a row of its own may be written; if not, it was added up.
-func (b *badCaps) take(k badKind, r rate, size int, now time.Time) bool {
+func (b *badCaps) take(k badKind, r rate, size int, now int64) bool {
 	v, ok := b.kinds.Load(k)
 	if !ok {
 		v, _ = b.kinds.LoadOrStore(k, &badSum{})

@@ -22,7 +22,7 @@ func (c *Collector) badRow(x *exchange, stage Stage, e *Event, res *Result) {
 // be told on one day, none can be guessed or followed.
 func (c *Collector) appendBadRow(x *exchange, stage Stage, reason Reason, raw []byte) {
 	c.m.refused(reason)
-	if !c.bad.take(badKind{x.source, stage, reason}, c.badRate, len(raw), x.req.Received) {
+	if !c.bad.take(badKind{x.source, stage, reason}, c.badRate, len(raw), c.instant(x.req.Received)) {
 		c.m.capped.Inc()
 		return
 	}

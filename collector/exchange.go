@@ -39,6 +39,7 @@ type state struct {
 	announced int       // its length; -1: in chunks
 	conn      *lingerConn
 	borrowed  int // bytes of the budget
+	cost      cost
 
 	circumstances
 	judged judged // the event at hand

@@ -25,6 +25,11 @@ func (c *Collector) collect(x *exchange, d Dialect) {
 			c.badRow(x, stage, &x.events[i], res)
 		}
 		c.enclose(x, i, first, res.Outcome != Refused)
+		if err := x.count(first, storedBodies*c.o.Limits.Decompressed); err != nil {
+			c.settle(x, false)
+			c.refuseRequest(x, err)
+			return
+		}
 	}
 	if err := c.store(x); err != nil {
 		c.refuseRequest(x, err)
@@ -79,6 +84,9 @@ func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
 	if err := c.takeBody(x, c.o.Limits.Body, c.o.Limits.Decompressed); err != nil {
 		return err
 	}
+	if err := c.charge(x, 0); err != nil {
+		return err
+	}
 	events, err := d.Events(&x.req, x.events[:0])
 	x.events = events
 	if err != nil {
@@ -91,6 +99,9 @@ func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
 		if err := c.share(x); err != nil {
 			return err
 		}
+	}
+	if err := c.charge(x, len(x.events)); err != nil {
+		return err
 	}
 	if len(x.events) == 0 {
 		return &RequestError{ReasonEmpty, "the body holds no event"}

@@ -3,6 +3,7 @@ package collector
 import (
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	"assent/redact"
 )
@@ -36,13 +37,13 @@ var problems = map[Reason]struct {
 // ErrTooManyEvents refuses a request that holds more events than allowed.
 var ErrTooManyEvents = &RequestError{ReasonTooMany, "split the batch"}
 
-// retryAfter is the pause asked of senders, in seconds: the least for a status and
-// up to as much again, by chance, so that they do not all come back at once; 0
-// for a status that asks for none. A bucket has a token again within a second.
-func retryAfter(status int) (seconds int) {
+// retryAfter is the pause asked of senders, in seconds: what they have to wait for,
+// the least for a status otherwise, and up to as much again, by chance, so that they
+// do not all come back at once; 0 for a status that asks for none.
+func retryAfter(status int, wait time.Duration) (seconds int) {
 	switch status {
 	case 429:
-		seconds = 1
+		seconds = max(1, int((wait+time.Second-1)/time.Second))
 	case 503:
 		seconds = 4
 	default:
@@ -69,7 +70,7 @@ func refuse(a *Answer, reason Reason, detail string) {
 		b = redact.AppendQuoted(b, detail)
 	}
 	a.Body = append(b, '}', '\n')
-	if pause := retryAfter(p.status); pause > 0 {
+	if pause := retryAfter(p.status, a.wait); pause > 0 {
 		a.Header("Retry-After", strconv.Itoa(pause))
 	}
 }

@@ -10,7 +10,8 @@ import (
 
 // rate is the shape of a token bucket, which is held as one instant: when it will
 // be full again (the virtual scheduling algorithm of ITU-T I.371, annex A).
-// The zero value takes everything.
+// The zero value takes everything. Instants are those of Collector.instant, which
+// setting the machine's clock does not change.
 type rate struct {
 	every int64 // nanoseconds in which a token comes back
 	full  int64 // nanoseconds in which an empty bucket fills
@@ -27,31 +28,48 @@ func newRate(perSecond, burst int) rate {
 	return rate{every, every * int64(burst)}
 }
 
-// take takes a token and gives the bucket's new state and whether there was one.
-// A clock that was set back costs no more than one filling.
-func (r rate) take(state, now int64) (int64, bool) {
-	state = min(max(state, now), now+r.full)
-	if next := state + r.every; next-now <= r.full {
-		return next, true
+// bill is what one request has taken from one bucket.
+type bill struct {
+	paid  int
+	whole bool // the bucket was full: it takes this request, whatever it costs
+}
+
+// pay takes what the request lacks to n tokens in all and gives the bucket's new
+// state. A full bucket takes any request, so that none is refused for ever, and is
+// in debt afterwards. A refusal takes nothing and says how long until there is enough.
+func (r rate) pay(state, now int64, b *bill, n int) (next int64, wait time.Duration) {
+	if state == 0 {
+		state = now // never used
 	}
-	return state, false
+	state = max(state, now)
+	whole := b.whole || state == now
+	next = state + r.every*int64(n-b.paid)
+	if next-now > r.full && !whole {
+		return state, time.Duration(min(next-now-r.full, state-now))
+	}
+	b.paid, b.whole = n, whole
+	return next, 0
 }
 
 // bucket is one token bucket, safe for concurrent use.
 type bucket struct{ state atomic.Int64 }
 
-func (b *bucket) take(r rate, now time.Time) bool {
-	if r.every == 0 {
-		return true
+func (b *bucket) pay(r rate, now int64, of *bill, n int) time.Duration {
+	if r.every == 0 || n <= of.paid {
+		return 0
 	}
 	for {
-		old := b.state.Load()
-		next, ok := r.take(old, now.UnixNano())
+		old, try := b.state.Load(), *of
+		next, wait := r.pay(old, now, &try, n)
 		if next == old || b.state.CompareAndSwap(old, next) {
-			return ok
+			*of = try
+			return wait
 		}
 	}
 }
+
+// take takes one token.
+func (b *bucket) take(r rate, now int64) bool { return b.pay(r, now, &bill{}, 1) == 0 }
 
 const (
 	addressSets = 1 << 14
@@ -63,7 +81,6 @@ const (
 // too many fall into one set, the bucket nearest to full is forgotten: a full one
 // is as good as none.
 type addresses struct {
-	rate  rate
 	seed  maphash.Seed // nobody outside can choose who shares a set
 	locks [addressLock]sync.Mutex
 	sets  [][addressWays]addressBucket
@@ -74,24 +91,26 @@ type addressBucket struct {
 	state   int64
 }
 
-// newAddresses returns nil, which takes everything, where no rate is set.
-func newAddresses(r rate) *addresses {
-	if r.every == 0 {
-		return nil
-	}
-	return &addresses{rate: r, seed: maphash.MakeSeed(), sets: make([][addressWays]addressBucket, addressSets)}
+func newAddresses() *addresses {
+	return &addresses{seed: maphash.MakeSeed(), sets: make([][addressWays]addressBucket, addressSets)}
 }
 
-// take takes a token from an address's bucket. An IPv6 client has a network of 64
-// bits to pick its address from (RFC 4291, 2.5.1), so that is what counts.
-func (a *addresses) take(addr netip.Addr, now time.Time) bool {
-	if a == nil {
-		return true
-	}
+// addressKey is what counts as one client address: an IPv6 client has a network
+// of 64 bits to pick its own from (RFC 4291, 2.5.1).
+func addressKey(addr netip.Addr) [16]byte {
 	key := addr.As16()
 	if !addr.Unmap().Is4() {
 		clear(key[8:])
 	}
+	return key
+}
+
+// pay takes tokens from an address's bucket.
+func (a *addresses) pay(addr netip.Addr, r rate, now int64, of *bill, n int) (wait time.Duration) {
+	if r.every == 0 || n <= of.paid {
+		return 0
+	}
+	key := addressKey(addr)
 	i := maphash.Bytes(a.seed, key[:]) % addressSets
 	lock := &a.locks[i%addressLock]
 	lock.Lock()
@@ -111,7 +130,6 @@ func (a *addresses) take(addr netip.Addr, now time.Time) bool {
 	if b.address != key {
 		*b = addressBucket{address: key}
 	}
-	var ok bool
-	b.state, ok = a.rate.take(b.state, now.UnixNano())
-	return ok
+	b.state, wait = r.pay(b.state, now, of, n)
+	return wait
 }

@@ -7,14 +7,13 @@ import (
 	"time"
 )
 
-// TestBucket: the burst at once, then the rate, whatever the clock does.
+// TestBucket: the burst at once, then the rate.
 func TestBucket(t *testing.T) {
-	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	var b bucket
 	r := newRate(10, 3)
 	f := func(at time.Duration, want bool) {
 		t.Helper()
-		if got := b.take(r, start.Add(at)); got != want {
+		if got := b.take(r, int64(at)); got != want {
 			t.Errorf("at %s: %v", at, got)
 		}
 	}
@@ -29,18 +28,16 @@ func TestBucket(t *testing.T) {
 	f(time.Hour, true)
 	f(time.Hour, true)
 	f(time.Hour, false)
-	f(0, false) // the clock was set back
-	f(100*time.Millisecond, true)
 	b = bucket{}
 	for range 1000 {
-		if !b.take(newRate(0, 0), start) {
+		if !b.take(newRate(0, 0), 0) {
 			t.Fatal("no rate refuses")
 		}
 	}
 	taken := 0
 	r = newRate(7, 0)
-	for at := range 60_000 {
-		if b.take(r, start.Add(time.Duration(at)*time.Millisecond)) {
+	for at := range int64(60_000) {
+		if b.take(r, at*int64(time.Millisecond)) {
 			taken++
 		}
 	}
@@ -49,21 +46,57 @@ func TestBucket(t *testing.T) {
 	}
 }
 
+// TestDebt: a full bucket takes a request that costs more than it holds, in one
+// piece or as its cost becomes known, and is in debt for the rest of it.
+func TestDebt(t *testing.T) {
+	r := newRate(10, 20)
+	const second = int64(time.Second)
+	for _, steps := range [][]int{{100}, {1, 100}, {1, 50, 100, 100}} {
+		var b bucket
+		var of bill
+		for _, n := range steps {
+			if wait := b.pay(r, second, &of, n); wait != 0 || of.paid != n {
+				t.Fatalf("%v: wait %s for %d", steps, wait, n)
+			}
+		}
+		// 100 tokens are 10 s; there is a token as soon as no more than 19 are missing.
+		if wait := b.pay(r, 2*second, &bill{}, 1); wait != 7*time.Second+100*time.Millisecond {
+			t.Errorf("%v: one token is there in %s", steps, wait)
+		}
+		if wait := b.pay(r, 2*second, &bill{}, 100); wait != 9*time.Second {
+			t.Errorf("%v: the same again may come in %s", steps, wait)
+		}
+		if wait := b.pay(r, 11*second, &bill{}, 100); wait != 0 {
+			t.Errorf("%v: a full bucket refuses: %s", steps, wait)
+		}
+	}
+	// What is no longer full takes what it holds: the refusal takes nothing.
+	var b bucket
+	var of bill
+	b.take(r, second)
+	if b.pay(r, second, &of, 5) != 0 || b.pay(r, second, &of, 20) != 100*time.Millisecond || of.paid != 5 {
+		t.Error("a bucket from which something was taken overdraws")
+	}
+	if b.pay(r, second, &of, 19) != 0 {
+		t.Error("a refusal took tokens")
+	}
+}
+
 // TestAddresses: many more addresses than the table holds do not change what one
 // of them may, but for those that share its set; and none costs memory.
 func TestAddresses(t *testing.T) {
-	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	a := newAddresses(newRate(1, 2))
+	a, r := newAddresses(), newRate(1, 2)
+	take := func(addr netip.Addr) bool { return a.pay(addr, r, 1, &bill{}, 1) == 0 }
 	one := netip.MustParseAddr("203.0.113.9")
 	for _, want := range []bool{true, true, false} {
-		if a.take(one, now) != want {
+		if take(one) != want {
 			t.Fatalf("not %v", want)
 		}
 	}
-	if !a.take(netip.MustParseAddr("203.0.113.10"), now) || a.take(netip.MustParseAddr("::ffff:203.0.113.9"), now) {
+	if !take(netip.MustParseAddr("203.0.113.10")) || take(netip.MustParseAddr("::ffff:203.0.113.9")) {
 		t.Error("a neighbour is refused, or the same address in another form is not")
 	}
-	if !a.take(netip.Addr{}, now) {
+	if !take(netip.Addr{}) {
 		t.Error("no address is refused")
 	}
 	var ip [4]byte
@@ -71,33 +104,45 @@ func TestAddresses(t *testing.T) {
 	for n := range uint32(20_000) { // a third of the table
 		binary.BigEndian.PutUint32(ip[:], 0x0a000000+n)
 		addr := netip.AddrFrom4(ip)
-		a.take(addr, now)
-		a.take(addr, now)
-		if !a.take(addr, now) {
+		take(addr)
+		take(addr)
+		if !take(addr) {
 			refused++
 		}
 	}
 	if refused < 19_000 {
 		t.Errorf("only %d of 20,000 addresses are held to their rate", refused)
 	}
-	if n := testing.AllocsPerRun(100, func() { a.take(one, now) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { take(one) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
 
-// TestRetryAfter: senders are not all sent to the same instant.
+// TestRetryAfter: senders are told the least that helps, and are not all sent to
+// the same instant.
 func TestRetryAfter(t *testing.T) {
-	for status, want := range map[int][2]int{429: {1, 2}, 503: {4, 8}, 400: {0, 0}, 500: {0, 0}} {
+	for _, k := range []struct {
+		status      int
+		wait        time.Duration
+		least, most int
+	}{
+		{429, 0, 1, 2},
+		{429, time.Second, 1, 2},
+		{429, 2500 * time.Millisecond, 3, 6},
+		{503, 0, 4, 8},
+		{400, 0, 0, 0},
+		{500, 0, 0, 0},
+	} {
 		seen := map[int]bool{}
 		for range 500 {
-			s := retryAfter(status)
-			if s < want[0] || s > want[1] {
-				t.Errorf("%d: %d s", status, s)
+			s := retryAfter(k.status, k.wait)
+			if s < k.least || s > k.most {
+				t.Errorf("%d after %s: %d s", k.status, k.wait, s)
 			}
 			seen[s] = true
 		}
-		if len(seen) != want[1]-want[0]+1 {
-			t.Errorf("%d: %v", status, seen)
+		if len(seen) != k.most-k.least+1 {
+			t.Errorf("%d after %s: %v", k.status, k.wait, seen)
 		}
 	}
 }

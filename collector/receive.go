@@ -3,7 +3,6 @@ package collector
 import (
 	"context"
 	"errors"
-	"net/netip"
 
 	"assent/redact"
 	"assent/sinks"
@@ -26,9 +25,9 @@ func (c *Collector) enter(x *exchange) *RequestError {
 		}
 	}
 	err := c.open(x)
-	// Who showed a token speaks for many from one address.
-	if !x.proven && c.addresses != nil && !c.addresses.take(c.sender(x), x.req.Received) {
-		return errRate
+	x.cost.size = max(0, x.announced)
+	if late := c.chargeAddress(x, 0); late != nil {
+		return late
 	}
 	if err != nil || x.source == nil {
 		return err
@@ -41,18 +40,8 @@ func (c *Collector) share(x *exchange) *RequestError {
 	if c.o.Sink.Admit(x.source.ID) != nil {
 		return errSink
 	}
-	if !x.source.bucket.take(c.sourceRate, x.req.Received) {
-		return errRate
-	}
-	return nil
-}
-
-// sender is the client address, or the peer's where the proxies name none.
-func (c *Collector) sender(x *exchange) netip.Addr {
-	if addr := c.clientAddr(x); addr.IsValid() {
-		return addr
-	}
-	return x.req.Peer
+	x.cost.source = bill{}
+	return c.chargeSource(x, len(x.events))
 }
 
 // open finds the source by what headers and query say and checks the origin. A
@@ -77,6 +66,7 @@ func (c *Collector) takeBody(x *exchange, limit, unfolded int) *RequestError {
 	if err := c.readBody(x, limit); err != nil {
 		return err
 	}
+	x.cost.size = max(x.cost.size, len(x.req.Body))
 	if len(x.encoding) == 0 || asciiEqualFold(x.encoding, "identity") {
 		return nil
 	}
@@ -84,6 +74,7 @@ func (c *Collector) takeBody(x *exchange, limit, unfolded int) *RequestError {
 		return err
 	}
 	x.req.Body = x.body
+	x.cost.size = max(x.cost.size, len(x.body))
 	return nil
 }
 

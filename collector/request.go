@@ -66,6 +66,8 @@ type Answer struct {
 	Body        []byte // append to it
 	Headers     []AnswerHeader
 	Cookies     []Cookie
+
+	wait time.Duration // until a bucket has enough again for what it refused
 }
 
 // AnswerHeader is one extra header of an answer.

@@ -41,8 +41,8 @@ func (c *Collector) table() map[string]methods {
 		read(path, serve)
 		answer := small(serve)
 		add("POST", path, func(x *exchange) {
-			if !c.addresses.take(c.sender(x), x.req.Received) { // what is asked of a page costs as much as events
-				c.refuseQuietly(x, errRate)
+			if err := c.chargeAddress(x, 0); err != nil { // what is asked of a page costs as much as events
+				c.refuseQuietly(x, err)
 				return
 			}
 			answer(x)

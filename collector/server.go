@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -46,10 +47,13 @@ type Collector struct {
 	conns      atomic.Int64 // open
 	memory     budget
 	waiting    atomic.Int64 // requests that wait for delivery
+	started    time.Time    // see instant
 	sourceRate rate
-	addresses  *addresses
-	badRate    rate
-	bad        badCaps
+
+	addressRate rate
+	addresses   *addresses
+	badRate     rate
+	bad         badCaps
 
 	flushing sync.Once
 	stopping sync.Once
@@ -72,8 +76,11 @@ func New(o Options) (*Collector, error) {
 	c := &Collector{
 		o: o, sources: sources, mounts: newMounts(sources.all), proxies: o.Proxies, m: newInstruments(),
 		memory: budget{limit: int64(l.Memory)}, large: make(chan *exchange, keepLarge),
-		sourceRate: newRate(l.SourceRate, l.SourceBurst), addresses: newAddresses(newRate(l.AddressRate, l.AddressBurst)),
-		badRate: newRate(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}), draining: make(chan struct{}),
+		sourceRate: newRate(l.SourceRate, l.SourceBurst), addressRate: newRate(l.AddressRate, l.AddressBurst),
+		started: o.Now(), badRate: newRate(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}), draining: make(chan struct{}),
+	}
+	if c.addressRate.every > 0 {
+		c.addresses = newAddresses()
 	}
 	if err := c.useDedupKey(); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+	"unicode/utf8"
 
 	"assent/collector"
 	"assent/redact"
@@ -79,8 +80,8 @@ func (Native) Answer(_ *collector.Request, a *collector.Answer, results []collec
 		b = append(b, `{"index":`...)
 		b = strconv.AppendInt(b, int64(i), 10)
 		b = append(b, `,"id":`...)
-		if id := results[i].ID; len(id) > 0 && id[0] == '"' {
-			b = append(b, id...)
+		if id := results[i].ID; len(id) > 0 && id[0] == '"' && len(b) < maxEcho {
+			b = appendID(b, id)
 		} else {
 			b = append(b, "null"...)
 		}
@@ -90,6 +91,39 @@ func (Native) Answer(_ *collector.Request, a *collector.Answer, results []collec
 	}
 	a.Body = append(b, ']', '}', '\n')
 	a.ContentType = "application/json"
+}
+
+// An answer repeats the ids of refused events so far as they tell these events
+// apart: the beginning of each, and none once the answer is long. Else a small body
+// that was compressed well would have a long answer.
+const (
+	maxID   = 128
+	maxEcho = 64 << 10
+)
+
+// appendID appends a raw JSON string, cut to maxID bytes between its quotes where
+// no character and no escape ends sooner.
+func appendID(dst, id []byte) []byte {
+	if len(id) <= maxID+2 {
+		return append(dst, id...)
+	}
+	end := 1
+	for {
+		_, n := utf8.DecodeRune(id[end:])
+		if id[end] == '\\' {
+			switch n = 2; {
+			case id[end+1] != 'u':
+			case id[end+2]|0x20 == 'd' && id[end+3] >= '8': // the first half of a pair (RFC 8259, 7)
+				n = 12
+			default:
+				n = 6
+			}
+		}
+		if end+n > maxID+1 {
+			return append(append(dst, id[:end]...), '"')
+		}
+		end += n
+	}
 }
 
 // split appends the elements of a JSON array.

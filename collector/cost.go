@@ -1,0 +1,97 @@
+package collector
+
+import (
+	"net/netip"
+	"time"
+)
+
+// tokenBytes is the length of body that costs a token: an event is seldom longer.
+const tokenBytes = 4 << 10
+
+// storedBodies is how many times Limits.Decompressed one request may commit: the
+// records of an event for several recipients, with their headers, are more bytes
+// than the event.
+const storedBodies = 4
+
+var errStored = &RequestError{ReasonTooLarge, "its events become more bytes than one request may store: send fewer at once"}
+
+// cost is what one request has taken of its sender's share so far.
+type cost struct {
+	size    int        // of the body, on the wire or decompressed, whichever is more
+	sender  netip.Addr // once it is asked for
+	address bill
+	source  bill
+	stored  int // bytes of its records
+}
+
+// tokens is what a request costs: a token for each event and at least one for
+// each started 4 KiB of its body, so that neither many events nor long ones come
+// cheap, and no compression makes them so.
+func tokens(events, size int) int {
+	return max(1, events, (size+tokenBytes-1)/tokenBytes)
+}
+
+// instant is the time for token buckets.
+func (c *Collector) instant(now time.Time) int64 { return int64(now.Sub(c.started)) }
+
+// charge has the sender's buckets pay what is known of the request's cost by now.
+// It is asked whenever more is known: before the body is read, before it is split,
+// before its events are judged. What was paid for a request that is refused later
+// is not given back, for it cost that much.
+func (c *Collector) charge(x *exchange, events int) *RequestError {
+	if err := c.chargeAddress(x, events); err != nil {
+		return err
+	}
+	return c.chargeSource(x, events)
+}
+
+// chargeAddress charges the client address, but for who showed a token: such a
+// server speaks for many from one address.
+func (c *Collector) chargeAddress(x *exchange, events int) *RequestError {
+	if c.addressRate.every == 0 || x.proven {
+		return nil
+	}
+	x.ans.wait = c.addresses.pay(c.sender(x), c.addressRate, c.instant(x.req.Received), &x.cost.address, tokens(events, x.cost.size))
+	return x.waits()
+}
+
+func (c *Collector) chargeSource(x *exchange, events int) *RequestError {
+	if c.sourceRate.every == 0 || x.source == nil {
+		return nil
+	}
+	x.ans.wait = x.source.bucket.pay(c.sourceRate, c.instant(x.req.Received), &x.cost.source, tokens(events, x.cost.size))
+	return x.waits()
+}
+
+func (x *exchange) waits() *RequestError {
+	if x.ans.wait > 0 {
+		return errRate
+	}
+	return nil
+}
+
+// sender is the client address, or the peer's where the proxies name none.
+func (c *Collector) sender(x *exchange) netip.Addr {
+	if !x.cost.sender.IsValid() {
+		if x.cost.sender = c.clientAddr(x); !x.cost.sender.IsValid() {
+			x.cost.sender = x.req.Peer
+		}
+	}
+	return x.cost.sender
+}
+
+// count counts the records from the first on as bytes the request is about to
+// commit, and refuses it whole once they are too many.
+func (x *exchange) count(first, most int) *RequestError {
+	for i := range x.batch.Records[first:] {
+		r := &x.batch.Records[first+i]
+		x.cost.stored += len(r.Topic) + len(r.Key) + len(r.Value)
+		for k := range r.Headers {
+			x.cost.stored += len(r.Headers[k].Key) + len(r.Headers[k].Value)
+		}
+	}
+	if x.cost.stored > most {
+		return errStored
+	}
+	return nil
+}
