@@ -34,8 +34,9 @@ var (
 )
 
 // decompress decodes the body into x.body, at most limit bytes of it (RFC 9110,
-// 8.4.1: content codings). Unknown or stacked codings are refused.
-func (x *exchange) decompress(body []byte, limit int) *RequestError {
+// 8.4.1: content codings). Unknown or stacked codings are refused. What paid is asked
+// about, by bytes so far, it may refuse: the sender pays for decoding as it goes on.
+func (x *exchange) decompress(body []byte, limit int, paid func(int) *RequestError) *RequestError {
 	encoding := x.encoding
 	var err error
 	switch {
@@ -43,22 +44,22 @@ func (x *exchange) decompress(body []byte, limit int) *RequestError {
 		r := gzipReaders.Get().(*gzip.Reader)
 		defer gzipReaders.Put(r)
 		if err = r.Reset(bytes.NewReader(body)); err == nil {
-			err = x.readAll(r, limit)
+			err = x.readAll(r, limit, paid)
 		}
 	case asciiEqualFold(encoding, "br"):
 		r := brotliReaders.Get().(*brotli.Reader)
 		defer brotliReaders.Put(r)
 		if err = r.Reset(bytes.NewReader(body)); err == nil {
-			err = x.readAll(r, limit)
+			err = x.readAll(r, limit, paid)
 		}
 	case asciiEqualFold(encoding, "zstd"):
 		r := zstdReaders.Get().(*zstd.Decoder)
 		defer zstdReaders.Put(r)
 		if err = r.Reset(bytes.NewReader(body)); err == nil {
-			err = x.readAll(r, limit)
+			err = x.readAll(r, limit, paid)
 		}
 	case asciiEqualFold(encoding, "deflate"):
-		err = x.inflate(body, limit)
+		err = x.inflate(body, limit, paid)
 	default:
 		return &RequestError{ReasonEncoding, ""}
 	}
@@ -76,26 +77,29 @@ func (x *exchange) decompress(body []byte, limit int) *RequestError {
 
 // inflate reads `deflate`, which is zlib by the standard and raw deflate from
 // some senders (RFC 9110, 8.4.1.2, note).
-func (x *exchange) inflate(body []byte, limit int) error {
+func (x *exchange) inflate(body []byte, limit int, paid func(int) *RequestError) error {
 	if len(body) >= 2 && body[0]&0x0f == 8 && (uint(body[0])<<8|uint(body[1]))%31 == 0 {
 		r, err := zlib.NewReader(bytes.NewReader(body))
 		if err != nil {
 			return err
 		}
-		return x.readAll(r, limit)
+		return x.readAll(r, limit, paid)
 	}
 	r := flateReaders.Get().(io.ReadCloser)
 	defer flateReaders.Put(r)
 	if err := r.(flate.Resetter).Reset(bytes.NewReader(body), nil); err != nil {
 		return err
 	}
-	return x.readAll(r, limit)
+	return x.readAll(r, limit, paid)
 }
 
 // readAll reads what r gives into x.body and stops one byte past the limit.
-func (x *exchange) readAll(r io.Reader, limit int) error {
+func (x *exchange) readAll(r io.Reader, limit int, paid func(int) *RequestError) error {
 	b := x.body[:0]
 	for room := 4 << 10; ; room = min(2*cap(b), limit+1) {
+		if err := paid(len(b)); err != nil {
+			return err
+		}
 		var ok bool
 		if b, ok = x.grow(b, room); !ok {
 			return errOverloaded

@@ -17,6 +17,7 @@ var errStored = &RequestError{ReasonTooLarge, "its events become more bytes than
 
 // cost is what one request has taken of its sender's share so far.
 type cost struct {
+	entered bool       // for events: it has to pay
 	size    int        // of the body, on the wire or decompressed, whichever is more
 	sender  netip.Addr // once it is asked for
 	address bill
@@ -35,8 +36,8 @@ func tokens(events, size int) int {
 func (c *Collector) instant(now time.Time) int64 { return int64(now.Sub(c.started)) }
 
 // charge has the sender's buckets pay what is known of the request's cost by now.
-// It is asked whenever more is known: before the body is read, before it is split,
-// before its events are judged. What was paid for a request that is refused later
+// It is asked whenever more is known: before the body is read, while it is
+// decompressed, before its events are judged. What was paid for a request that is refused later
 // is not given back, for it cost that much.
 func (c *Collector) charge(x *exchange, events int) *RequestError {
 	if err := c.chargeAddress(x, events); err != nil {

@@ -84,9 +84,6 @@ func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
 	if err := c.takeBody(x, c.o.Limits.Body, c.o.Limits.Decompressed); err != nil {
 		return err
 	}
-	if err := c.charge(x, 0); err != nil {
-		return err
-	}
 	events, err := d.Events(&x.req, x.events[:0])
 	x.events = events
 	if err != nil {

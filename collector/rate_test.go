@@ -161,8 +161,24 @@ func TestRatesCountEventsAndBytes(t *testing.T) {
 			send(1, 200)
 		}
 	}
-	// What is announced is refused unread, and told when there is enough again.
+	// A body that unfolds a thousandfold is paid for while it does: it is refused as
+	// soon as there is nothing left to pay with, and what it took is gone.
 	s := serve(t, sink, func(o *collector.Options) {
+		o.Now, o.Sources = at.Now, []*collector.Source{{ID: "a", Key: "a"}}
+		o.Limits.SourceRate, o.Limits.SourceBurst = 10, 50
+	})
+	s.send(post("/v1/events?k=a", few(10)))
+	for _, status := range []int{429, 200, 429} { // of the 40 that are left it takes 32
+		raw := zipped(long(2000))
+		if status == 200 {
+			raw = zipped(few(8))
+		}
+		if r, body := s.send(raw); r.StatusCode != status {
+			t.Errorf("%d %s", r.StatusCode, body)
+		}
+	}
+	// What is announced is refused unread, and told when there is enough again.
+	s = serve(t, sink, func(o *collector.Options) {
 		o.Now = at.Now
 		o.Limits.SourceRate, o.Limits.SourceBurst = 10, 50
 	})

@@ -25,7 +25,7 @@ func (c *Collector) enter(x *exchange) *RequestError {
 		}
 	}
 	err := c.open(x)
-	x.cost.size = max(0, x.announced)
+	x.cost.entered, x.cost.size = true, max(0, x.announced)
 	if late := c.chargeAddress(x, 0); late != nil {
 		return late
 	}
@@ -61,21 +61,29 @@ func (c *Collector) open(x *exchange) *RequestError {
 }
 
 // takeBody reads the body, at most limit bytes of it, and decompresses it, to at
-// most unfolded bytes.
+// most unfolded bytes. A request that entered pays for it.
 func (c *Collector) takeBody(x *exchange, limit, unfolded int) *RequestError {
 	if err := c.readBody(x, limit); err != nil {
 		return err
 	}
-	x.cost.size = max(x.cost.size, len(x.req.Body))
+	paid := func(size int) *RequestError {
+		x.cost.size = max(x.cost.size, size)
+		if !x.cost.entered {
+			return nil
+		}
+		return c.charge(x, 0)
+	}
+	if err := paid(len(x.req.Body)); err != nil {
+		return err
+	}
 	if len(x.encoding) == 0 || asciiEqualFold(x.encoding, "identity") {
 		return nil
 	}
-	if err := x.decompress(x.req.Body, unfolded); err != nil {
+	if err := x.decompress(x.req.Body, unfolded, paid); err != nil {
 		return err
 	}
 	x.req.Body = x.body
-	x.cost.size = max(x.cost.size, len(x.body))
-	return nil
+	return paid(len(x.body))
 }
 
 // admit settles the source once the body was read: a beacon can send its key

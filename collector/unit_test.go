@@ -59,7 +59,7 @@ func TestDecompressBounds(t *testing.T) {
 
 func unpack(body []byte, coding string, limit int) ([]byte, *RequestError) {
 	x := &exchange{memory: &budget{limit: 100 << 20}, state: state{encoding: []byte(coding)}}
-	err := x.decompress(body, limit)
+	err := x.decompress(body, limit, func(int) *RequestError { return nil })
 	return x.body, err
 }
 

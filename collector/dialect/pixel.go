@@ -25,8 +25,11 @@ func (Pixel) Events(r *collector.Request, out []collector.Event) ([]collector.Ev
 		}
 		return append(out, collector.Event{Raw: raw}), nil
 	}
-	root := &object{}
+	root, arguments := &object{}, 0
 	for key, value := range r.Query.All() {
+		if arguments++; arguments > maxArguments {
+			return out, &collector.RequestError{Reason: collector.ReasonUnreadable, Detail: "more than 256 arguments"}
+		}
 		if name := string(key); name != "k" && name != "writeKey" && !root.put(strings.Split(name, "."), string(value)) {
 			return out, &collector.RequestError{Reason: collector.ReasonUnreadable, Detail: "an argument names a field inside another one that is a value, or goes too deep"}
 		}
@@ -54,7 +57,12 @@ type member struct {
 	sub   *object
 }
 
-const maxPixelDepth = 8
+const (
+	maxPixelDepth = 8
+	// maxArguments bounds what it costs to put them into one object, each beside all
+	// that came before.
+	maxArguments = 256
+)
 
 func (o *object) put(path []string, value string) bool {
 	if len(path) > maxPixelDepth {
