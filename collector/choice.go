@@ -69,6 +69,10 @@ func (c *Collector) recordChoice(x *exchange) {
 		c.refuseQuietly(x, &RequestError{ReasonChoice, err.Error()})
 		return
 	}
+	if err := c.chargeChoice(x, &choice); err != nil {
+		c.refuseQuietly(x, err)
+		return
+	}
 	regime := x.place.regime
 	choice.Visitor = x.person
 	choice.Jurisdiction, choice.Regimes = x.place.at.String(), regime.Names()

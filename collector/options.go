@@ -50,9 +50,13 @@ type CookieOptions struct {
 
 // Limits bound what one sender can cost. Zero fields take the default.
 //
-// The rates are token buckets of requests with events, for each source and for
-// each client address (IPv6: the /64), the latter not for a server that showed its
-// token. A choice is never limited by rate, memory or the sink's admission.
+// The rates are token buckets, for each source and for each client address (IPv6:
+// the /64), the latter not for a server that showed its token. A token is an event
+// of up to 4 KiB (see tokens), or a choice of up to 1 KiB. A full bucket takes any
+// request, and is in debt for what it did not hold. A choice is never limited by
+// memory, the sink's admission or the rates of events.
+//
+// One request may commit 4 times Decompressed in bytes of records.
 type Limits struct {
 	Header       int           // bytes of request line and headers, default 16 KiB
 	Body         int           // bytes on the wire, default 4 MiB
@@ -67,10 +71,12 @@ type Limits struct {
 	// Bytes of bodies, on the wire and decompressed, and of what becomes of their
 	// events, of all requests together; each up to 64 KiB is free. Default 256 MiB.
 	Memory       int
-	SourceRate   int // requests a second of one source, default 0: any
+	SourceRate   int // tokens a second of one source, default 0: any
 	SourceBurst  int // at once, default one second's
-	AddressRate  int // requests a second of one client address, default 0: any
+	AddressRate  int // tokens a second of one client address, default 0: any
 	AddressBurst int // at once, default one second's
+	ChoiceRate   int // choices a second of one client address, default 50
+	ChoiceBurst  int // at once, default ten seconds'; as many again if they only deny
 	BadRows      int // bad rows a second of one source, stage and reason, default 10; beyond it they are added up
 	BadRowBurst  int // at once, default 100
 }
@@ -106,6 +112,8 @@ func (o *Options) EnsureDefaults() {
 	orDefault(&l.WriteTimeout, 15*time.Second)
 	orDefault(&l.IdleTimeout, time.Minute)
 	orDefault(&l.Memory, 256<<20)
+	orDefault(&l.ChoiceRate, 50)
+	orDefault(&l.ChoiceBurst, 10*l.ChoiceRate)
 	orDefault(&l.BadRows, 10)
 	orDefault(&l.BadRowBurst, 100)
 }
@@ -142,6 +150,8 @@ func (l Limits) Validate() error {
 		{"source_burst", int64(l.SourceBurst)},
 		{"address_rate", int64(l.AddressRate)},
 		{"address_burst", int64(l.AddressBurst)},
+		{"choice_rate", int64(l.ChoiceRate)},
+		{"choice_burst", int64(l.ChoiceBurst)},
 		{"bad_rows", int64(l.BadRows)},
 		{"bad_row_burst", int64(l.BadRowBurst)},
 	} {

@@ -52,6 +52,8 @@ type Collector struct {
 
 	addressRate rate
 	addresses   *addresses
+	choiceRate  rate
+	choosers    *addresses
 	badRate     rate
 	bad         badCaps
 
@@ -77,6 +79,7 @@ func New(o Options) (*Collector, error) {
 		o: o, sources: sources, mounts: newMounts(sources.all), proxies: o.Proxies, m: newInstruments(),
 		memory: budget{limit: int64(l.Memory)}, large: make(chan *exchange, keepLarge),
 		sourceRate: newRate(l.SourceRate, l.SourceBurst), addressRate: newRate(l.AddressRate, l.AddressBurst),
+		choiceRate: newRate(l.ChoiceRate, l.ChoiceBurst), choosers: newAddresses(),
 		started: o.Now(), badRate: newRate(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}), draining: make(chan struct{}),
 	}
 	if c.addressRate.every > 0 {

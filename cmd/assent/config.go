@@ -144,6 +144,8 @@ type limitsConfig struct {
 	SourceBurst  int           `yaml:"source_burst"`
 	AddressRate  int           `yaml:"address_rate"`
 	AddressBurst int           `yaml:"address_burst"`
+	ChoiceRate   int           `yaml:"choice_rate"`
+	ChoiceBurst  int           `yaml:"choice_burst"`
 	BadRows      int           `yaml:"bad_rows"`
 	BadRowBurst  int           `yaml:"bad_row_burst"`
 	Shutdown     time.Duration `yaml:"shutdown"`

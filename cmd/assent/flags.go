@@ -79,7 +79,7 @@ func (c *config) limits() collector.Limits {
 		Header: l.Header, Body: l.Body, Decompressed: l.Decompressed, Event: l.Event, Events: l.Events,
 		Connections: l.Connections, ReadTimeout: l.ReadTimeout, WriteTimeout: l.WriteTimeout, IdleTimeout: l.IdleTimeout,
 		Memory: l.Memory, SourceRate: l.SourceRate, SourceBurst: l.SourceBurst, AddressRate: l.AddressRate, AddressBurst: l.AddressBurst,
-		BadRows: l.BadRows, BadRowBurst: l.BadRowBurst,
+		ChoiceRate: l.ChoiceRate, ChoiceBurst: l.ChoiceBurst, BadRows: l.BadRows, BadRowBurst: l.BadRowBurst,
 	}
 }
 
