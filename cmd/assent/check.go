@@ -25,9 +25,7 @@ place. Warnings are of what stands and does not do what it says; they do not cha
 			if asJSON {
 				return printProblems(c.OutOrStdout(), errs, warnings)
 			}
-			for _, w := range warnings {
-				report("check", fmt.Errorf("warning: %v", w))
-			}
+			report("check: warning", warnings...)
 			if len(errs) > 0 {
 				report("check", errs...)
 				return errNegative
@@ -45,7 +43,7 @@ place. Warnings are of what stands and does not do what it says; they do not cha
 }
 
 // check opens everything serve would open, except what it would write to.
-func check(path, policyPath, against string) (errs []error, warnings policy.Problems) {
+func check(path, policyPath, against string) (errs, warnings []error) {
 	cfg, err := loadConfig(path, &config{Policy: policyPath})
 	if err != nil {
 		errs = unjoin(err)
@@ -66,11 +64,11 @@ func check(path, policyPath, against string) (errs []error, warnings policy.Prob
 	_, err = mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous})
 	add(err)
 	wrong, warnings := checkPolicies(cfg, against)
-	return append(errs, wrong...), warnings
+	return append(errs, wrong...), append(cfg.warnings(), warnings...)
 }
 
 // checkPolicies makes of keys and policy what serve makes of them.
-func checkPolicies(cfg *config, against string) (errs []error, warnings policy.Problems) {
+func checkPolicies(cfg *config, against string) (errs, warnings []error) {
 	ring, err := checkKeys(cfg.Keys)
 	if err != nil {
 		return []error{err}, nil
@@ -80,7 +78,9 @@ func checkPolicies(cfg *config, against string) (errs []error, warnings policy.P
 		return []error{err}, nil
 	}
 	if cfg.Policy != "" { // the embedded one is not theirs to change
-		warnings = pol.Document().Warnings()
+		if w := pol.Document().Warnings(); len(w) > 0 {
+			warnings = append(warnings, w)
+		}
 	}
 	if against != "" {
 		old, _, err := readPolicy(against, ring, nil)
@@ -102,17 +102,14 @@ type problemRow struct {
 	Message string `json:"message"`
 }
 
-func printProblems(out io.Writer, errs []error, warnings policy.Problems) error {
-	list, warned := []problemRow{}, []problemRow{}
-	add := func(to *[]problemRow, problems policy.Problems) {
-		for _, w := range problems {
-			*to = append(*to, problemRow{File: w.File, Line: w.Line, Column: w.Column, Message: w.Message})
-		}
-	}
+func problemRows(errs []error) []problemRow {
+	list := []problemRow{}
 	for _, err := range errs {
 		var wrong policy.Problems
 		if errors.As(err, &wrong) {
-			add(&list, wrong)
+			for _, w := range wrong {
+				list = append(list, problemRow{File: w.File, Line: w.Line, Column: w.Column, Message: w.Message})
+			}
 			continue
 		}
 		var p *problem
@@ -122,11 +119,15 @@ func printProblems(out io.Writer, errs []error, warnings policy.Problems) error 
 		}
 		list = append(list, problemRow{Message: err.Error()})
 	}
-	add(&warned, warnings)
-	if err := json.NewEncoder(out).Encode(map[string]any{"ok": len(list) == 0, "problems": list, "warnings": warned}); err != nil {
+	return list
+}
+
+func printProblems(out io.Writer, errs, warnings []error) error {
+	answer := map[string]any{"ok": len(errs) == 0, "problems": problemRows(errs), "warnings": problemRows(warnings)}
+	if err := json.NewEncoder(out).Encode(answer); err != nil {
 		return err
 	}
-	if len(list) > 0 {
+	if len(errs) > 0 {
 		return errNegative
 	}
 	return nil

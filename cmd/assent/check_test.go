@@ -100,7 +100,7 @@ func TestCheckWarns(t *testing.T) {
 	write(t, path, document, 0o600)
 	const want = "purpose necessary: signals.tcf has no effect yet: these signals are not read"
 	errs, warnings := check("", path, "")
-	if len(errs) > 0 || warnings.Error() != path+":4:56: "+want {
+	if len(errs) > 0 || len(warnings) != 1 || warnings[0].Error() != path+":4:56: "+want {
 		t.Errorf("problems %v, warnings %v", errs, warnings)
 	}
 	var out bytes.Buffer

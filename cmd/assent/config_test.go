@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -59,5 +60,51 @@ func TestFlagsStandAboveVariablesAboveTheFile(t *testing.T) {
 	}
 	if c.Listen != "127.0.0.1:5" || c.Admin.Listen != "127.0.0.1:4" || c.Data != filepath.Join(filepath.Dir(path), "here") || len(c.Trust.Networks) != 2 {
 		t.Errorf("got listen %s, admin %s, data %s, trust %v", c.Listen, c.Admin.Listen, c.Data, c.Trust.Networks)
+	}
+}
+
+// TestCheckWarnsOfOpenListener: a public listener without a rate for addresses is told of, with
+// its place, beside the mistakes; it is none itself.
+func TestCheckWarnsOfOpenListener(t *testing.T) {
+	for _, k := range []struct {
+		config string
+		warns  bool
+	}{
+		{"data: here\n", false},
+		{"listen: '[::1]:8080'\n", false},
+		{"data: here\nlisten: 0.0.0.0:8080\n", true},
+		{"data: here\nlisten: :8080\n", true},
+		{"listen: 0.0.0.0:8080\nlimits: {address_rate: 100}\n", false},
+		{"data: here\nlisten: 192.0.2.1:8080\nlimits: {source_rate: 100}\n", true},
+	} {
+		path := filepath.Join(t.TempDir(), "assent.yaml")
+		if err := os.WriteFile(path, []byte(k.config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := checkCommand()
+		var out strings.Builder
+		c.SetOut(&out)
+		c.SetArgs([]string{"-c", path, "--json"})
+		if err := c.Execute(); err != nil {
+			t.Errorf("%s: %v", k.config, err)
+		}
+		var answer struct {
+			OK       bool
+			Problems []any
+			Warnings []struct {
+				Line    int
+				Path    string
+				Message string
+			}
+		}
+		if err := json.Unmarshal([]byte(out.String()), &answer); err != nil || !answer.OK || len(answer.Problems) != 0 || answer.Warnings == nil {
+			t.Errorf("%s: %v %s", k.config, err, out.String())
+		}
+		switch {
+		case !k.warns && len(answer.Warnings) != 0, k.warns && len(answer.Warnings) != 1:
+			t.Errorf("%s: %s", k.config, out.String())
+		case k.warns && (answer.Warnings[0].Line != 2 || answer.Warnings[0].Path != "$.listen" || !strings.Contains(answer.Warnings[0].Message, "limits.address_rate")):
+			t.Errorf("%s: %s", k.config, out.String())
+		}
 	}
 }
