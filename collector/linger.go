@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -18,13 +19,12 @@ const (
 )
 
 // listener bounds the open connections and makes them such that can be told to
-// linger. A tenth of them is spare: while the others are in use, they take no
-// events, so that a choice gets through.
+// linger.
 type listener struct {
 	net.Listener
-	max     int64
-	open    *atomic.Int64
+	table   *connections
 	refused func(net.Conn) // answers for a connection that is one too many
+	extra   *atomic.Int64  // connections that linger though they no longer count
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -34,17 +34,47 @@ func (l *listener) Accept() (net.Conn, error) {
 		if !ok {
 			return conn, err
 		}
-		if n := l.open.Add(1); n <= l.max {
-			return &lingerConn{TCPConn: tcp, of: l, spare: n > l.shared()}, nil
+		var from netip.Addr
+		if addr, ok := tcp.RemoteAddr().(*net.TCPAddr); ok {
+			from = addr.AddrPort().Addr()
 		}
-		l.open.Add(-1)
+		c := &lingerConn{TCPConn: tcp, of: l}
+		if l.table.enter(c, from) {
+			return c, nil
+		}
 		l.refused(tcp)
+		if l.mayLinger() {
+			go func() {
+				defer l.extra.Add(-1)
+				linger(tcp)
+				_ = tcp.Close()
+			}()
+			continue
+		}
 		_ = tcp.Close()
 	}
 }
 
-// shared is how many connections may be open for events to be taken on any.
-func (l *listener) shared() int64 { return l.max - l.max/10 }
+// mayLinger reports whether one more connection may linger beside those that count:
+// an eighth as many, so that a flood is not served by lingering.
+func (l *listener) mayLinger() bool {
+	if l.extra.Add(1) <= int64(max(8, l.table.max/8)) {
+		return true
+	}
+	l.extra.Add(-1)
+	return false
+}
+
+// linger ends a connection in order: nothing more is sent, and what the other side
+// still sends is thrown away.
+func linger(conn *net.TCPConn) {
+	if conn.CloseWrite() == nil && conn.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, conn, lingerBytes)
+	}
+}
+
+// gone is the state of a connection that is closed for another.
+const gone = -1
 
 // lingerConn is read and told to linger by one goroutine, that of its server.
 type lingerConn struct {
@@ -54,25 +84,47 @@ type lingerConn struct {
 	closed atomic.Bool
 	linger bool
 	eof    bool
+
+	// waits is since when the connection waits for bytes of its sender; 0 while it
+	// does not; gone.
+	waits atomic.Int64
+
+	table *connections // what follows is held under its lock
+	peer  *peer        // nil: exempt
+	at    int          // its place there
+	left  bool
 }
 
-// Read remembers where the sender ended the connection.
-func (c *lingerConn) Read(p []byte) (int, error) {
-	n, err := c.TCPConn.Read(p)
-	if err != nil && errors.Is(err, io.EOF) {
-		c.eof = true
+// Read remembers where the sender ended the connection. One that is closed for
+// another ends there too.
+func (c *lingerConn) Read(p []byte) (n int, err error) {
+	// 0 becomes something else here alone; a new connection waits already.
+	if c.waits.Load() == 0 {
+		c.waits.Store(c.table.now())
 	}
-	return n, err
+	if !c.evicted() {
+		n, err = c.TCPConn.Read(p)
+		if c.waits.Swap(0) != gone {
+			c.eof = c.eof || err != nil && errors.Is(err, io.EOF)
+			return n, err
+		}
+		c.waits.Store(gone)
+	}
+	c.eof = true
+	return 0, io.EOF
 }
 
 // ended reports whether the sender has ended the connection. A chunked body that
 // is not over by then is cut short (RFC 9112, 8).
 func (c *lingerConn) ended() bool { return c != nil && c.eof }
 
+// evicted reports whether the connection is closed for another.
+func (c *lingerConn) evicted() bool { return c != nil && c.waits.Load() == gone }
+
 // crowded reports whether the connection is a spare one, and needed as such. It
 // then serves one request, so that there soon is one for the next choice.
 func (c *lingerConn) crowded() bool {
-	return c != nil && c.spare && c.of.open.Load() > c.of.shared()
+	return c != nil && c.spare && c.table.open.Load() > c.table.shared()
 }
 
 // Close ends the connection; one that was told to linger ends in order first.
@@ -80,9 +132,14 @@ func (c *lingerConn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
-	defer c.of.open.Add(-1)
-	if c.linger && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
-		_, _ = io.CopyN(io.Discard, c.TCPConn, lingerBytes)
+	defer c.table.leave(c)
+	switch {
+	case !c.linger:
+	case !c.evicted():
+		linger(c.TCPConn)
+	case c.of.mayLinger():
+		defer c.of.extra.Add(-1)
+		linger(c.TCPConn)
 	}
 	return c.TCPConn.Close()
 }

@@ -24,6 +24,7 @@ type instruments struct {
 	doubles   map[Kind]*metrics.Counter
 	twins     *metrics.Counter
 	capped    *metrics.Counter
+	evicted   *metrics.Counter
 }
 
 func newInstruments() *instruments {
@@ -49,6 +50,7 @@ func newInstruments() *instruments {
 	m.unknown = m.set.NewCounter(`assent_collector_refused_total{reason="unlisted"}`)
 	m.twins = m.set.NewCounter(`assent_collector_twins_waited_total`)
 	m.capped = m.set.NewCounter(`assent_collector_bad_rows_capped_total`)
+	m.evicted = m.set.NewCounter(`assent_collector_connections_evicted_total`)
 	m.unlocated = m.set.NewCounter(`assent_collector_unlocated_total`)
 	m.latency = metric.NewHistogram(m.set, `assent_collector_request_seconds`)
 	return m

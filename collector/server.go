@@ -44,7 +44,8 @@ type Collector struct {
 	pool  sync.Pool
 	large chan *exchange // see giveBack
 
-	conns      atomic.Int64 // open
+	conns      *connections
+	lingering  atomic.Int64 // see listener
 	memory     budget
 	waiting    atomic.Int64 // requests that wait for delivery
 	started    time.Time    // see instant
@@ -88,10 +89,11 @@ func New(o Options) (*Collector, error) {
 	if err := c.useDedupKey(); err != nil {
 		return nil, err
 	}
-	c.m.gauges(&c.conns, &c.memory)
 	if c.proxies == nil {
 		c.proxies = &geo.Proxies{}
 	}
+	c.conns = newConnections(l.Connections, c.speaksForMany, c.m.evicted.Inc)
+	c.m.gauges(&c.conns.open, &c.memory)
 	var seed [32]byte
 	if _, err := io.ReadFull(cryptorand.Reader, seed[:]); err != nil {
 		return nil, fmt.Errorf("seeding record ids: %w", err)
@@ -155,7 +157,13 @@ func (c *Collector) WriteMetrics(w io.Writer) { c.m.set.WritePrometheus(w) }
 // Serve answers on the listener until Shutdown.
 func (c *Collector) Serve(ln net.Listener) error {
 	c.flushing.Do(func() { go c.flush() })
-	return c.server.Serve(&listener{Listener: ln, max: int64(c.o.Limits.Connections), open: &c.conns, refused: c.tooMany})
+	return c.server.Serve(&listener{Listener: ln, table: c.conns, refused: c.tooMany, extra: &c.lingering})
+}
+
+// speaksForMany reports whether a peer's connections are those of many people: it is
+// a trusted proxy, or on this machine, as a proxy or a load test may be.
+func (c *Collector) speaksForMany(peer netip.Addr) bool {
+	return peer.IsLoopback() || c.proxies.Trusts(peer)
 }
 
 // tooMany answers for a connection beyond Limits.Connections.
@@ -333,13 +341,16 @@ func (c *Collector) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	var small *fasthttp.ErrSmallBuffer
 	var timeout net.Error
 	reason, detail := ReasonUnreadable, "this is not an HTTP request that can be read"
+	conn, _ := ctx.Conn().(*lingerConn)
 	switch {
+	case conn.evicted():
+		reason, detail = ReasonOverloaded, ""
 	case errors.As(err, &small):
 		reason, detail = ReasonHeaderLarge, ""
 	case errors.As(err, &timeout) && timeout.Timeout():
 		reason, detail = ReasonTimeout, ""
 	}
-	if conn, ok := ctx.Conn().(*lingerConn); ok {
+	if conn != nil {
 		conn.linger = reason != ReasonTimeout
 	}
 	c.m.refused(reason)

@@ -178,6 +178,8 @@ func (c *Collector) readBody(x *exchange, limit int) *RequestError {
 		case errors.Is(err, io.EOF) && len(b) >= x.announced && (x.announced >= 0 || !x.conn.ended()):
 			x.wire, x.req.Body = nil, b
 			return nil
+		case x.conn.evicted():
+			return errOverloaded
 		case err != nil:
 			return wireError(err)
 		case len(b) == cap(b):

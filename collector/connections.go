@@ -1,0 +1,188 @@
+package collector
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// connections are the open ones, at most max. A tenth of them is spare: while the
+// others are in use, they take no events, so that a choice gets through.
+//
+// One client address (IPv6: /64) has a share of them. Past it, and whenever all but
+// the spare ones are open, a newcomer takes the place of a silent connection: of its
+// own address in the first case, else of the address that has the most, if that has
+// more than the newcomer's. Silent is one that waits for bytes of its sender, be it
+// between requests or within one; the longest silent goes first. Peers that speak for
+// many, such as the proxies that are trusted, have no share and lose none.
+type connections struct {
+	max     int
+	exempt  func(netip.Addr) bool
+	evicted func() // told of each that is closed for another
+	started time.Time
+	open    atomic.Int64
+
+	mu     sync.Mutex
+	peers  map[[16]byte]*peer
+	levels [][]*peer // by how many connections each has
+	most   int       // the last level that is not empty
+}
+
+// peer is one client address that has connections.
+type peer struct {
+	key   [16]byte
+	conns []*lingerConn
+	at    int // its place in its level
+}
+
+// look bounds how many connections are looked at for the longest silent one where
+// many addresses have as many.
+const look = 256
+
+func newConnections(most int, exempt func(netip.Addr) bool, evicted func()) *connections {
+	return &connections{max: most, exempt: exempt, evicted: evicted, started: time.Now(), peers: map[[16]byte]*peer{}, levels: make([][]*peer, 1)}
+}
+
+// shared is how many connections may be open for events to be taken on any.
+func (t *connections) shared() int64 { return int64(t.max - t.max/10) }
+
+// share is how many connections one address may have.
+func (t *connections) share() int { return max(1, t.max/4) }
+
+// now is never 0.
+func (t *connections) now() int64 { return int64(time.Since(t.started)) + 1 }
+
+// enter lets a connection in, if need be in the place of another. False: it is one
+// too many.
+func (t *connections) enter(c *lingerConn, from netip.Addr) bool {
+	from = from.Unmap()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var p *peer
+	mine := 0
+	if !t.exempt(from) {
+		if p = t.peers[addressKey(from)]; p == nil {
+			p = &peer{key: addressKey(from)}
+		}
+		mine = len(p.conns)
+	}
+	switch {
+	case mine >= t.share():
+		if !t.evict(p.silent) {
+			return false
+		}
+	case t.open.Load() >= t.shared():
+		t.evict(func() *lingerConn { return t.silent(mine) })
+	}
+	n := t.open.Load() + 1
+	if n > int64(t.max) {
+		return false
+	}
+	t.open.Store(n)
+	c.table, c.spare = t, n > t.shared()
+	c.waits.Store(t.now())
+	if p != nil {
+		c.peer, c.at = p, len(p.conns)
+		t.resize(p, append(p.conns, c))
+	}
+	return true
+}
+
+// leave takes a connection out, unless it has left already.
+func (t *connections) leave(c *lingerConn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.remove(c)
+}
+
+func (t *connections) remove(c *lingerConn) {
+	if c.left {
+		return
+	}
+	c.left = true
+	t.open.Add(-1)
+	if p := c.peer; p != nil {
+		last := len(p.conns) - 1
+		p.conns[c.at] = p.conns[last]
+		p.conns[c.at].at = c.at
+		p.conns[last] = nil
+		t.resize(p, p.conns[:last])
+	}
+}
+
+// resize gives a peer its connections, one more or one less, and moves it to the
+// level of their number.
+func (t *connections) resize(p *peer, conns []*lingerConn) {
+	if from := len(p.conns); from > 0 {
+		level := t.levels[from]
+		last := len(level) - 1
+		level[p.at] = level[last]
+		level[p.at].at = p.at
+		level[last] = nil
+		t.levels[from] = level[:last]
+	}
+	p.conns = conns
+	to := len(conns)
+	if to == 0 {
+		delete(t.peers, p.key)
+	} else {
+		if to == len(t.levels) {
+			t.levels = append(t.levels, nil)
+		}
+		p.at = len(t.levels[to])
+		t.levels[to] = append(t.levels[to], p)
+		t.peers[p.key] = p
+	}
+	t.most = max(t.most, to)
+	for t.most > 0 && len(t.levels[t.most]) == 0 {
+		t.most--
+	}
+}
+
+// silent is the longest silent connection of an address; nil: all have a request
+// under way.
+func (p *peer) silent() (found *lingerConn) {
+	var since int64
+	for _, c := range p.conns {
+		if at := c.waits.Load(); at > 0 && (found == nil || at < since) {
+			found, since = c, at
+		}
+	}
+	return found
+}
+
+// silent is the longest silent connection of those that have the most, but of none
+// that has no more than so many.
+func (t *connections) silent(than int) (found *lingerConn) {
+	looked := 0
+	for n := t.most; n > than && found == nil; n-- {
+		for _, p := range t.levels[n] {
+			if c := p.silent(); c != nil && (found == nil || c.waits.Load() < found.waits.Load()) {
+				found = c
+			}
+			if looked += n; looked > look && found != nil {
+				break
+			}
+		}
+	}
+	return found
+}
+
+// evict closes the silent connection that find gives, and reports whether there was
+// one. On one that was found a request can just have come: then the next is found.
+func (t *connections) evict(find func() *lingerConn) bool {
+	for range 4 {
+		c := find()
+		if c == nil {
+			return false
+		}
+		if at := c.waits.Load(); at > 0 && c.waits.CompareAndSwap(at, gone) {
+			t.remove(c)
+			_ = c.SetReadDeadline(time.Unix(1, 0)) // its own goroutine wakes up and closes it
+			t.evicted()
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,176 @@
+package collector_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"assent/collector"
+)
+
+// crowd is a collector of 40 connections, of which an address may have 10, for every
+// peer but 127.0.0.1.
+func crowd(t *testing.T, sink *fakeSink) *served {
+	t.Helper()
+	s := serve(t, sink, func(o *collector.Options) {
+		o.Limits.Connections, o.Limits.ReadTimeout = 40, time.Minute
+	})
+	s.c.Exempt(func(a netip.Addr) bool { return a == netip.MustParseAddr("127.0.0.1") })
+	return s
+}
+
+// from opens a connection from another loopback address and sends something on it.
+func (s *served) from(address, raw string) net.Conn {
+	s.t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	conn, err := d.Dial("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_, _ = io.WriteString(conn, raw)
+	return conn
+}
+
+// works checks that an event is taken from an address, on a connection that may stay.
+func (s *served) works(address string) net.Conn {
+	s.t.Helper()
+	conn := s.from(address, post("/v1/events", order("m")))
+	if r, body := answer(s.t, bufio.NewReader(conn)); r.StatusCode != 200 || r.Close {
+		s.t.Errorf("from %s: %d %s", address, r.StatusCode, body)
+	}
+	return conn
+}
+
+// ends reads a connection to its end, which is an orderly one.
+func ends(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	got, err := io.ReadAll(conn)
+	if err != nil {
+		t.Errorf("the connection does not end in order: %v, after %q", err, got)
+	}
+	return string(got)
+}
+
+// TestSilentConnectionsOfOneAddress: whatever way its connections are silent, one
+// address holds its share of them, and others do not notice.
+func TestSilentConnectionsOfOneAddress(t *testing.T) {
+	for name, k := range map[string]struct{ raw, end string }{ // or none, where it was closed before it was read
+		"nothing sent":  {"", ""},
+		"half a head":   {"POST /v1/events HTTP/1.1\r\nHost: a\r\n", "HTTP/1.1 503 "},
+		"half a body":   {"POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat(" ", 20<<10), "HTTP/1.1 503 "},
+		"half a chunk":  {"POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{", "HTTP/1.1 503 "},
+		"idle answered": {post("/v1/events", order("m")), "HTTP/1.1 200 "},
+	} {
+		s := crowd(t, &fakeSink{})
+		good := s.works("127.0.0.3")
+		ended := make(chan string, 30)
+		for i := range 30 {
+			conn := s.from("127.0.0.2", k.raw)
+			s.connections(1 + min(i+1, 10))
+			go func() {
+				got, _ := io.ReadAll(conn)
+				ended <- string(got)
+			}()
+		}
+		for range 20 {
+			if got := <-ended; got != "" && (k.end == "" || !strings.HasPrefix(got, k.end)) {
+				t.Errorf("%s: a connection ends with %q", name, got)
+			}
+		}
+		s.connections(11)
+		_, _ = io.WriteString(good, post("/v1/events", order("m")))
+		if r, _ := answer(t, bufio.NewReader(good)); r.StatusCode != 200 {
+			t.Errorf("%s: got %d", name, r.StatusCode)
+		}
+		s.works("127.0.0.3")
+		for range 20 {
+			s.works("127.0.0.1") // a trusted proxy speaks for many and is not touched
+		}
+		s.connections(32)
+	}
+}
+
+// TestSilentConnectionsOfMany: where many addresses together take nearly all
+// connections, a newcomer takes the place of the longest silent one of those that
+// have the most, and its events are taken.
+func TestSilentConnectionsOfMany(t *testing.T) {
+	s := crowd(t, &fakeSink{})
+	var silent []net.Conn
+	for i := range 36 {
+		silent = append(silent, s.from([]string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"}[i%4], ""))
+		s.connections(i + 1)
+	}
+	proxies := s.works("127.0.0.1")
+	few := s.works("127.0.0.6")
+	s.works("127.0.0.7")
+	for range 20 {
+		_ = s.works("127.0.0.8").Close()
+		_ = s.works("127.0.0.1").Close()
+	}
+	for _, conn := range []net.Conn{proxies, few} {
+		_, _ = io.WriteString(conn, post("/v1/events", order("m")))
+		if r, _ := answer(t, bufio.NewReader(conn)); r.StatusCode != 200 {
+			t.Errorf("got %d", r.StatusCode)
+		}
+	}
+	for i, conn := range silent[:3] {
+		if got := ends(t, conn); got != "" {
+			t.Errorf("connection %d ends with %q", i, got)
+		}
+	}
+}
+
+// TestSilentWithinABody: who is silent in the middle of a body is told that the
+// connection is needed by others; nothing of what came is stored.
+func TestSilentWithinABody(t *testing.T) {
+	sink := &fakeSink{}
+	half := order("m") + strings.Repeat(" ", 80<<10)
+	for _, head := range []string{"Content-Length: 90000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n15f90\r\n"} {
+		s := crowd(t, sink)
+		silent := s.from("127.0.0.2", "POST /v1/events HTTP/1.1\r\nHost: a\r\n"+head+half)
+		waitFor(t, func() bool { return s.c.MemoryUsed() > 0 })
+		for range 10 {
+			s.from("127.0.0.2", "")
+		}
+		if got := ends(t, silent); !strings.HasPrefix(got, "HTTP/1.1 503 ") || !strings.Contains(got, "urn:assent:problem:overloaded") {
+			t.Errorf("got %q", got)
+		}
+		waitFor(t, func() bool { return s.c.MemoryUsed() == 0 })
+	}
+	if got := sink.take(); len(got) != 0 {
+		t.Errorf("stored %q", got)
+	}
+}
+
+// TestBusyConnections: a request under way is never cut off for another connection.
+// Past its share an address is refused then, and reads the answer though it goes on
+// sending.
+func TestBusyConnections(t *testing.T) {
+	sink := &fakeSink{hold: make(chan struct{}), entered: make(chan struct{}, 10)}
+	s := crowd(t, sink)
+	var busy []net.Conn
+	for range 10 {
+		busy = append(busy, s.from("127.0.0.2", post("/v1/events", order("m"))))
+		<-sink.entered
+	}
+	for range 20 {
+		conn := s.from("127.0.0.2", post("/v1/events", order("m")+strings.Repeat(" ", 3<<20)))
+		_ = conn.(*net.TCPConn).CloseWrite()
+		if got := ends(t, conn); !strings.HasPrefix(got, "HTTP/1.1 503 ") || !strings.Contains(got, "urn:assent:problem:overloaded") {
+			t.Errorf("got %q", got)
+		}
+	}
+	sink.set(func(f *fakeSink) { f.entered = nil })
+	close(sink.hold)
+	for _, conn := range busy {
+		if r, _ := answer(t, bufio.NewReader(conn)); r.StatusCode != 200 {
+			t.Errorf("got %d", r.StatusCode)
+		}
+	}
+}
