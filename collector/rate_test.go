@@ -168,12 +168,11 @@ func TestRatesCountEventsAndBytes(t *testing.T) {
 		o.Limits.SourceRate, o.Limits.SourceBurst = 10, 50
 	})
 	s.send(post("/v1/events?k=a", few(10)))
-	for _, status := range []int{429, 200, 429} { // of the 40 that are left it takes 32
-		raw := zipped(long(2000))
-		if status == 200 {
-			raw = zipped(few(8))
-		}
-		if r, body := s.send(raw); r.StatusCode != status {
+	for _, k := range []struct { // of the 40 that are left the first takes 32
+		raw    string
+		status int
+	}{{zipped(long(2000)), 429}, {zipped(few(8)), 200}, {zipped(few(1)), 429}} {
+		if r, body := s.send(k.raw); r.StatusCode != k.status {
 			t.Errorf("%d %s", r.StatusCode, body)
 		}
 	}
