@@ -18,21 +18,40 @@ const (
 	lingerBytes = 16 << 20
 )
 
+// The pause after a connection could not be accepted grows from one to the other.
+const (
+	minAcceptPause = 5 * time.Millisecond
+	maxAcceptPause = time.Second
+)
+
 // listener bounds the open connections and makes them such that can be told to
 // linger.
 type listener struct {
 	net.Listener
 	table   *connections
-	refused func(net.Conn) // answers for a connection that is one too many
-	extra   *atomic.Int64  // connections that linger though they no longer count
+	refused func(net.Conn)              // answers for a connection that is one too many
+	failed  func(err error, first bool) // told of each connection that could not be accepted
+	extra   *atomic.Int64               // connections that linger though they no longer count
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	for {
+	for pause := time.Duration(0); ; {
 		conn, err := l.Listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return nil, err
+			}
+			// Whatever else it is, mostly a want of descriptors, passes or does not:
+			// those who are connected are served meanwhile.
+			l.failed(err, pause == 0)
+			pause = min(max(2*pause, minAcceptPause), maxAcceptPause)
+			time.Sleep(pause)
+			continue
+		}
+		pause = 0
 		tcp, ok := conn.(*net.TCPConn)
 		if !ok {
-			return conn, err
+			return conn, nil
 		}
 		var from netip.Addr
 		if addr, ok := tcp.RemoteAddr().(*net.TCPAddr); ok {

@@ -14,17 +14,18 @@ import (
 
 // instruments are this package's metrics. Labels come from closed sets only.
 type instruments struct {
-	set       *metrics.Set
-	outcomes  map[Kind]*[3]*metrics.Counter
-	reasons   map[Reason]*metrics.Counter
-	unknown   *metrics.Counter
-	unlocated *metrics.Counter
-	latency   *metric.Histogram
-	received  map[Kind]*metrics.Counter
-	doubles   map[Kind]*metrics.Counter
-	twins     *metrics.Counter
-	capped    *metrics.Counter
-	evicted   *metrics.Counter
+	set        *metrics.Set
+	outcomes   map[Kind]*[3]*metrics.Counter
+	reasons    map[Reason]*metrics.Counter
+	unknown    *metrics.Counter
+	unlocated  *metrics.Counter
+	unaccepted *metrics.Counter
+	latency    *metric.Histogram
+	received   map[Kind]*metrics.Counter
+	doubles    map[Kind]*metrics.Counter
+	twins      *metrics.Counter
+	capped     *metrics.Counter
+	evicted    *metrics.Counter
 }
 
 func newInstruments() *instruments {
@@ -51,6 +52,7 @@ func newInstruments() *instruments {
 	m.twins = m.set.NewCounter(`assent_collector_twins_waited_total`)
 	m.capped = m.set.NewCounter(`assent_collector_bad_rows_capped_total`)
 	m.evicted = m.set.NewCounter(`assent_collector_connections_evicted_total`)
+	m.unaccepted = m.set.NewCounter(`assent_collector_accept_failures_total`)
 	m.unlocated = m.set.NewCounter(`assent_collector_unlocated_total`)
 	m.latency = metric.NewHistogram(m.set, `assent_collector_request_seconds`)
 	return m

@@ -42,9 +42,9 @@ func checkPrefix(p string) error {
 	case len(p) < 2 || p[0] != '/' || p[len(p)-1] == '/' || strings.Contains(p, "//"):
 		return errors.New(want)
 	case strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/") != "":
-		return errors.New(want + "; letters, digits and - . _ ~ in each")
+		return errors.New(want + ", with letters, digits and - _ ~ and dots in each")
 	case slices.ContainsFunc(strings.Split(p, "/"), func(s string) bool { return s == "." || s == ".." }):
-		return errors.New(want + "; browsers resolve . and ..")
+		return errors.New(want + ", because browsers resolve dots")
 	}
 	return nil
 }

@@ -28,6 +28,8 @@ type Options struct {
 	Dedup    sinks.Deduper // nil: every event is new
 	DedupKey keys.Key      // of the events' IDs; a new one ends what Dedup knows
 
+	AcceptFailed func(error) // told when connections cannot be accepted, once until they can; may be nil
+
 	BadTopic  string // default events.bad
 	CDNHeader string // a header holding the client address, believed from trusted peers only
 	Cookies   CookieOptions

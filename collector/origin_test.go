@@ -19,8 +19,10 @@ func TestOrigins(t *testing.T) {
 		{"http://[0:0::1]", "http://[::1]", ""},
 		{"http://127.0.0.1:3000", "http://127.0.0.1:3000", "http://127.0.0.1"},
 		{"capacitor://localhost", "capacitor://localhost", "https://localhost"},
-		{"https://*.shop.example", "https://www.shop.example https://a.b.shop.example https://x_1.shop.example",
-			"https://shop.example https://evilshop.example https://.shop.example http://www.shop.example https://www.shop.example:8443 https://evil.example/.shop.example https://evil.example@www.shop.example https://evil.example#.shop.example"},
+		{
+			"https://*.shop.example", "https://www.shop.example https://a.b.shop.example https://x_1.shop.example",
+			"https://shop.example https://evilshop.example https://.shop.example http://www.shop.example https://www.shop.example:8443 https://evil.example/.shop.example https://evil.example@www.shop.example https://evil.example#.shop.example",
+		},
 		{"https://*.Shop.Example:443", "https://www.shop.example", ""},
 		{"https://*.shop.example:8443", "https://www.shop.example:8443", "https://www.shop.example"},
 		{"https://*.müller.example", "https://www.xn--mller-kva.example", ""},

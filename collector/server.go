@@ -157,13 +157,22 @@ func (c *Collector) WriteMetrics(w io.Writer) { c.m.set.WritePrometheus(w) }
 // Serve answers on the listener until Shutdown.
 func (c *Collector) Serve(ln net.Listener) error {
 	c.flushing.Do(func() { go c.flush() })
-	return c.server.Serve(&listener{Listener: ln, table: c.conns, refused: c.tooMany, extra: &c.lingering})
+	return c.server.Serve(&listener{Listener: ln, table: c.conns, refused: c.tooMany, failed: c.acceptFailed, extra: &c.lingering})
 }
 
 // speaksForMany reports whether a peer's connections are those of many people: it is
 // a trusted proxy, or on this machine, as a proxy or a load test may be.
 func (c *Collector) speaksForMany(peer netip.Addr) bool {
 	return peer.IsLoopback() || c.proxies.Trusts(peer)
+}
+
+// acceptFailed counts a connection that could not be accepted, and says so once until
+// one could be again.
+func (c *Collector) acceptFailed(err error, first bool) {
+	c.m.unaccepted.Inc()
+	if first && c.o.AcceptFailed != nil {
+		c.o.AcceptFailed(err)
+	}
 }
 
 // tooMany answers for a connection beyond Limits.Connections.

@@ -72,6 +72,9 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	if err := errors.Join(p.list...); err != nil {
 		return err
 	}
+	for _, w := range cfg.warnings() {
+		log.Warn(w.Error())
+	}
 	if err := disk.MakeDir(disk.OS{}, cfg.Data); err != nil {
 		return fmt.Errorf("creating data directory: %w", err)
 	}
@@ -136,6 +139,9 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 		Pages: cfg.pages(pol), Now: time.Now, BadKeys: ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
 		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
 		Dedup: window, DedupKey: dedupKey,
+	}
+	options.AcceptFailed = func(err error) {
+		log.Warn("connections cannot be accepted; those that are open are served, new ones wait", "error", err)
 	}
 	edge, err := collector.New(options)
 	if err != nil {
