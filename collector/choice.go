@@ -75,6 +75,7 @@ func (c *Collector) recordChoice(x *exchange) {
 	}
 	regime := x.place.regime
 	choice.Visitor = x.person
+	choice.NewID = c.o.Cookies.Domain != "" && x.person.Mixed()
 	choice.Jurisdiction, choice.Regimes = x.place.at.String(), regime.Names()
 	choice.Policy, choice.PolicyHash, choice.Source = x.policy.stamp, x.policy.hash, x.source.ID
 	choice.Signals = x.signals.Present

@@ -37,8 +37,9 @@ type judged struct {
 	mark     uint64                       // of what was known of them
 }
 
-// maxSubjects are two people and a tracker's id, or a remembered choice and such an id.
-const maxSubjects = 3
+// maxSubjects are two people, or two remembered choices and an id given out now, and a
+// tracker's id.
+const maxSubjects = 4
 
 // judge works out what the policy allows of an event. A reason says that it is refused,
 // and at which step.
@@ -59,7 +60,8 @@ func (j *judged) judge(e *Event, d *policy.Decision) (Reason, Stage) {
 
 // kind is what an event says it is. An event that does not say so in the form that
 // every consumer reads alike is refused; so is one whose anonymousId names nobody, or
-// one person in several ways: it would pass by the choice linked to the id it means.
+// one person in several ways, or is an id that no choice can name: it would pass by the
+// choice linked to the id it means.
 func (e *Event) kind() (k policy.EventKind, reason Reason) {
 	switch raw := e.peek.get(peekType); {
 	case raw == nil:
@@ -75,7 +77,9 @@ func (e *Event) kind() (k policy.EventKind, reason Reason) {
 		}
 		k.Event = text(raw)
 	}
-	if raw := e.peek.get(peekAnonymousID); raw != nil && raw[0] != '"' && string(raw) != "null" && !plainInteger(raw) {
+	switch raw := e.peek.get(peekAnonymousID); {
+	case raw == nil, string(raw) == "null", string(raw) == `""`:
+	case raw[0] != '"' && !plainInteger(raw), !consent.Nameable(scalarText(raw)):
 		return k, ReasonIDInvalid
 	}
 	return k, ""
@@ -116,11 +120,11 @@ func (k *circumstances) keepsID(events []Event) bool {
 
 // givesID reports whether a visitor without an id is given one with the answer: where a
 // page's visitor is, and their choice, is known, an allowed purpose needs an id, and
-// some event brings none of its own. Grants that are bound to no id would not count
-// beside one: their visitor gets an id when they choose again.
+// some event brings none of its own. What a browser remembers bound to no id would not
+// count as the id's: such a visitor gets an id when they choose again.
 func (k *circumstances) givesID(events []Event) bool {
 	return k.source.Kind == KindWeb && k.person.Subject.IsZero() && !k.person.Unreadable && !k.place.unreadable &&
-		!k.person.LendsGrants() && !nameVisitor(events) && k.keepsID(events)
+		!k.person.Remembers() && !nameVisitor(events) && k.keepsID(events)
 }
 
 // nameVisitor reports whether every event brings the tracker's own id, so that no
@@ -169,19 +173,29 @@ func (k *circumstances) namesAddress(proven bool, e *Event) (addr netip.Addr, ma
 }
 
 // namesTime is when an event happened, for judging: receipt, unless its source may name
-// the instant. One that lies ahead is receipt; one that cannot be read is before every
-// grant.
+// the instant, as timestamp or originalTimestamp: the earlier of the two. One that lies
+// ahead is receipt; one that cannot be read is before every grant.
 func (k *circumstances) namesTime(proven bool, e *Event) time.Time {
-	raw := e.peek.get(peekTimestamp)
-	if raw == nil || k.source.Kind != KindServer || !proven || !k.source.MayNameTime {
+	if k.source.Kind != KindServer || !proven || !k.source.MayNameTime {
 		return k.now
 	}
-	at, err := time.Parse(time.RFC3339Nano, string(text(raw)))
-	switch {
-	case err != nil:
-		return time.Unix(0, 0)
-	case at.After(k.now):
-		return k.now
+	at := k.now
+	for _, i := range [...]int{peekTimestamp, peekOriginalTimestamp} {
+		raw := e.peek.get(i)
+		if raw == nil {
+			continue
+		}
+		named, err := time.Parse(time.RFC3339Nano, string(text(raw)))
+		if err != nil {
+			return time.Unix(0, 0)
+		}
+		// The sender's clock: what it says of the time of sending tells how wrong it is.
+		if sent, err := time.Parse(time.RFC3339Nano, string(text(e.peek.get(peekSentAt)))); i == peekOriginalTimestamp && err == nil && sent.After(k.now) {
+			named = named.Add(k.now.Sub(sent))
+		}
+		if named.Before(at) {
+			at = named
+		}
 	}
 	return at
 }

@@ -23,13 +23,14 @@ const (
 	peekWriteKey
 	peekSentAt
 	peekMetadata
+	peekOriginalTimestamp
 	peekCount
 )
 
 var finder = redact.NewFinder(
 	"type", "event", "messageId", "anonymousId",
 	"context", "context.consent", "context.consent.categoryPreferences", "timestamp", "context.ip", "batch", "writeKey",
-	"sentAt", "_metadata")
+	"sentAt", "_metadata", "originalTimestamp")
 
 // Peek holds where those values lie in one JSON object. Each is unique: an
 // event that says one of them twice is refused, for a consumer might read the other.

@@ -256,28 +256,24 @@ func (r *Result) refuse(reason Reason) *Result {
 // far and one that the answer to this request gives out among them.
 func (c *Collector) personOf(x *exchange, e *Event) {
 	one, registry := &x.judged, c.o.Registry
-	add := func(s consent.Subject, mark uint64) {
-		if s.IsZero() {
-			return
-		}
-		for i := range one.subjects {
-			if one.subjects[i].IsZero() {
-				if one.subjects[i] = s; i == 0 {
-					one.mark = mark
-				} else if mark != 0 {
-					one.mark = registry.JoinMarks(one.mark, mark)
-				}
-				return
-			}
+	n := 0
+	add := func(s consent.Subject) {
+		if !s.IsZero() && n < len(one.subjects) {
+			one.subjects[n] = s
+			n++
 		}
 	}
 	proven := x.person.Subject
-	add(proven, x.person.Mark)
-	add(x.person.Also, 0) // the person's mark is of both
-	add(x.person.Class, x.person.Mark)
+	add(proven)
+	add(x.person.Also)
+	for _, class := range x.person.Classes {
+		add(class)
+	}
+	one.mark = x.person.Mark // of all these
 	if x.fresh != "" {
 		fresh := consent.Subject{Kind: consent.Visitor, ID: x.fresh}
-		add(fresh, registry.Mark(fresh))
+		one.mark = joined(registry, n, one.mark, registry.Mark(fresh))
+		add(fresh)
 	}
 	id := scalarText(e.peek.get(peekAnonymousID))
 	if len(id) == 0 {
@@ -285,10 +281,19 @@ func (c *Collector) personOf(x *exchange, e *Event) {
 	}
 	named := consent.Subject{Kind: consent.Anonymous, ID: unsafe.String(unsafe.SliceData(id), len(id))}
 	known := registry.Lookup(named)
-	add(named, known.Mark)
+	one.mark = joined(registry, n, one.mark, known.Mark)
+	add(named)
 	if proven.IsZero() {
 		one.person = consent.Combine(x.person, known.In(x.policy.Purposes()))
 	} else {
 		one.person = consent.Narrow(x.person, known)
 	}
+}
+
+// joined is the mark of n subjects and one more.
+func joined(r *consent.Registry, n int, mark, more uint64) uint64 {
+	if n == 0 {
+		return more
+	}
+	return r.JoinMarks(mark, more)
 }

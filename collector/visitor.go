@@ -25,23 +25,30 @@ func (c *Collector) visitor(x *exchange) {
 }
 
 // cookies settles the cookies of an answer to events. An id that nothing allowed needs
-// ends, and what is on record for it must outlive it, a denial above all. Of a state
-// that cannot be read nothing is concluded; nor is anything of a state that a newer
-// choice made old while the request was under way, because the answer to that choice
-// may have reached the browser before this one. An answer to events sets no choice
-// cookie otherwise.
+// ends, and what is on record for it must outlive it, a denial above all. A choice that
+// is bound to an id that is gone is set anew, bound to nobody: it would tell one visitor
+// from all others. Of a state that cannot be read nothing is concluded; nor is anything
+// of a state that a newer choice made old while the request was under way, because the
+// answer to that choice may have reached the browser before this one. An answer to
+// events sets no choice cookie otherwise.
 func (c *Collector) cookies(x *exchange) {
-	r := c.o.Registry
-	switch {
-	case x.fresh != "":
+	r, person := c.o.Registry, x.person
+	if x.fresh != "" {
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: r.IDCookie(x.fresh), MaxAge: consent.IDLife})
-	case x.idCookies == 0, x.source.Kind != KindWeb, x.person.Unreadable, x.place.unreadable, x.keepsID(nil):
-	case x.person.Mark != 0 && !r.Stands(x.person.Mark):
-	default:
+	}
+	if x.source.Kind != KindWeb || person.Unreadable || x.place.unreadable || person.Mark != 0 && !r.Stands(person.Mark) {
+		return
+	}
+	ends := x.fresh == "" && x.idCookies > 0 && !x.keepsID(nil)
+	if ends {
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID})
-		if left := r.WithoutID(x.person); left != "" && !x.person.Subject.IsZero() {
-			x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.Choice, Value: left, MaxAge: choiceLife})
-		}
+	}
+	alone := person.Subject.IsZero() && person.Bonded() && len(x.req.SubjectToken) == 0
+	if !alone && (!ends || person.Subject.IsZero()) {
+		return
+	}
+	if left := r.WithoutID(person); left != "" {
+		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.Choice, Value: left, MaxAge: choiceLife})
 	}
 }
 

@@ -85,13 +85,10 @@ func (e *epochs) stands(m uint64) bool {
 	return m&1 != 0 && sum<<markSum == m>>markSum<<markSum
 }
 
-// join is the mark of what rests on all that two marks are of. Zero where one of them
-// does not stand any more.
+// join is the mark of what rests on all that two marks are of. Zero, which never
+// stands, where one of them does not stand.
 func (e *epochs) join(a, b uint64) uint64 {
-	switch {
-	case a == 0 || a == b:
-		return b
-	case b == 0:
+	if a == b {
 		return a
 	}
 	var slots [2 * markDeps]uint16

@@ -22,7 +22,10 @@ type Choice struct {
 	AssertedAt  time.Time         // when the device says it happened, 1970 or later; evidence, orders nothing
 
 	// Known. The collector fills these.
-	Visitor      *State  // what Identify answered for the same request; nil: nobody
+	Visitor *State // what Identify answered for the same request; nil: nobody
+	// NewID: the person gets a new id. For where another host can lend a browser an id:
+	// beside one that a shown choice is not bound to, nobody knows whose it is.
+	NewID        bool
 	Account      Subject // whom a source with the authority to do so names instead; zero: the visitor
 	Jurisdiction string
 	Regimes      []string
@@ -168,13 +171,30 @@ func text(field string, raw json.RawMessage) (string, error) {
 	if len(s) == 0 || len(s) > maxText {
 		return "", refuse("%s: want 1 to %d bytes", field, maxText)
 	}
-	for _, r := range s {
-		if unicode.IsControl(r) || r == utf8.RuneError {
-			return "", refuse("%s: a character that is not text", field)
-		}
+	if !isText([]byte(s)) {
+		return "", refuse("%s: a character that is not text", field)
 	}
 	return s, nil
 }
+
+// isText reports whether bytes are UTF-8 without control characters.
+func isText(s []byte) bool {
+	for len(s) > 0 {
+		r, n := rune(s[0]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRune(s)
+		}
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return false
+		}
+		s = s[n:]
+	}
+	return true
+}
+
+// Nameable reports whether a choice can name a tracker's id: an event with any other
+// would pass by every refusal.
+func Nameable(id []byte) bool { return len(id) > 0 && len(id) <= maxText && isText(id) }
 
 // members calls f for each member of a valid JSON object, refusing repeated names.
 func members(raw []byte, field string, f func(key string, value json.RawMessage) error) error {

@@ -137,11 +137,14 @@ func (r *Record) Newest() Version {
 
 // notAfter takes times after now back to now: the clock of the node that signed a
 // device's record may be ahead of ours, and what comes from a device must not put off
-// what is chosen here.
+// what is chosen here. A grant of a time to come is older than whatever is on record.
 func (r *Record) notAfter(now time.Time) {
 	most := now.UnixMicro()
 	for i := range r.Entries {
 		e := &r.Entries[i]
+		if e.Status == Granted && e.Version.Time > most {
+			e.Version = Version{}
+		}
 		e.Version.Time, e.Since = min(e.Version.Time, most), min(e.Since, most)
 	}
 }
@@ -223,6 +226,15 @@ func (r *Record) where(keep func(*Entry) bool) *Record {
 		if keep(&r.Entries[i]) {
 			out.Entries = append(out.Entries, r.Entries[i])
 		}
+	}
+	return out
+}
+
+// carried returns the record as one that a device remembers bound to nobody.
+func (r *Record) carried() *Record {
+	out := r.with()
+	for i := range out.Entries {
+		out.Entries[i].Carried = true
 	}
 	return out
 }

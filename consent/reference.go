@@ -145,6 +145,10 @@ func (r *Registry) OpenSubjects(ref []byte) ([]Subject, error) {
 	return nil, ErrReference
 }
 
+// clockSlack is how far the clock may have been set back between an event and the
+// withdrawal after it.
+const clockSlack = 10 * time.Second
+
 // Withdrawn is what those of a reference deny now, of an event that was judged at an
 // instant: the denials of each of them. What was refused with a choice cookie before
 // that instant was another's refusal, made with a cookie that says the same. The
@@ -160,7 +164,7 @@ func (r *Registry) Withdrawn(ref []byte, judged time.Time) (*State, error) {
 		state := r.Lookup(s)
 		if s.Kind == Remembered {
 			state = state.folded(state.record.where(func(e *Entry) bool {
-				return e.Version.Time >= judged.UnixMicro()
+				return e.Version.Time >= judged.Add(-clockSlack).UnixMicro()
 			}), state.Unreadable)
 		}
 		all = Narrow(all, state)

@@ -152,6 +152,9 @@ func (r *Registry) fresh(v *vocabulary, e *cached) bool {
 	return e.ends == 0 || r.o.Now().UnixMicro() < e.ends
 }
 
+// maxClasses bounds the choice cookies without an id by which what waits is found.
+const maxClasses = 2
+
 func (r *Registry) identify(v *vocabulary, h uint64, choiceCookie, idCookie, token []byte) *State {
 	w := r.readShown(choiceCookie, idCookie, token, r.o.Now())
 	e := &cached{ends: w.ends}
@@ -175,9 +178,9 @@ func (r *Registry) person(v *vocabulary, e *cached, w *shown) *State {
 		d := w.device(v.purposes, "")
 		s := Fold(v.purposes, d.unbound)
 		s.device, s.Unreadable = d, d.unread
-		if len(w.choices) > 0 {
-			s.Class = w.choices[0].class()
-			e.deps[0], e.n = r.epochs.of(s.Class), 1
+		for _, c := range w.choices[:min(len(w.choices), maxClasses)] {
+			s.Classes = append(s.Classes, c.class())
+			e.deps[e.n], e.n = r.epochs.of(c.class()), e.n+1
 		}
 		return s
 	case 1:
@@ -329,7 +332,6 @@ func (r *Registry) IDEnds(visitor string) time.Time {
 // ChoiceCookie is the signed value of the choice cookie for a state. It names nobody.
 // Bound to the state's visitor it is exact, and grants beside that id alone; bound to
 // nobody its times are blurred, and grants of purposes that keep an id are not in it.
-// Purposes that are no longer declared are let go.
 func (r *Registry) ChoiceCookie(s *State, bound bool) string {
 	visitor := ""
 	record := s.record
@@ -341,13 +343,22 @@ func (r *Registry) ChoiceCookie(s *State, bound bool) string {
 	} else {
 		record = s.purposes.idless(record)
 	}
-	record = record.where(func(e *Entry) bool { _, declared := s.purposes.Index(e.Purpose); return declared })
-	return signChoice(&r.o.CookieKeys[0], record, visitor)
+	// A purpose that is no longer declared may be again: its refusal stays for as long as
+	// there is room.
+	kept := record.where(s.purposes.worthKeeping(record))
+	if cookie := signChoice(&r.o.CookieKeys[0], kept, visitor); len(cookie) <= MaxCookie {
+		return cookie
+	}
+	declared := func(e *Entry) bool { _, ok := s.purposes.Index(e.Purpose); return ok }
+	return signChoice(&r.o.CookieKeys[0], record.where(declared), visitor)
 }
 
 // WithoutID is the choice cookie of a person whose id cookie ends, for what is to hold
 // without the id; empty where what the device brought says as much by itself.
 func (r *Registry) WithoutID(s *State) string {
+	if s.device.bonded {
+		return r.ChoiceCookie(s, false) // what is bound tells one visitor from all others
+	}
 	for _, e := range s.purposes.idless(s.record).entries() {
 		if e.Status == Granted || !s.device.denies(e.Purpose) {
 			return r.ChoiceCookie(s, false)

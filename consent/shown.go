@@ -72,14 +72,16 @@ func (w *shown) device(p *Purposes, visitor string) device {
 	d := device{unread: w.unread}
 	for i, c := range w.choices {
 		var bound, unbound *Record
+		d.bonded = d.bonded || c.bond != ""
+		d.mixed = d.mixed || visitor != "" && !c.boundTo(visitor)
 		switch {
 		case c.boundTo(visitor):
 			bound = c.record.where(func(e *Entry) bool { return !e.Carried })
 			unbound = c.record.where(func(e *Entry) bool { return e.Carried })
 		case visitor != "" || c.bond != "" || c.narrow:
-			unbound = c.record.denials()
+			unbound = c.record.denials().carried()
 		default:
-			unbound = p.idless(c.record)
+			unbound = p.idless(c.record).carried()
 		}
 		if i == 0 {
 			d.bound, d.unbound = bound, unbound

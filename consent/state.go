@@ -16,9 +16,9 @@ type State struct {
 	// Also is a second person whom the request proved, zero mostly: each of the two
 	// may take back what both were asked for.
 	Also Subject
-	// Class is what a choice cookie without an id is known by, so that a withdrawal
-	// with the same cookie finds what waits. Zero beside an id.
-	Class Subject
+	// Classes are what choice cookies without an id are known by, so that a withdrawal
+	// with one of them finds what waits. None beside an id.
+	Classes []Subject
 	// Receipt is the id of the newest receipt in force; empty when there is none.
 	Receipt string
 	// Presented says what became of each credential of the request.
@@ -38,6 +38,8 @@ type device struct {
 	bound   *Record   // bound to the subject: as good as the store's
 	unbound *Record   // bound to nobody or somebody else, as far as it counts here; never written to a subject
 	unread  bool      // something came that does not verify
+	bonded  bool      // a choice came that is bound to some id
+	mixed   bool      // a choice came that is not bound to the id beside it
 	proven  []Subject // all of them, where there is more than one
 }
 
@@ -81,6 +83,10 @@ func (c Credential) String() string {
 // Purposes is the vocabulary the sets are in.
 func (s *State) Purposes() *Purposes { return s.purposes }
 
+// AnyDenied reports whether any denial is recorded, also of a purpose that the
+// vocabulary does not declare.
+func (s *State) AnyDenied() bool { return len(s.record.denials().entries()) > 0 }
+
 // Empty reports whether nothing at all is recorded.
 func (s *State) Empty() bool { return !s.Unreadable && (s.record == nil || len(s.record.Entries) == 0) }
 
@@ -114,6 +120,9 @@ func Fold(p *Purposes, r *Record) *State {
 		default:
 			s.Granted = s.Granted.With(i)
 			s.spans[i] = span{e.Since, e.Until}
+			if e.Carried {
+				s.spans[i].since += blur // its time was rounded down: it may be that much later
+			}
 			if !e.Method.Affirmative() {
 				s.Implied = s.Implied.With(i)
 			}
@@ -156,8 +165,12 @@ func Combine(a, b *State) *State {
 // Narrow is a state with the denials of another beside it: of an id that the request
 // names and does not prove.
 func Narrow(s, by *State) *State {
-	by = by.In(s.purposes)
-	if by.Denied&^s.Denied == 0 && (s.Unreadable || !by.Unreadable) {
+	adds := by.Unreadable && !s.Unreadable
+	for _, e := range by.record.entries() {
+		old := s.record.Find(e.Purpose)
+		adds = adds || e.Status == Denied && (old == nil || old.Status != Denied)
+	}
+	if !adds {
 		return s
 	}
 	return s.folded(beside(s.record, by.record.denials()), s.Unreadable || by.Unreadable)
@@ -167,7 +180,7 @@ func Narrow(s, by *State) *State {
 func (s *State) folded(r *Record, unreadable bool) *State {
 	out := Fold(s.purposes, r)
 	out.Unreadable = unreadable
-	out.Subject, out.Also, out.Class, out.Presented, out.device, out.Mark = s.Subject, s.Also, s.Class, s.Presented, s.device, s.Mark
+	out.Subject, out.Also, out.Classes, out.Presented, out.device, out.Mark = s.Subject, s.Also, s.Classes, s.Presented, s.device, s.Mark
 	if out.Subject.IsZero() && r != nil {
 		out.Subject = r.Subject
 	}
@@ -226,8 +239,12 @@ func (p *Purposes) idless(r *Record) *Record {
 	})
 }
 
-// LendsGrants reports whether grants count here that are bound to no id: they would
-// not count beside one.
-func (s *State) LendsGrants() bool {
-	return s.Subject.IsZero() && s.Granted != 0
-}
+// Remembers reports whether a choice counts here that is bound to no id. Its grants
+// would not count beside one, and its refusals would not be the id's.
+func (s *State) Remembers() bool { return s.Subject.IsZero() && len(s.device.unbound.entries()) > 0 }
+
+// Bonded reports whether a choice came that is bound to some id.
+func (s *State) Bonded() bool { return s.device.bonded }
+
+// Mixed reports whether a choice came that is not bound to the id beside it.
+func (s *State) Mixed() bool { return s.device.mixed }

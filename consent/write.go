@@ -34,6 +34,7 @@ type recording struct {
 
 	subject Subject // whose record the choice goes to; zero: nobody's
 	fresh   bool    // subject was made for this choice
+	apart   bool    // it goes to none of those that the request proves
 	stored  *Record // of the subject, before
 	others  []*Record
 	alias   alias
@@ -64,8 +65,9 @@ func (r *Registry) Record(ctx context.Context, c Choice) (*Outcome, error) {
 	if w.id, err = newUUID(r.o.Rand, w.now); err != nil {
 		return nil, err
 	}
-	w.subject = c.Account
-	if w.subject.IsZero() {
+	// Of several people none can be asked to answer for the others from now on.
+	w.apart = c.Account.IsZero() && (c.NewID || len(c.Visitor.device.proven) > 0)
+	if w.subject = c.Account; w.subject.IsZero() && !w.apart {
 		w.subject = c.Visitor.Subject
 	}
 	if w.subject.IsZero() && c.AnonymousID != "" {
@@ -177,6 +179,10 @@ func (w *recording) newest() Version {
 // merged is what stood before the choice: with all that the device remembers, and what
 // of that may be written to the subject.
 func (w *recording) merged() (before, record *Record) {
+	if w.apart {
+		before = w.c.Visitor.record
+		return before, before.where(func(e *Entry) bool { return !e.Carried }).with()
+	}
 	if w.c.Account.IsZero() {
 		record = Merge(w.stored, w.c.Visitor.device.bound)
 		return beside(record, w.c.Visitor.device.unbound), record
@@ -191,10 +197,13 @@ func (w *recording) rest(chosen *Record) *Record {
 	if !w.c.Account.IsZero() {
 		return nil
 	}
-	return w.c.Visitor.device.unbound.where(func(e *Entry) bool {
-		_, declared := w.p.Index(e.Purpose)
+	remembered := w.c.Visitor.device.unbound
+	if w.apart {
+		remembered = w.c.Visitor.record.where(func(e *Entry) bool { return e.Carried })
+	}
+	return remembered.where(func(e *Entry) bool {
 		now := chosen.Find(e.Purpose)
-		return declared && (now == nil || now.Receipt != w.id)
+		return now == nil || now.Receipt != w.id
 	})
 }
 
@@ -210,17 +219,13 @@ func (w *recording) state(r *Record) *State {
 // after is what Identify answers from now on.
 func (w *recording) after(full *Record) *State {
 	if w.subject.IsZero() {
-		full = w.p.idless(full)
+		full = w.p.idless(full).carried()
 	}
 	s := Fold(w.p, full)
 	carried := func(e *Entry) bool { return e.Carried || w.subject.IsZero() }
 	s.device = device{
 		bound:   full.where(func(e *Entry) bool { return !carried(e) }),
 		unbound: full.where(carried),
-	}
-	if also := w.c.Visitor.Also; !also.IsZero() {
-		s = Combine(s, Fold(w.p, w.others[0]))
-		s.Also = also
 	}
 	return s
 }
@@ -246,13 +251,21 @@ func (w *recording) chosen(record, before *Record, life time.Duration) *Record {
 			if old != nil && old.Status == Denied && !c.Method.Affirmative() {
 				continue
 			}
-			if old != nil && old.Status == Granted && old.Revision == u.Revision && w.now.UnixMicro() < old.Until &&
+			if old != nil && old.Status == Granted && !old.Carried && old.Revision == u.Revision && w.now.UnixMicro() < old.Until &&
 				(old.Method.Affirmative() || !c.Method.Affirmative()) {
 				e.Since = min(old.Since, e.Since)
 			}
 			e.Until = w.now.Add(life).UnixMicro()
 		}
 		record = record.with(e)
+	}
+	if c.All == Denied {
+		// What the policy does not declare now waits for nobody's leave either.
+		for _, e := range record.entries() {
+			if _, declared := w.p.Index(e.Purpose); !declared && e.Status == Granted {
+				record = record.with(Entry{Purpose: e.Purpose, Status: Denied, Version: w.version, Since: w.version.Time, Revision: e.Revision, Method: c.Method, Receipt: w.id})
+			}
+		}
 	}
 	return record.where(w.p.worthKeeping(record))
 }
@@ -343,7 +356,11 @@ func (r *Registry) lock(subjects ...Subject) (unlock func()) {
 // also are those beside the subject whom the request proves, the second person first,
 // and whoever shows the same choice cookie without an id. Denials reach them all.
 func (w *recording) also() (out []Subject) {
-	for _, s := range append(slices.Clone(w.c.Visitor.device.proven), w.c.Visitor.Class) {
+	proven := slices.Clone(w.c.Visitor.device.proven)
+	if w.apart && len(proven) == 0 {
+		proven = append(proven, w.c.Visitor.Subject)
+	}
+	for _, s := range append(proven, w.c.Visitor.Classes...) {
 		if !s.IsZero() && s != w.subject {
 			out = append(out, s)
 		}

@@ -64,7 +64,7 @@ func (p *Policy) Rejudge(j Judgement, s *consent.State, topic string) (Plan, err
 // refused is what a state denies of this policy's purposes.
 func (p *Policy) refused(s *consent.State) uint64 {
 	denied := uint64(s.In(p.purposes).Denied)
-	if now := s.Purposes(); now != p.purposes && s.Denied != 0 {
+	if now := s.Purposes(); now != p.purposes && s.AnyDenied() {
 		for i := range p.purposes.Len() {
 			if _, named := now.Index(p.purposes.At(i).Name); !named {
 				denied |= 1 << i
