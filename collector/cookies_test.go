@@ -68,10 +68,14 @@ func cookieLines(r *fasthttp.Response) iter.Seq[string] {
 type jar map[string]string
 
 func (j jar) keep(r *fasthttp.Response) jar {
+	set := map[string]bool{} // its namesake in the other scope is another cookie
 	for line := range cookieLines(r) {
 		pair, attributes, _ := strings.Cut(line, ";")
 		name, value, _ := strings.Cut(pair, "=")
-		if j[name] = value; strings.Contains(attributes, "Max-Age=0") {
+		switch {
+		case !strings.Contains(attributes, "Max-Age=0"):
+			j[name], set[name] = value, true
+		case !set[name]:
 			delete(j, name)
 		}
 	}
@@ -231,6 +235,62 @@ func TestEventsSetNoChoice(t *testing.T) {
 	}
 }
 
+// TestBoundChoiceWithoutItsID: a choice cookie that is bound to an id tells its visitor
+// from all others. Where the id is gone the cookie is set anew, bound to nobody.
+func TestBoundChoiceWithoutItsID(t *testing.T) {
+	s := newStoryUnder(t, policy.Default())
+	fromUSA := "X-Forwarded-For: " + addresses["US-CA"]
+	ann := jar{}.keep(s.talk("POST", "/v1/consent", `{"purposes":{"ads":"denied"}}`, fromUSA))
+	if len(ann) != 2 || strings.Count(ann[choiceName], ".") != 3 {
+		t.Fatalf("no bound choice: %v", ann)
+	}
+	bound := ann[choiceName]
+	for name, j := range map[string]jar{"the id ends": {choiceName: bound, idName: ann[idName]}, "the id is gone": {choiceName: bound}} {
+		j.keep(s.talk("POST", "/v1/events", `{"type":"track","event":"Order Completed"}`, j.line()))
+		if len(j) != 1 || strings.Count(j[choiceName], ".") != 2 {
+			t.Errorf("%s: the browser keeps %v", name, j)
+		}
+		if body := string(s.talk("GET", "/v1/consent", "", j.line(), fromUSA).Body()); !strings.Contains(body, `"ads":{"status":"denied"`) {
+			t.Errorf("%s: the refusal is forgotten: %s", name, body)
+		}
+	}
+}
+
+// TestNoIDBesideWhatIsUnbound: a browser that remembers a choice bound to no id gets
+// none from events: the refusal would not be the id's.
+func TestNoIDBesideWhatIsUnbound(t *testing.T) {
+	s := newStoryUnder(t, policy.Default())
+	fromUSA := "X-Forwarded-For: " + addresses["US-CA"]
+	ann := jar{}.keep(s.talk("POST", "/v1/consent", `{"purposes":{"ads":"denied"}}`))
+	if got := setCookies(s.talk("POST", "/v1/events", `{"type":"page"}`, ann.line(), fromUSA)); len(got) > 0 {
+		t.Errorf("an event gives %q", got)
+	}
+	if ann.keep(s.talk("POST", "/v1/consent", `{"purposes":{"analytics":"granted"}}`, ann.line(), fromUSA)); ann[idName] == "" {
+		t.Error("the next choice gives no id")
+	}
+	delete(ann, choiceName)
+	if body := string(s.talk("GET", "/v1/consent", "", ann.line(), fromUSA).Body()); !strings.Contains(body, `"ads":{"status":"denied"`) {
+		t.Errorf("the id was born without the refusal: %s", body)
+	}
+}
+
+// TestLentID: where another host of the domain can set cookies, a choice made beside an
+// id that is not its own goes to neither that id nor its owner.
+func TestLentID(t *testing.T) {
+	s := newStoryUnder(t, policy.Default()).remade(func(o *collector.Options) { o.Cookies.Domain = "shop.example" })
+	mallory := jar{}.keep(s.talk("POST", "/v1/consent", `{"all":"granted"}`))
+	ann := jar{}.keep(s.talk("POST", "/v1/consent", `{"all":"denied"}`))
+	planted := "Cookie: assent_id=" + mallory["assent_id"] + "; assent_choice=" + ann["assent_choice"]
+	ann.keep(s.talk("POST", "/v1/consent", `{"purposes":{"analytics":"granted"}}`, planted))
+	if id, _, _ := strings.Cut(mallory["assent_id"], "."); strings.HasPrefix(ann["assent_id"], id) || ann["assent_id"] == "" {
+		t.Errorf("she goes on as %q", ann["assent_id"])
+	}
+	s.talk("POST", "/v1/consent", `{"all":"granted"}`, mallory.line())
+	if body := string(s.talk("GET", "/v1/consent", "", ann.line()).Body()); strings.Contains(body, `"ads":{"status":"granted"`) {
+		t.Errorf("a stranger grants for her: %s", body)
+	}
+}
+
 // TestIDsThatReadersTakeForOne: an anonymousId that JSON readers give one value and
 // Assent another would pass by the choice linked to it.
 func TestIDsThatReadersTakeForOne(t *testing.T) {
@@ -240,7 +300,7 @@ func TestIDsThatReadersTakeForOne(t *testing.T) {
 	for id, refused := range map[string]bool{
 		`"12345"`: false, `12345`: false, `"\u0031\u0032345"`: false,
 		`12345.0`: true, `1.2345e4`: true, `12345E0`: true, `1234.5e+1`: true, `-12345`: true, `-0`: true,
-		`9007199254740993`: true, `123450000000000000000`: true, `true`: true, `[12345]`: true,
+		`"` + strings.Repeat("x", 257) + `"`: true, `"a\u0001"`: true, `"\ufffd"`: true, `9007199254740993`: true, `123450000000000000000`: true, `true`: true, `[12345]`: true,
 	} {
 		s.waiting = nil
 		body := string(s.talk("POST", "/v1/events", `[{"type":"page","anonymousId":`+id+`}]`, fromUSA).Body())
