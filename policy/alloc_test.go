@@ -12,7 +12,7 @@ import (
 func TestHotPathAllocatesNothing(t *testing.T) {
 	p := mustCompile(t, "default.yaml", Default())
 	event := []byte(wide)
-	j := place(t, "US-CA")
+	j, france := place(t, "US-CA"), place(t, "FR")
 	res := resolve(p.Regime(j, frozen), p, set(t, p, "analytics"), 0, true)
 	k := EventKind{[]byte("track"), []byte("Order Completed")}
 	var (
@@ -22,7 +22,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 		s     redact.Supply
 	)
 	run := func() {
-		r := p.Regime(j, frozen)
+		r := p.Both(p.Regime(j, frozen), p.Regime(france, frozen))
 		p.Decide(Source{General}, r, res, k, &d)
 		p.NeedsID(Source{General}, r, res)
 		p.Allowed(Source{General}, r, res)

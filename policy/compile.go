@@ -89,6 +89,7 @@ type Policy struct {
 	layout     *layout
 	world      []*atlas
 	regimes    []*Regime       // all that the world holds
+	both       [][]*Regime     // the conjunctions of any two of them, by their numbers
 	finder     *redact.Program // tells which field rule judges a value
 
 	twins     []twin

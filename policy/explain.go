@@ -13,11 +13,11 @@ import (
 )
 
 // Question is what Explain is asked: one event of one person, somewhere, now.
-// Resolution must come from the rules of the regime that Policy.Regime answers
-// for the same place and instant; nil is an unreadable one.
+// Resolution must come from the rules of the same regime; nil is an unreadable one.
 type Question struct {
 	Source       Source
 	Jurisdiction geo.Jurisdiction
+	Regime       *Regime // nil: the one of Jurisdiction and Now
 	Now          time.Time
 	Resolution   *consent.Resolution
 	Event        []byte            // one JSON object
@@ -84,7 +84,10 @@ type RecipientFate struct {
 // redact.Program.Append, an event that cannot be read, or names the bound that the
 // event is beyond: the cost is linear in the event's size, once for each recipient.
 func (p *Policy) Explain(q Question) (*Explanation, error) {
-	r, res := p.orStrictest(p.Regime(q.Jurisdiction, q.Now), q.Resolution)
+	if q.Regime == nil {
+		q.Regime = p.Regime(q.Jurisdiction, q.Now)
+	}
+	r, res := p.orStrictest(q.Regime, q.Resolution)
 	x := &Explanation{
 		Policy: p.Name() + "@" + p.Version(), Hash: p.hash,
 		Jurisdiction: q.Jurisdiction.String(), Regimes: r.laws, OptIn: r.OptIn(), Signals: q.Signals, Refused: q.Refused, RefusedAt: q.RefusedAt,

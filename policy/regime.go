@@ -30,6 +30,8 @@ type Regime struct {
 	twins      []twin // empty under opt-in
 	thirdParty uint64 // withdrawn from third parties by a universal opt-out
 	children   uint64 // third parties' share of what is never allowed to children
+
+	number int // its index in Policy.regimes; -1: one of Policy.both
 }
 
 // twin links a legitimate interest to its bit for fields on the device.
@@ -49,7 +51,7 @@ func (r *Regime) OptIn() bool { return r.mode == OptIn }
 
 // combine makes the conjunction of laws for a policy.
 func (p *Policy) combine(laws []*Law) *Regime {
-	r := &Regime{laws: laws, mode: Notice, twins: p.twins, sensitive: p.sensitive}
+	r := &Regime{laws: laws, mode: Notice, twins: p.twins, sensitive: p.sensitive, number: -1}
 	for _, l := range laws {
 		r.names = append(r.names, l.Name)
 		if l.Mode == OptIn || l.Mode == OptOut && r.mode == Notice {
@@ -155,11 +157,7 @@ func (p *Policy) atlases(t *Table, established []geo.Jurisdiction) []*atlas {
 		line[l] = i
 	}
 	made := map[string]*Regime{}
-	regime := func(j geo.Jurisdiction, at time.Time) *Regime {
-		laws := t.Laws(j, at)
-		for _, e := range established {
-			laws = append(laws, t.Laws(e, at)...)
-		}
+	of := func(laws []*Law) *Regime {
 		slices.SortFunc(laws, func(a, b *Law) int { return line[a] - line[b] })
 		laws = slices.Compact(laws)
 		var key []byte
@@ -168,9 +166,19 @@ func (p *Policy) atlases(t *Table, established []geo.Jurisdiction) []*atlas {
 		}
 		if made[string(key)] == nil {
 			made[string(key)] = p.combine(laws)
-			p.regimes = append(p.regimes, made[string(key)])
 		}
 		return made[string(key)]
+	}
+	regime := func(j geo.Jurisdiction, at time.Time) *Regime {
+		laws := t.Laws(j, at)
+		for _, e := range established {
+			laws = append(laws, t.Laws(e, at)...)
+		}
+		r := of(laws)
+		if r.number < 0 {
+			r.number, p.regimes = len(p.regimes), append(p.regimes, r)
+		}
+		return r
 	}
 	var out []*atlas
 	for _, from := range append([]time.Time{{}}, t.Dates()...) {
@@ -188,6 +196,13 @@ func (p *Policy) atlases(t *Table, established []geo.Jurisdiction) []*atlas {
 		}
 		out = append(out, a)
 	}
+	for _, a := range p.regimes {
+		row := make([]*Regime, 0, len(p.regimes))
+		for _, b := range p.regimes {
+			row = append(row, of(slices.Concat(a.laws, b.laws)))
+		}
+		p.both = append(p.both, row)
+	}
 	return out
 }
 
@@ -204,6 +219,17 @@ func countryIndex(c [2]byte) int {
 
 // Regimes lists every regime that Regime can answer.
 func (p *Policy) Regimes() []*Regime { return p.regimes }
+
+// Both is the conjunction of two regimes that Regime answered, for a person who may be
+// in either place. It allocates nothing. Of what Regime did not answer it is the
+// strictest.
+func (p *Policy) Both(a, b *Regime) *Regime {
+	if a == nil || b == nil || max(a.number, b.number) >= len(p.regimes) || min(a.number, b.number) < 0 ||
+		p.regimes[a.number] != a || p.regimes[b.number] != b {
+		return p.world[0].elsewhere
+	}
+	return p.both[a.number][b.number]
+}
 
 // Regime answers which law holds for a person at a place and an instant,
 // together with the law of the places where the controller is established. Where

@@ -246,3 +246,52 @@ func TestRegimeTableIsClosed(t *testing.T) {
 	f("{name: X, title: t, elsewhere: true}", "2 rows hold elsewhere")
 	f("{name: X, title: t}", "a row has either places or elsewhere")
 }
+
+// TestBoth: for whoever may be in either of two places the laws of both hold, at every
+// instant, and nothing is allowed that one of them forbids.
+func TestBoth(t *testing.T) {
+	for name, data := range shipped(t) {
+		p := mustCompile(t, name, data)
+		for _, now := range append([]time.Time{frozen}, RegimeTable().Dates()...) {
+			codes := []string{"", "FR", "GB", "US", "US-CA", "US-NY", "CA-QC", "BR", "JP"}
+			for _, a := range codes {
+				for _, b := range codes {
+					one, other := p.Regime(place(t, a), now), p.Regime(place(t, b), now)
+					both := p.Both(one, other)
+					if both != p.Both(other, one) {
+						t.Fatalf("%s: %q and %q differ from %q and %q", name, a, b, b, a)
+					}
+					for _, l := range slices.Concat(one.Laws(), other.Laws()) {
+						if !slices.Contains(both.Laws(), l) {
+							t.Fatalf("%s: %q and %q at %v: %s, without %s", name, a, b, now, both.Header(), l.Name)
+						}
+					}
+					if len(both.Laws()) > len(one.Laws())+len(other.Laws()) {
+						t.Fatalf("%s: %q and %q at %v: %s", name, a, b, now, both.Header())
+					}
+				}
+			}
+		}
+		fr, ca := p.Regime(place(t, "FR"), frozen), p.Regime(place(t, "US-CA"), frozen)
+		if got := p.Both(fr, ca).Header(); got != "CCPA,GDPR" {
+			t.Errorf("%s: %s", name, got)
+		}
+		if p.Both(fr, fr) != fr {
+			t.Errorf("%s: one place twice is not that place", name)
+		}
+		everyResolution(p, func(granted, denied consent.PurposeSet, gpc bool) {
+			got, a, b := p.word(p.Both(fr, ca), granted, denied, gpc, Source{General}), p.word(fr, granted, denied, gpc, Source{General}), p.word(ca, granted, denied, gpc, Source{General})
+			for w := range got {
+				if got[w] != a[w]&b[w] {
+					t.Fatalf("%s: granted %b, denied %b, gpc %v: %b is not %b and %b", name, granted, denied, gpc, got[w], a[w], b[w])
+				}
+			}
+		})
+		strictest := p.Regime(geo.Unknown, time.Time{})
+		for _, r := range []*Regime{nil, p.Both(fr, ca), p.combine(fr.laws)} {
+			if !slices.Contains(p.Regimes(), r) && (p.Both(r, fr) != strictest || p.Both(fr, r) != strictest) {
+				t.Errorf("%s: what Regime did not answer: %v", name, p.Both(r, fr).Header())
+			}
+		}
+	}
+}
