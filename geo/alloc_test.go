@@ -17,12 +17,15 @@ func TestAllocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	country, region := lines("us"), lines("US-CA")
 	dst := make([]byte, 0, 16)
 	for name, f := range map[string]func(){
 		"direct peer":     func() { p.Client(peer, chain) },
 		"X-Forwarded-For": func() { p.Client(proxy, chain) },
 		"Forwarded":       func() { p.Client(proxy, standard) },
 		"CDN":             func() { p.Client(proxy, single) },
+		"claim":           func() { _, _ = ReadClaim(country, region) },
+		"wrong claim":     func() { _, _ = ReadClaim(region, country) },
 		"Public":          func() { Public(peer) },
 		"Parse":           func() { _, _ = Parse("us-ca") },
 		"AppendTo":        func() { dst = j.AppendTo(dst[:0]) },

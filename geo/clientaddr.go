@@ -24,11 +24,14 @@ const (
 
 // Forwarding carries what a request's headers say of its client, as they came: a
 // slice per header, holding its field lines in order. Nothing is kept of it.
-// The CDN's header has the name the operator configured.
+// The headers after the first two have the names the operator configured; the last
+// two are for [ReadClaim].
 type Forwarding struct {
 	Forwarded     [][]byte
 	XForwardedFor [][]byte
 	CDN           [][]byte
+
+	Country, Region [][]byte
 }
 
 // maxForwarding bounds the bytes read of one header. A longer one names nobody: an

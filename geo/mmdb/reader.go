@@ -63,7 +63,10 @@ type databases struct {
 	anonymous *database // nil: none
 }
 
-var _ geo.Locator = (*Reader)(nil)
+var (
+	_ geo.Locator = (*Reader)(nil)
+	_ geo.Hider   = (*Reader)(nil)
+)
 
 // Open reads and checks the databases. Any that cannot be used is an error which
 // names its path.
@@ -110,10 +113,20 @@ func (r *Reader) Locate(addr netip.Addr) (geo.Jurisdiction, error) {
 		return geo.Unknown, errNotOpen
 	}
 	word := now.place.lookup(addr)
-	if now.anonymous != nil && now.anonymous.lookup(addr) != 0 {
+	if now.hides(addr) {
 		return geo.Unknown, nil
 	}
 	return now.place.places[word], nil
+}
+
+// Hides implements [geo.Hider].
+func (r *Reader) Hides(addr netip.Addr) bool {
+	now := r.current.Load()
+	return now == nil || now.hides(addr.Unmap())
+}
+
+func (d *databases) hides(addr netip.Addr) bool {
+	return d.anonymous != nil && d.anonymous.lookup(addr) != 0
 }
 
 // Kind returns the type in the place database's metadata, such as "GeoIP2-City".

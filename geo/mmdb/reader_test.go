@@ -90,6 +90,11 @@ func TestLocate(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.addr, got, c.want)
 		}
 	}
+	for addr, want := range map[string]bool{"17.1.2.3": true, "::ffff:17.1.2.3": true, "17.7.2.3": false, "18.0.0.0": false, "10.0.0.1": false} {
+		if got := r.Hides(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s hides: %v, want %v", addr, got, want)
+		}
+	}
 	if j, err := r.Locate(netip.Addr{}); j != geo.Unknown || err != nil {
 		t.Errorf("the zero address: %s, %v", j, err)
 	}
