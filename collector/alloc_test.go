@@ -24,7 +24,7 @@ func TestAllocs(t *testing.T) {
 	event = bytes.TrimSpace(event)
 	order := []byte(`{"type":"track","event":"Order Completed","messageId":"m","anonymousId":"tracker-9","properties":{"order_id":"o","email":"ann@example.com"}}`)
 	page := []byte(`{"type":"page","name":"Home"}`)
-	c, _ := newCollector(t, sinks.Discard{})
+	c, _ := newCollector(t, sinks.Discard{}, func(o *collector.Options) { o.CountryHeader, o.RegionHeader = "X-Country", "X-Region" })
 	for _, k := range []struct {
 		name   string
 		body   []byte
@@ -43,6 +43,10 @@ func TestAllocs(t *testing.T) {
 		{"United States, two recipients, Sec-GPC", event, `{"accepted":1,"withheld":0`, func(r *fasthttp.Request) {
 			r.Header.Set("X-Forwarded-For", "12.0.0.1")
 			r.Header.Set("Sec-GPC", "1")
+		}},
+		{"a place named by a network, which is another", event, `{"accepted":1,"withheld":0`, func(r *fasthttp.Request) {
+			r.Header.Set("X-Country", "us")
+			r.Header.Set("X-Region", "US-CA")
 		}},
 		{
 			"category preferences", []byte(`{"type":"page","name":"Home","context":{"consent":{"categoryPreferences":{"Analytics":true,"Advertising":false}}}}`),

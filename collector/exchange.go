@@ -136,6 +136,7 @@ func (x *exchange) reset(p *inForce, now time.Time) {
 func (b *buffers) empty() {
 	f := &b.forwarding
 	f.Forwarded, f.XForwardedFor, f.CDN = emptied(f.Forwarded), emptied(f.XForwardedFor), emptied(f.CDN)
+	f.Country, f.Region = emptied(f.Country), emptied(f.Region)
 	b.ans = Answer{Body: b.ans.Body[:0], Headers: emptied(b.ans.Headers), Cookies: emptied(b.ans.Cookies)}
 	b.events, b.results, b.headers = emptied(b.events), emptied(b.results), emptied(b.headers)
 	b.batch = sinks.Batch{Events: emptied(b.batch.Events), Records: emptied(b.batch.Records)}

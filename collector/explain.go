@@ -18,6 +18,8 @@ type Hypothetical struct {
 	Locator   geo.Locator               // of Address; may be nil where Place is set
 	Address   netip.Addr                // that the request comes from; not valid: none known
 	Place     *geo.Jurisdiction         // instead of where Address is
+	Named     geo.Forwarding            // the place that a trusted network names
+	Image     bool                      // it comes by GET, as from a page or mail that shows the pixel
 	Choices   map[string]consent.Status // by purpose; what is not named was never asked
 	GPC       string                    // value of the Sec-GPC header
 	UserAgent string
@@ -39,15 +41,17 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	orDefault(&h.MaxEvent, defaultEvent)
 	e[0].read(h.MaxEvent)
 
-	j := judged{circumstances: k}
-	addr := h.Address
-	if k.source.Kind == KindServer {
-		addr, _ = k.namesAddress(true, &e[0])
+	if h.Image {
+		k.fetched = isFetcher(methodGet, []byte(h.UserAgent))
 	}
-	if h.Place != nil {
+	j := judged{circumstances: k}
+	switch addr, may := k.namesAddress(true, &e[0]); {
+	case h.Place != nil:
 		j.place = place{at: *h.Place, regime: p.Regime(*h.Place, h.Now)}
-	} else if j.place, err = k.locate(h.Locator, addr); err != nil {
-		return nil, err
+	case may:
+		j.place, _ = k.locate(h.Locator, addr) // an error is an unreadable place
+	default:
+		j.place, _ = k.senders(h.Locator, h.Address, &h.Named)
 	}
 	j.at = j.namesTime(true, &e[0])
 	var visitor, ip []byte
@@ -59,7 +63,7 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	}
 	var d policy.Decision
 	q := policy.Question{
-		Source: k.audience(), Jurisdiction: j.place.at, Now: h.Now, Event: h.Event,
+		Source: k.audience(), Jurisdiction: j.place.at, Regime: j.place.regime, Now: h.Now, Event: h.Event,
 		Offers: map[string]string{Offers[offerMessageID]: "00000000-0000-7000-8000-000000000001"},
 	}
 	reason, _ := j.judge(&e[0], &d)
@@ -67,7 +71,7 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	if _, err := PeekObject(h.Event); err != nil {
 		q.RefusedAt = err.Error()
 	}
-	for i, value := range offersOf(k.source, visitor, appendTime(nil, h.Now), ip, []byte(h.UserAgent)) {
+	for i, value := range k.offers(visitor, appendTime(nil, h.Now), ip, []byte(h.UserAgent)) {
 		if len(value) > 0 {
 			q.Offers[Offers[i]] = string(value)
 		}

@@ -1,11 +1,13 @@
 package collector_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"assent/collector"
+	"assent/collector/dialect"
 	"assent/consent"
 	"assent/policy"
 )
@@ -29,8 +32,7 @@ func TestExplainIsTheProgram(t *testing.T) {
 		r := rand.New(rand.NewPCG(7, uint64(i)))
 		q := w.ask(r)
 		if served, explained := w.serve(q), w.explain(q); served != explained {
-			t.Fatalf("round %d: %s from %s in %q, chosen %v, gpc %q\nserved    %s\nexplained %s",
-				i, q.event, q.source.ID, q.place, q.choices, q.gpc, served, explained)
+			t.Fatalf("round %d: %+v from %s\nserved    %s\nexplained %s", i, q, q.source.ID, served, explained)
 		}
 	}
 }
@@ -42,12 +44,17 @@ type query struct {
 	place   string
 	choices map[string]consent.Status
 	gpc     string
+	image   bool // in a page or an e-mail
+	agent   string
+	country string // that a trusted network names, as the next
+	region  string
 }
 
 // twins are serve and explain beside each other.
 type twins struct {
 	*story
 	sources []*collector.Source
+	peer    string
 }
 
 const (
@@ -63,13 +70,21 @@ func newTwins(t *testing.T) *twins {
 		{ID: "back", Kind: collector.KindServer, Bearer: explainToken, MayNameAddress: true, MayNameTime: true, Audience: policy.General},
 		{ID: "plain", Kind: collector.KindServer, Key: "plain", Audience: policy.General},
 	}}
+	w.open()
+	return w
+}
+
+// open begins to serve the sources.
+func (w *twins) open() {
+	w.peer = "127.0.0.1"
+	w.options.Dialects = append(w.options.Dialects, collector.Route{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}})
+	w.options.CountryHeader, w.options.RegionHeader = "X-Country", "X-Region"
 	o := w.options
 	o.Sources, o.Limits.Event = w.sources, explainLimit
 	var err error
 	if w.edge, err = collector.New(o); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	return w
 }
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
@@ -94,7 +109,11 @@ func (w *twins) ask(r *rand.Rand) query {
 	add(3, `"type":"page"`, `"broken":01`, `"\ud800":1`, `"long":"`+strings.Repeat("x", explainLimit)+`"`)
 	q := query{
 		event: "{" + strings.Join(parts, ",") + "}", source: pick(r, w.sources...), gpc: pick(r, "", "", "1", "0"),
-		place: pick(r, "FR", "US-CA", "JP"), choices: map[string]consent.Status{},
+		place: pick(r, "FR", "US-CA", "JP", "nowhere", "hidden"), choices: map[string]consent.Status{},
+		image: r.IntN(4) == 0, agent: pick(r, "", "Mozilla/5.0", "Mozilla/5.0 (X11)", "x (via ggpht.com GoogleImageProxy)"),
+	}
+	if r.IntN(2) == 0 {
+		q.country, q.region = pick(r, "", "FR", "us", "XX", "F"), pick(r, "", "", "CA", "US-NY")
 	}
 	if q.source.Kind == collector.KindWeb && r.IntN(2) == 0 {
 		for _, purpose := range []string{"security", "analytics", "sessions", "ads"} {
@@ -116,23 +135,22 @@ func (w *twins) serve(q query) string {
 			said[purpose] = s.String()
 		}
 		body, _ := json.Marshal(map[string]any{"purposes": said})
-		w.send("/v1/consent", q, body, 201)
+		w.send("POST", "/v1/consent?k="+q.source.Key, q, body, 201)
 	}
-	body := w.send("/v1/events", q, []byte("["+q.event+"]"), 200)
-	var answer struct {
-		Refused []struct{ Reason string }
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		w.t.Fatalf("%s: %v", body, err)
-	}
-	if len(answer.Refused) > 0 {
-		return "refused: " + answer.Refused[0].Reason
+	if q.image {
+		w.send("GET", "/v1/pixel.gif?k="+q.source.Key+"&data="+base64.RawURLEncoding.EncodeToString([]byte(q.event)), q, nil, 200)
+	} else {
+		w.send("POST", "/v1/events?k="+q.source.Key, q, []byte("["+q.event+"]"), 200)
 	}
 	var b strings.Builder
 	for i := range w.waiting {
 		r := w.waiting[i].record(w.t)
 		if r.Topic == "events.bad" {
-			continue
+			var bad struct{ Reason string }
+			if err := json.Unmarshal(r.Value, &bad); err != nil {
+				w.t.Fatal(err)
+			}
+			return "refused: " + bad.Reason
 		}
 		headers := map[string]string{}
 		for _, h := range r.Headers {
@@ -147,25 +165,30 @@ func (w *twins) serve(q query) string {
 var ids = regexp.MustCompile(`"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"|"visitors\.1:[^"]*"`)
 
 // send sends a request with the person's cookies and keeps those of the answer.
-func (w *twins) send(path string, q query, body []byte, status int) []byte {
+func (w *twins) send(method, path string, q query, body []byte, status int) {
 	w.t.Helper()
 	var req fasthttp.Request
-	req.Header.SetMethod("POST")
-	req.SetRequestURI(path + "?k=" + q.source.Key)
+	req.Header.SetMethod(method)
+	req.SetRequestURI(path)
 	if q.source.Bearer != "" {
-		req.SetRequestURI(path)
 		req.Header.Set("Authorization", "Bearer "+q.source.Bearer)
 	}
 	req.Header.SetHost("shop.example")
 	req.Header.SetContentType("application/json")
 	req.Header.Set("X-Forwarded-For", addresses[q.place])
 	req.Header.Set("Sec-GPC", q.gpc)
+	req.Header.Set("User-Agent", q.agent)
+	for name, value := range map[string]string{"X-Country": q.country, "X-Region": q.region} {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
 	for name, value := range w.jars["ann"] {
 		req.Header.SetCookie(name, value)
 	}
 	req.SetBody(body)
 	ctx := &fasthttp.RequestCtx{}
-	ctx.Init(&req, collector.Addr(netip.MustParseAddrPort("127.0.0.1:4000")), nil)
+	ctx.Init(&req, collector.Addr(netip.MustParseAddrPort(w.peer+":4000")), nil)
 	w.edge.Handle(ctx)
 	if got := ctx.Response.StatusCode(); got != status {
 		w.t.Fatalf("%s: %d %s", path, got, ctx.Response.Body())
@@ -179,16 +202,21 @@ func (w *twins) send(path string, q query, body []byte, status int) []byte {
 		jar[string(name)] = string(k.Value())
 	}
 	w.jars["ann"] = jar
-	return ctx.Response.Body()
 }
 
 // explain asks what would become of it.
 func (w *twins) explain(q query) string {
-	addr := netip.MustParseAddr(addresses[q.place])
-	x, err := collector.Explain(w.policy, collector.Hypothetical{
+	addr, _ := netip.ParseAddr(addresses[q.place])
+	h := collector.Hypothetical{
 		Event: []byte(q.event), Source: q.source, Locator: w.options.Locator, Address: addr, Choices: q.choices, GPC: q.gpc,
-		Now: w.now, MaxEvent: explainLimit,
-	})
+		Image: q.image, UserAgent: q.agent, Now: w.now, MaxEvent: explainLimit,
+	}
+	for value, to := range map[string]*[][]byte{q.country: &h.Named.Country, q.region: &h.Named.Region} {
+		if value != "" {
+			*to = [][]byte{[]byte(value)}
+		}
+	}
+	x, err := collector.Explain(w.policy, h)
 	if err != nil {
 		return "error: " + err.Error()
 	}
@@ -200,6 +228,7 @@ func (w *twins) explain(q query) string {
 	for _, l := range x.Regimes {
 		laws = append(laws, l.Name)
 	}
+	slices.Sort(laws) // as in the header
 	for _, r := range x.Recipients {
 		if !r.Pass {
 			continue

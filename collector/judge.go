@@ -17,6 +17,7 @@ type circumstances struct {
 	place   place
 	person  *consent.State  // whom the request proves, and what they chose
 	signals consent.Signals // of the request
+	fetched bool            // by a mail provider: see fetchers
 	at, now time.Time       // of what is judged; of the judgement
 }
 
@@ -25,6 +26,8 @@ type place struct {
 	at         geo.Jurisdiction
 	unreadable bool
 	regime     *policy.Regime
+	// Where database and network do not agree, regime is the conjunction of these.
+	disputed [2]*policy.Regime
 }
 
 // judged is what is known of one event: its own circumstances, and what follows.
@@ -121,9 +124,10 @@ func (k *circumstances) keepsID(events []Event) bool {
 // givesID reports whether a visitor without an id is given one with the answer: where a
 // page's visitor is, and their choice, is known, an allowed purpose needs an id, and
 // some event brings none of its own. What a browser remembers bound to no id would not
-// count as the id's: such a visitor gets an id when they choose again.
+// count as the id's: such a visitor gets an id when they choose again. A mail provider
+// keeps no cookie for its reader.
 func (k *circumstances) givesID(events []Event) bool {
-	return k.source.Kind == KindWeb && k.person.Subject.IsZero() && !k.person.Unreadable && !k.place.unreadable &&
+	return k.source.Kind == KindWeb && !k.fetched && k.person.Subject.IsZero() && !k.person.Unreadable && !k.place.unreadable &&
 		!k.person.Remembers() && !nameVisitor(events) && k.keepsID(events)
 }
 
@@ -143,14 +147,53 @@ func nameVisitor(events []Event) bool {
 // own: see redact.
 type offers [offerCount][]byte
 
-// offersOf gives what may be offered for a source. A server's own address and user
-// agent say nothing of the person it speaks of.
-func offersOf(s *Source, visitor, receivedAt, ip, userAgent []byte) (o offers) {
+// offers gives what may be offered. A server's own address and user agent say nothing
+// of the person it speaks of; nor do a mail provider's.
+func (k *circumstances) offers(visitor, receivedAt, ip, userAgent []byte) (o offers) {
 	o[offerAnonymousID], o[offerReceivedAt] = visitor, receivedAt
-	if s.Kind != KindServer {
+	if k.source.Kind != KindServer && !k.fetched {
 		o[offerIP], o[offerUserAgent] = ip, userAgent
 	}
 	return o
+}
+
+// senders finds the place of whoever sent the request, by its address and by what a
+// trusted network says of it. A server's own says nothing of the person it speaks of,
+// and a mail provider's nothing of its reader.
+func (k *circumstances) senders(l geo.Locator, addr netip.Addr, named *geo.Forwarding) (p place, err error) {
+	if k.source.Kind == KindServer || k.fetched {
+		return k.locate(l, netip.Addr{})
+	}
+	if p, err = k.locate(l, addr); err != nil {
+		return p, err
+	}
+	claim, err := geo.ReadClaim(named.Country, named.Region)
+	if err != nil {
+		return place{unreadable: true, regime: k.policy.Regime(geo.Unknown, k.now)}, err
+	}
+	if claim.Made {
+		k.hear(&p, claim.At, l, addr)
+	}
+	return p, nil
+}
+
+// hear adds to the place of an address the place that a trusted network names. The
+// finer of two that do not contradict each other is the person's. Otherwise the law of
+// both holds. A database without an entry contradicts nothing; an address that hides
+// its user, or a network that does not know, leaves the place unknown.
+func (k *circumstances) hear(p *place, claim geo.Jurisdiction, l geo.Locator, addr netip.Addr) {
+	hider, _ := l.(geo.Hider)
+	switch {
+	case !claim.Known(), !p.at.Known() && addr.IsValid() && hider != nil && hider.Hides(addr):
+		p.at = geo.Unknown
+	case !p.at.Known(), p.at.Holds(claim):
+		p.at = claim
+	case !claim.Holds(p.at):
+		p.disputed = [2]*policy.Regime{p.regime, k.policy.Regime(claim, k.now)}
+		p.regime = k.policy.Both(p.disputed[0], p.disputed[1])
+		return
+	}
+	p.regime = k.policy.Regime(p.at, k.now)
 }
 
 // locate finds the place of an address and the law that applies there now; of the zero

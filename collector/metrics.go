@@ -19,6 +19,7 @@ type instruments struct {
 	reasons    map[Reason]*metrics.Counter
 	unknown    *metrics.Counter
 	unlocated  *metrics.Counter
+	disagree   *metrics.Counter
 	unaccepted *metrics.Counter
 	latency    *metric.Histogram
 	received   map[Kind]*metrics.Counter
@@ -54,6 +55,7 @@ func newInstruments() *instruments {
 	m.evicted = m.set.NewCounter(`assent_collector_connections_evicted_total`)
 	m.unaccepted = m.set.NewCounter(`assent_collector_accept_failures_total`)
 	m.unlocated = m.set.NewCounter(`assent_collector_unlocated_total`)
+	m.disagree = m.set.NewCounter(`assent_collector_places_disagree_total`)
 	m.latency = metric.NewHistogram(m.set, `assent_collector_request_seconds`)
 	return m
 }

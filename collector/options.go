@@ -34,6 +34,8 @@ type Options struct {
 	CDNHeader string // a header holding the client address, believed from trusted peers only
 	Cookies   CookieOptions
 	Limits    Limits
+
+	CountryHeader, RegionHeader string // hold the client's place: see geo.ReadClaim; believed likewise
 }
 
 // Route binds a method and path to a dialect.

@@ -113,16 +113,20 @@ func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
 	return nil
 }
 
-// locate finds the place of the one who sent the request. A server's own address says
-// nothing of the person it speaks of.
+// locate finds the place of the one who sent the request.
 func (c *Collector) locate(x *exchange) {
-	var addr netip.Addr
-	if x.source.Kind != KindServer {
-		if addr = c.clientAddr(x); addr.IsValid() {
-			x.ip = addr.AppendTo(x.ip[:0])
-		}
+	x.fetched = isFetcher(x.req.Method, x.req.UserAgent)
+	addr := c.clientAddr(x)
+	if addr.IsValid() {
+		x.ip = addr.AppendTo(x.ip[:0])
 	}
-	x.place = c.placeOf(x, addr)
+	var err error
+	if x.place, err = x.senders(c.o.Locator, addr, &x.forwarding); err != nil {
+		c.m.unlocated.Inc()
+	}
+	if x.place.disputed[0] != nil {
+		c.m.disagree.Inc()
+	}
 }
 
 // clientAddr is the address of the device behind the trusted proxies; the zero
@@ -130,14 +134,6 @@ func (c *Collector) locate(x *exchange) {
 func (c *Collector) clientAddr(x *exchange) netip.Addr {
 	addr, _ := c.proxies.Client(x.req.Peer, x.forwarding)
 	return addr
-}
-
-func (c *Collector) placeOf(x *exchange, addr netip.Addr) place {
-	p, err := x.circumstances.locate(c.o.Locator, addr)
-	if err != nil {
-		c.m.unlocated.Inc()
-	}
-	return p
 }
 
 // consent finds what the person recorded, and the signals of the request.
@@ -157,14 +153,17 @@ func (c *Collector) decide(x *exchange, e *Event) (Reason, Stage) {
 	*one = judged{circumstances: x.circumstances}
 	if e.Reason == "" {
 		if addr, may := one.namesAddress(x.proven, e); may {
-			one.place = c.placeOf(x, addr)
+			var err error
+			if one.place, err = one.locate(c.o.Locator, addr); err != nil {
+				c.m.unlocated.Inc()
+			}
 		}
 		one.at = one.namesTime(x.proven, e)
 		c.personOf(x, e)
 	}
 	reason, stage := one.judge(e, &x.decision)
 	if reason == "" {
-		x.policy.countDecisions(one.place.regime, consent.PurposeSet(x.decision.Allowed))
+		x.policy.countDecisions(&one.place, consent.PurposeSet(x.decision.Allowed))
 	}
 	return reason, stage
 }
@@ -173,7 +172,7 @@ func (c *Collector) decide(x *exchange, e *Event) (Reason, Stage) {
 func (c *Collector) redact(x *exchange, e *Event, res *Result) Reason {
 	records := len(x.batch.Records)
 	x.supply.Reset()
-	for i, value := range offersOf(x.source, x.visitorID(), x.stamp, x.ip, x.req.UserAgent) {
+	for i, value := range x.offers(x.visitorID(), x.stamp, x.ip, x.req.UserAgent) {
 		if len(value) > 0 {
 			x.supply.SetBytes(i, value)
 		}

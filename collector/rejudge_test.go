@@ -135,7 +135,9 @@ type places map[netip.Addr]string
 
 func (p places) Locate(a netip.Addr) (geo.Jurisdiction, error) { return geo.Parse(p[a]) }
 
-var addresses = map[string]string{"FR": "192.0.2.1", "US-CA": "192.0.2.2", "JP": "192.0.2.3"}
+func (p places) Hides(a netip.Addr) bool { return a.String() == addresses["hidden"] }
+
+var addresses = map[string]string{"FR": "192.0.2.1", "US-CA": "192.0.2.2", "JP": "192.0.2.3", "hidden": "192.0.2.4"}
 
 func newStory(t testing.TB) *story {
 	t.Helper()
@@ -183,7 +185,9 @@ func newStoryUnder(t testing.TB, raw []byte) *story {
 	s.registry = s.newRegistry(s.ring)
 	at := places{}
 	for place, addr := range addresses {
-		at[netip.MustParseAddr(addr)] = place
+		if place != "hidden" {
+			at[netip.MustParseAddr(addr)] = place
+		}
 	}
 	proxies, err := geo.NewProxies([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, geo.XForwardedFor)
 	must(err)

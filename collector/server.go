@@ -273,6 +273,12 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	if c.o.CDNHeader != "" {
 		f.CDN = append(f.CDN, h.PeekAll(c.o.CDNHeader)...)
 	}
+	if c.o.CountryHeader != "" {
+		f.Country = append(f.Country, h.PeekAll(c.o.CountryHeader)...)
+	}
+	if c.o.RegionHeader != "" {
+		f.Region = append(f.Region, h.PeekAll(c.o.RegionHeader)...)
+	}
 }
 
 func peerIP(ctx *fasthttp.RequestCtx) net.IP {

@@ -58,8 +58,10 @@ type geoConfig struct {
 }
 
 type trustConfig struct {
-	Networks  []string `yaml:"networks"`
-	CDNHeader string   `yaml:"cdn_header"`
+	Networks      []string `yaml:"networks"`
+	CDNHeader     string   `yaml:"cdn_header"`
+	CountryHeader string   `yaml:"country_header"`
+	RegionHeader  string   `yaml:"region_header"`
 }
 
 type sourceConfig struct {
@@ -257,6 +259,7 @@ func (c *config) proxies(p *problems) *geo.Proxies {
 		}
 		networks = append(networks, prefix)
 	}
+	c.checkTrustedHeaders(p)
 	believe := geo.Forwarded | geo.XForwardedFor
 	if c.Trust.CDNHeader != "" {
 		// A network that names its client in a header of its own appends to the
@@ -268,6 +271,43 @@ func (c *config) proxies(p *problems) *geo.Proxies {
 		p.add("$.trust", "%w", err)
 	}
 	return proxies
+}
+
+// checkTrustedHeaders: a header that nobody could send, or that nobody is believed in,
+// would be missed by no one.
+func (c *config) checkTrustedHeaders(p *problems) {
+	t := &c.Trust
+	keyOf := map[string]string{}
+	for _, h := range []struct{ key, name string }{
+		{"cdn_header", t.CDNHeader}, {"country_header", t.CountryHeader}, {"region_header", t.RegionHeader},
+	} {
+		if h.name == "" {
+			continue
+		}
+		at, name := "$.trust."+h.key, strings.ToLower(h.name)
+		switch {
+		case !isToken(h.name):
+			p.add(at, "%q is no header name: write the name alone, such as CF-IPCountry", h.name)
+		case keyOf[name] != "":
+			p.add(at, "%q is also trust.%s: a header says one thing", h.name, keyOf[name])
+		case len(t.Networks) == 0:
+			p.add(at, "needs trust.networks: the header is believed only from there")
+		}
+		keyOf[name] = h.key
+	}
+	if t.RegionHeader != "" && t.CountryHeader == "" {
+		p.add("$.trust.region_header", "needs trust.country_header: a region means something only in its country")
+	}
+}
+
+// isToken reports whether s can be a field name (RFC 9110, 5.1 and 5.6.2).
+func isToken(s string) bool {
+	for _, b := range []byte(s) {
+		if (b < 'a' || b > 'z') && (b < 'A' || b > 'Z') && (b < '0' || b > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(b)) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 func (c *config) fileOptions() file.Options {

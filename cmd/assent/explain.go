@@ -21,7 +21,7 @@ import (
 type explainFlags struct {
 	config, policy, event, ip, region, consent, at, source string
 	headers                                                []string
-	asJSON                                                 bool
+	image, asJSON                                          bool
 }
 
 func explainCommand() *cobra.Command {
@@ -57,6 +57,7 @@ func explainCommand() *cobra.Command {
 	s.StringVar(&f.region, "region", "", "the person's place, above the address: FR, US-CA, …")
 	s.StringVar(&f.consent, "consent", "", "recorded choices: `purpose=granted|denied`,…")
 	s.StringArrayVar(&f.headers, "header", nil, "a request `header`, such as 'Sec-GPC: 1'")
+	s.BoolVar(&f.image, "image", false, "the event comes as an image, in a page or an e-mail")
 	s.StringVar(&f.at, "at", "", "the `date` to judge at (default: now)")
 	s.StringVar(&f.source, "source", "", "the `id` of the source that sends it")
 	s.BoolVar(&f.asJSON, "json", false, "print JSON")
@@ -102,7 +103,8 @@ func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
 	if w.Choices, err = parseChoices(f.consent); err != nil {
 		return nil, err
 	}
-	if err := f.readHeaders(&w); err != nil {
+	w.Image = f.image
+	if err := f.readHeaders(&cfg.Trust, &w); err != nil {
 		return nil, err
 	}
 	return collector.Explain(pol, w)
@@ -160,13 +162,22 @@ func parseChoices(s string) (map[string]consent.Status, error) {
 	return out, nil
 }
 
-func (f *explainFlags) readHeaders(w *collector.Hypothetical) error {
+// readHeaders takes the headers that bear on a decision. Those of the place are believed:
+// the imagined request comes from a trusted network.
+func (f *explainFlags) readHeaders(trust *trustConfig, w *collector.Hypothetical) error {
 	for _, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
 			return errMisuse{fmt.Errorf("--header: want 'Name: value'")}
 		}
-		switch value = strings.TrimSpace(value); strings.ToLower(strings.TrimSpace(name)) {
+		value, name = strings.TrimSpace(value), strings.TrimSpace(name)
+		switch strings.ToLower(name) {
+		case "":
+			return errMisuse{fmt.Errorf("--header: want 'Name: value'")}
+		case strings.ToLower(trust.CountryHeader):
+			w.Named.Country = append(w.Named.Country, []byte(value))
+		case strings.ToLower(trust.RegionHeader):
+			w.Named.Region = append(w.Named.Region, []byte(value))
 		case "sec-gpc":
 			if !consent.IsGPC([]byte(w.GPC)) { // of several lines, as of a request's, one is enough
 				w.GPC = value
@@ -174,7 +185,7 @@ func (f *explainFlags) readHeaders(w *collector.Hypothetical) error {
 		case "user-agent":
 			w.UserAgent = value
 		default:
-			return errMisuse{fmt.Errorf("--header: %s has no part in a decision; Sec-GPC and User-Agent have", name)}
+			return errMisuse{fmt.Errorf("--header: %s has no part in a decision; Sec-GPC, User-Agent and those of trust.country_header and trust.region_header have", name)}
 		}
 	}
 	return nil

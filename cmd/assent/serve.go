@@ -137,6 +137,7 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 			{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}},
 		},
 		Pages: cfg.pages(pol), Now: time.Now, BadKeys: ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
+		CountryHeader: cfg.Trust.CountryHeader, RegionHeader: cfg.Trust.RegionHeader,
 		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
 		Dedup: window, DedupKey: dedupKey,
 	}
