@@ -29,7 +29,7 @@ type Source struct {
 	Key      string   // public key; empty: found by host or path only
 	Bearer   string   // secret of a server source; proves it
 	Origins  []string // allowed browser origins, as `scheme://host[:port]`; `*.` before the host: its sub-domains
-	Hosts    []string // hosts whose requests without a key belong to it
+	Hosts    []string // hosts whose requests without a key belong to it, as `name[:port]`
 	Paths    []string // path prefixes likewise, cut off before a route is looked for
 	Audience policy.Audience
 	// A server that sent its bearer token may name these for the person it
@@ -40,6 +40,7 @@ type Source struct {
 	urn     []byte
 	share   [2][4]byte // see Shares
 	origins []origin
+	hosts   []host
 	open    bool // the demo source: no key, same-origin and loopback pages
 	bucket  bucket
 }
@@ -82,7 +83,7 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 		list = []*Source{Demo()}
 	}
 	var wrong []*SourceError
-	ids := map[string]bool{}
+	ids, byHost := map[string]bool{}, map[host]*Source{}
 	for i, src := range list {
 		add := func(format string, args ...any) {
 			wrong = append(wrong, &SourceError{i, src.ID, fmt.Errorf(format, args...)})
@@ -111,6 +112,18 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 				add("origins: %q: %w", written, err)
 			}
 			src.origins = append(src.origins, o)
+		}
+		src.hosts = nil
+		for _, written := range src.Hosts {
+			h, err := parseHost(written)
+			if err != nil {
+				add("hosts: %q %w", written, err)
+				continue
+			}
+			if other := byHost[h]; other != nil {
+				add("hosts: %q is also a host of source %q", written, other.ID)
+			}
+			byHost[h], src.hosts = src, append(src.hosts, h)
 		}
 		for _, p := range src.Paths {
 			if err := checkPrefix(p); err != nil {
@@ -159,9 +172,10 @@ func (s *sources) find(r *Request) (src *Source, proven bool) {
 	if len(r.Key) > 0 {
 		return s.byKey[string(r.Key)], false
 	}
+	name, port := splitHost(r.Host)
 	for _, src := range s.all {
-		for _, h := range src.Hosts {
-			if string(r.Host) == h {
+		for i := range src.hosts {
+			if src.hosts[i].is(name, port) {
 				return src, false
 			}
 		}

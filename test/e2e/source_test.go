@@ -54,6 +54,7 @@ func TestSourceKeys(t *testing.T) {
 		{"body of a batch", "", `{"batch":[` + anOrder() + `],"writeKey":"app-key"}`, "", "app"},
 		{"body of a batch with a bad item", "", `{"batch":[` + anOrder() + `,{"type":01}],"writeKey":"app-key"}`, "", "app"},
 		{"host", "", anOrder(), "Host: data.shop.example", "shop"},
+		{"host as somebody may write it", "", anOrder(), "Host: Data.Shop.Example.:443", "shop"},
 		{"key above host", "?k=app-key", anOrder(), "Host: data.shop.example", "app"},
 		{"query above body", "?k=app-key", with("shop-key"), "", "app"},
 	} {
