@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // FS is a file system. Paths are as for package os. What it creates is private
@@ -40,7 +39,12 @@ type File interface {
 
 // IsFull reports whether err says that no space or quota is left.
 func IsFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	for _, full := range fullErrors {
+		if errors.Is(err, full) {
+			return true
+		}
+	}
+	return false
 }
 
 // MakeDir creates dir and what is missing above it, each durable in its parent.
@@ -48,8 +52,8 @@ func IsFull(err error) bool {
 // one is synced again if its permissions allow.
 func MakeDir(system FS, dir string) error {
 	err := system.Mkdir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := MakeDir(system, filepath.Dir(dir)); err != nil {
+	if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
+		if err := MakeDir(system, parent); err != nil {
 			return err
 		}
 		err = system.Mkdir(dir)
@@ -96,33 +100,10 @@ func (OS) Mkdir(path string) error { return os.Mkdir(path, dirPerm) }
 // ReadDir implements FS.
 func (OS) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
 
-// SyncDir implements FS.
-func (OS) SyncDir(path string) error {
-	d, err := os.Open(filepath.Clean(path))
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// Lock implements FS by an advisory lock that ends with the process.
-func (OS) Lock(path string) (io.Closer, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, filePerm)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
 type osFile struct{ *os.File }
 
 func open(path string, flag int) (File, error) {
-	f, err := os.OpenFile(path, flag, filePerm)
+	f, err := openFile(path, flag)
 	if err != nil {
 		return nil, err
 	}

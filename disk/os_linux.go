@@ -18,17 +18,3 @@ func (f osFile) Sync() error {
 		}
 	}
 }
-
-// Free implements FS.
-func (OS) Free(path string) (int64, error) {
-	var s syscall.Statfs_t
-	for {
-		err := syscall.Statfs(path, &s)
-		if err == nil {
-			return int64(s.Bavail) * s.Bsize, nil
-		}
-		if err != syscall.EINTR {
-			return 0, os.NewSyscallError("statfs", err)
-		}
-	}
-}

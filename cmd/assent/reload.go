@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -34,7 +35,7 @@ func watchPolicy(ctx context.Context, path string, load func() error, report fun
 		case <-hup:
 		case <-tick.C:
 			now := fileState(path)
-			if settled := now == seen; path == "" || now == last || !settled {
+			if path == "" || sameState(now, last) || !sameState(now, seen) {
 				seen = now
 				continue
 			}
@@ -64,20 +65,18 @@ func reload(shelf *policies, path string, edge *collector.Collector, registry *c
 	return nil
 }
 
-type state struct {
-	size    int64
-	changed time.Time
-	inode   uint64
-}
-
-func fileState(path string) (s state) {
+// fileState is the file's identity, size and time; nil: it cannot be seen.
+func fileState(path string) fs.FileInfo {
 	info, err := os.Stat(path)
 	if err != nil {
-		return s
+		return nil
 	}
-	s.size, s.changed = info.Size(), info.ModTime()
-	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		s.inode = sys.Ino
+	return info
+}
+
+func sameState(a, b fs.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
 	}
-	return s
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // minSecret keeps tokens out of reach of guessing.
@@ -62,7 +61,7 @@ func private(f *os.File) error {
 	if err != nil {
 		return fmt.Errorf("reading secret: %w", err)
 	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
+	uid, gid, ok := owner(info)
 	if !ok {
 		return nil // a system without modes
 	}
@@ -70,10 +69,10 @@ func private(f *os.File) error {
 	if err != nil {
 		return fmt.Errorf("asking for this process's groups: %w", err)
 	}
-	own := int(owner.Uid) == os.Geteuid()
+	own := uid == os.Geteuid()
 	// With an access control list the group's bits are its mask: systemd gives
 	// credentials so, with root's own group (systemd.exec(5), LoadCredential).
-	member := owner.Gid == 0 || int(owner.Gid) == os.Getegid() || slices.Contains(groups, int(owner.Gid))
+	member := gid == 0 || gid == os.Getegid() || slices.Contains(groups, gid)
 	if mode := privateMode(own, member); info.Mode().Perm()&^mode != 0 {
 		return fmt.Errorf("%s can be read or changed by others: chmod %o %s", f.Name(), mode&^0o100, f.Name())
 	}

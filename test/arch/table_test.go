@@ -67,7 +67,7 @@ var dependencies = []dependency{
 	{"github.com/valyala/fasthttp", []string{"collector"}, "nothing of a request's memory may leave the handler: one package to watch"},
 	{"github.com/segmentio/kafka-go", []string{"sinks/kafka"}, "one package knows Kafka's protocol and its errors"},
 	{"golang.org/x/net", []string{"collector"}, "international host names and the public suffix list are data that others keep"},
-	{"golang.org/x/sys", []string{"test/**"}, "system calls that the standard library does not wrap"},
+	{"golang.org/x/sys", []string{"disk", "test/**"}, "system calls that the standard library does not wrap"},
 	{"github.com/oschwald/geoip2-golang", mmdb, "one package knows the database format"},
 	{"github.com/oschwald/maxminddb-golang", mmdb, "one package knows the database format"},
 	{"github.com/maxmind/mmdbwriter", mmdb, "only the generator and the fixtures write databases"},

@@ -1,0 +1,52 @@
+//go:build unix
+
+package disk
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// fullErrors say that no space or quota is left.
+var fullErrors = []error{syscall.ENOSPC, syscall.EDQUOT}
+
+func openFile(path string, flag int) (*os.File, error) { return os.OpenFile(path, flag, filePerm) }
+
+// SyncDir implements FS.
+func (OS) SyncDir(path string) error {
+	d, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// Lock implements FS by an advisory lock that ends with the process.
+func (OS) Lock(path string) (io.Closer, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, filePerm)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Free implements FS.
+func (OS) Free(path string) (int64, error) {
+	var s syscall.Statfs_t
+	for {
+		err := syscall.Statfs(path, &s)
+		if err == nil {
+			return int64(s.Bavail) * int64(s.Bsize), nil
+		}
+		if err != syscall.EINTR {
+			return 0, os.NewSyscallError("statfs", err)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package disk
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
+// fullErrors say that no space or quota is left. The invented numbers of package
+// syscall are what tests speak of.
+var fullErrors = []error{
+	windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL, windows.ERROR_DISK_QUOTA_EXCEEDED,
+	syscall.ENOSPC, syscall.EDQUOT,
+}
+
+// openFile lets others rename and remove the file while it is open, as they may on
+// every other system: a segment is used again while somebody still reads it.
+func openFile(path string, flag int) (*os.File, error) {
+	access, create := uint32(windows.GENERIC_READ), uint32(windows.OPEN_EXISTING)
+	if flag&os.O_RDWR != 0 {
+		access |= windows.GENERIC_WRITE
+	}
+	if flag&os.O_EXCL != 0 {
+		create = windows.CREATE_NEW
+	}
+	name, err := windows.UTF16PtrFromString(path)
+	if err == nil {
+		const share = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
+		var h windows.Handle
+		if h, err = windows.CreateFile(name, access, share, nil, create, windows.FILE_ATTRIBUTE_NORMAL, 0); err == nil {
+			return os.NewFile(uintptr(h), path), nil
+		}
+	}
+	return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+}
+
+// SyncDir implements FS. A directory cannot be flushed here: NTFS journals its
+// entries in the order they were made.
+func (OS) SyncDir(string) error { return nil }
+
+// Lock implements FS by a lock that ends with the process.
+func (OS) Lock(path string) (io.Closer, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, filePerm)
+	if err != nil {
+		return nil, err
+	}
+	const now = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
+	if err := windows.LockFileEx(windows.Handle(f.Fd()), now, 0, 1, 0, new(windows.Overlapped)); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Free implements FS.
+func (OS) Free(path string) (int64, error) {
+	name, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		return 0, err
+	}
+	var free uint64
+	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
+		return 0, os.NewSyscallError("GetDiskFreeSpaceEx", err)
+	}
+	return int64(free), nil
+}
