@@ -73,6 +73,7 @@ type Journal struct {
 	free      atomic.Int64 // bytes of file system, about
 	bad       atomic.Int64 // bytes of bad rows that are not settled
 	records   atomic.Int64 // that are not settled
+	sent      atomic.Int64 // records stored downstream since Open
 	sources   atomic.Pointer[map[string]*source]
 	opening   sync.Mutex // held to add a source
 	tickets   tickets
@@ -88,6 +89,7 @@ type Journal struct {
 	open      map[uint64]uint64 // plans neither settled nor void; where the main scan saw each
 	lastEvent uint64            // the segment in which that scan saw an event last
 	caughtUp  bool              // the main scan waits at the log's end
+	draining  bool              // nothing more is committed: what waits goes as fast as it can
 	window    int64             // bytes held in memory
 	succeeded time.Time         // when any lane settled something last
 
@@ -181,8 +183,9 @@ func (j *Journal) Ready() error {
 	return nil
 }
 
-// Close implements sinks.Committer: what is being sent may finish within ctx;
-// what else waits is there for the next process. It closes the forwarder.
+// Close implements sinks.Committer: what is being sent may finish within three
+// quarters of ctx's time, so that the rest is enough to close in order; what else
+// waits is there for the next process. It closes the forwarder.
 func (j *Journal) Close(ctx context.Context) error {
 	j.once.Do(func() {
 		j.mu.Lock() // no lane is started from here on
@@ -197,6 +200,10 @@ func (j *Journal) Close(ctx context.Context) error {
 			close(j.drained)
 		}()
 	})
+	if end, ok := ctx.Deadline(); ok {
+		hanging := time.AfterFunc(time.Until(end)*3/4, j.cut)
+		defer hanging.Stop()
+	}
 	select {
 	case <-j.drained:
 		if j.failed != nil {

@@ -26,7 +26,7 @@ const (
 //
 // Turns cost a backlog little (fewer batches at a time suit the log downstream as
 // well), rests half its speed: nobody rests while nothing comes in or a sender
-// waits for delivery. There is neither while the journal turns senders away, nor
+// waits for delivery. There is neither while the journal drains or turns senders away, nor
 // in the window after one in which less than twice of what came in went out, so
 // that pacing does not keep a backlog from ending.
 type pacer struct {
@@ -107,6 +107,9 @@ func (w *worker) paced() (r sinks.Reason) {
 		return w.attempt()
 	}
 	turns, rests := j.pace.look(j.records.Load())
+	j.mu.Lock()
+	turns = turns && !j.draining
+	j.mu.Unlock()
 	if !turns {
 		return w.attempt()
 	}

@@ -19,6 +19,7 @@ func (j *Journal) scanMain() {
 		if err == nil && !ok {
 			j.mu.Lock()
 			j.caughtUp = true
+			j.hurry()
 			j.mu.Unlock()
 			e, err = cursor.Next(j.reading)
 		}

@@ -72,7 +72,7 @@ func (w *worker) gather() bool {
 		wait := time.Duration(-1)
 		if l.queued() > 0 {
 			wait = max(0, j.opt.Linger-time.Since(l.begun))
-			if l.full() || l.urgent || wait == 0 {
+			if l.full() || l.urgent || wait == 0 || j.hurried() {
 				w.hand = l.pop(w.hand[:0])
 				j.mu.Unlock()
 				return true
@@ -319,6 +319,7 @@ func (w *worker) send() sinks.Reason {
 // stored settles the records of the open plan.
 func (w *worker) stored(sent sinks.Sent) {
 	m, n := w.lane.j.m, w.planned
+	w.lane.j.sent.Add(int64(n))
 	if sent.Repeated {
 		m.repeated.Add(n)
 	}

@@ -1,0 +1,115 @@
+package journal
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	drainLook = 10 * time.Millisecond
+	// drainStill is how long nothing must change before the scan is believed that
+	// nothing waits, where the accounts say otherwise: damage may have eaten what
+	// settled a record.
+	drainStill = time.Second
+)
+
+// Progress is what has become of records since Open.
+type Progress struct {
+	Sent     int64 // stored downstream
+	Withheld int64 // left out or sent as null values, because their subjects chose so
+	Refused  int64 // not wanted downstream, ever; each became a bad row
+	Left     int64 // wait
+}
+
+// Progress is about: nothing stands still for it.
+func (j *Journal) Progress() Progress {
+	nulled := int64(j.m.nulled.Get())
+	return Progress{
+		Sent: j.sent.Load() - nulled, Withheld: int64(j.m.withheld.Get()) + nulled,
+		Refused: int64(j.m.poison.Get()), Left: max(0, j.records.Load()),
+	}
+}
+
+// Drain forwards without turns, rests and lingering and returns when nothing waits
+// any more, which it reports, or ctx ends. With patience it also returns once no
+// lane that has work could do any for so long. It is for when nobody commits.
+func (j *Journal) Drain(ctx context.Context, patience time.Duration) (empty bool) {
+	j.mu.Lock()
+	j.draining = true
+	j.hurry()
+	j.mu.Unlock()
+	look := time.NewTicker(drainLook)
+	defer look.Stop()
+	var since time.Time // of when the scan says that nothing waits
+	var at position
+	for {
+		j.mu.Lock()
+		through, main := j.through(), j.main
+		stuck := patience > 0 && j.stuck(patience)
+		j.mu.Unlock()
+		switch {
+		case !through:
+			since = time.Time{}
+		case j.records.Load() <= 0:
+			return true
+		case since.IsZero() || at != main:
+			since, at = time.Now(), main
+		case time.Since(since) >= drainStill:
+			return true
+		}
+		if stuck {
+			return false
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return false
+		case <-j.stop:
+			return false
+		}
+	}
+}
+
+// hurry wakes the lanes that linger although nothing more comes for them.
+func (j *Journal) hurry() {
+	if j.hurried() {
+		for _, l := range j.lanes {
+			poke(l.wake)
+		}
+	}
+}
+
+func (j *Journal) hurried() bool { return j.draining && j.caughtUp }
+
+// through reports whether the main scan has read all there was and nothing of it
+// waits.
+func (j *Journal) through() bool {
+	if !j.recovered.Load() || !j.caughtUp {
+		return false
+	}
+	for _, s := range j.segments.list {
+		if s.waiting > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// stuck reports whether every lane that has work has failed for so long, and no
+// other can get any.
+func (j *Journal) stuck(patience time.Duration) (some bool) {
+	if !j.recovered.Load() || !j.caughtUp && j.window < j.opt.WindowBytes {
+		return false
+	}
+	now := time.Now()
+	for _, l := range j.lanes {
+		if l.queued() == 0 && l.hand == 0 && l.state == following {
+			continue
+		}
+		if l.failing.IsZero() || now.Sub(l.failing) < patience {
+			return false
+		}
+		some = true
+	}
+	return some
+}
