@@ -50,7 +50,7 @@ func (a *admin) start() (stop func(context.Context) error, err error) {
 	}
 	a.addr = ln.Addr()
 	metrics.ExposeMetadata(true) // of the runtime and the process; ours are described here
-	server := &http.Server{Handler: a.guard(token, a.routes()), ReadTimeout: 10 * time.Second, WriteTimeout: 90 * time.Second}
+	server := &http.Server{Handler: a.guard(token, a.routes()), ReadTimeout: 10 * time.Second, WriteTimeout: 90 * time.Second, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
 	go func() {
 		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			a.log.Error("admin listener ended", "error", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -33,12 +34,17 @@ var lists = []struct {
 	{"trust", "ASSENT_TRUST", "proxies whose forwarding headers are believed, `CIDR`[,…]", func(c *config) *[]string { return &c.Trust.Networks }},
 }
 
-func settingFlags(f *pflag.FlagSet, c *config) {
+// settingFlags adds the flags of these names, or all.
+func settingFlags(f *pflag.FlagSet, c *config, names ...string) {
 	for _, s := range settings {
-		f.StringVar(s.field(c), s.flag, "", s.usage)
+		if names == nil || slices.Contains(names, s.flag) {
+			f.StringVar(s.field(c), s.flag, "", s.usage)
+		}
 	}
 	for _, s := range lists {
-		f.StringSliceVar(s.field(c), s.flag, nil, s.usage)
+		if names == nil || slices.Contains(names, s.flag) {
+			f.StringSliceVar(s.field(c), s.flag, nil, s.usage)
+		}
 	}
 }
 

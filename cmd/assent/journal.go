@@ -15,11 +15,11 @@ import (
 func journalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "journal",
-		Short:   "Look into what waits for Kafka",
-		Example: "  assent journal inspect --data ./assent-data",
+		Short:   "Look into what waits for Kafka, or send it",
+		Example: "  assent journal inspect --data ./assent-data\n  assent journal drain --kafka localhost:9092",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(inspectCommand())
+	c.AddCommand(inspectCommand(), drainCommand())
 	return c
 }
 

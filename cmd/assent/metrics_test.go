@@ -32,7 +32,7 @@ func exposed(t *testing.T, brokers []string) string {
 	greeting, out := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := serve(ctx, cfg, out)
+		err := serve(signals{end: ctx, hurry: ctx}, cfg, out)
 		out.CloseWithError(errors.Join(errors.New("serve ended"), err))
 		ended <- err
 	}()

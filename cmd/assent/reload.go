@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"assent/collector"
@@ -16,14 +14,11 @@ import (
 // policyPoll is how often the policy file's state is looked at.
 const policyPoll = 2 * time.Second
 
-// watchPolicy calls load when the process gets SIGHUP, or the file has changed and
+// watchPolicy calls load when hup brings a signal, or the file has changed and
 // then stayed the same from one look to the next: a file that is still being
 // written can be a valid policy that allows more. It calls report with the outcome.
 // A policy that does not compile leaves the last one in force.
-func watchPolicy(ctx context.Context, path string, load func() error, report func(error)) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+func watchPolicy(ctx context.Context, hup <-chan os.Signal, path string, load func() error, report func(error)) {
 	tick := time.NewTicker(policyPoll)
 	defer tick.Stop()
 	last := fileState(path)

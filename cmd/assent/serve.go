@@ -10,10 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,15 +22,12 @@ import (
 	"assent/consent"
 	"assent/consent/store"
 	"assent/disk"
+	"assent/geo"
 	"assent/geo/mmdb"
 	"assent/keys"
 	"assent/policy"
 	"assent/sinks"
 	"assent/sinks/dedup"
-	"assent/sinks/file"
-	"assent/sinks/journal"
-	"assent/sinks/kafka"
-	"assent/wal"
 )
 
 func serveCommand() *cobra.Command {
@@ -42,7 +38,7 @@ func serveCommand() *cobra.Command {
 		Short: "Run the proxy",
 		Long: `Runs the proxy. Without a file it listens on 127.0.0.1:8080 (admin on 127.0.0.1:8081)
 with the embedded policy and country data and writes events to ./assent-data/events.
-SIGHUP or a changed policy file puts the new policy in force; SIGTERM drains and stops.
+SIGHUP or a changed policy file puts the new policy in force; SIGTERM forwards what waits and stops.
 Sources, limits and the rest of the config need a restart. Flags stand above the variables
 ASSENT_LISTEN, ASSENT_ADMIN, ASSENT_DATA, ASSENT_POLICY, ASSENT_GEO, ASSENT_KAFKA and
 ASSENT_TRUST, and those above the file.`,
@@ -53,9 +49,7 @@ ASSENT_TRUST, and those above the file.`,
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-			defer stop()
-			return serve(ctx, cfg, cmd.OutOrStdout())
+			return serve(catchSignals(), cfg, cmd.OutOrStdout())
 		},
 	}
 	f := c.Flags()
@@ -64,87 +58,174 @@ ASSENT_TRUST, and those above the file.`,
 	return c
 }
 
-// serve wires the wings in the order an event meets them, runs until ctx ends,
-// and shuts down in reverse.
-func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+// A node is what stands behind the listeners, open over one data directory: all
+// that it takes to keep what comes in, to judge what waits, and to forward it.
+type node struct {
+	cfg        *config
+	log        *slog.Logger
+	sources    []*collector.Source
+	proxies    *geo.Proxies
+	ring       *keys.Ring
+	shelf      *policies
+	pol        *policy.Policy
+	choices    *store.Store
+	registry   *consent.Registry
+	window     *dedup.Window
+	dedupKey   keys.Key
+	sink       sinks.Committer
+	downstream sinks.Forwarder // nil without Kafka
+
+	closers // all but the sink's, which needs a bound
+}
+
+// openNode wires the wings in the order an event meets them.
+func openNode(cfg *config, log *slog.Logger) (_ *node, err error) {
+	var opened closers
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, opened.Close())
+		}
+	}()
 	sources, proxies, p := cfg.examine()
 	if err := errors.Join(p.list...); err != nil {
-		return err
+		return nil, err
 	}
-	for _, w := range cfg.warnings() {
-		log.Warn(w.Error())
-	}
-	if err := disk.MakeDir(disk.OS{}, cfg.Data); err != nil {
-		return fmt.Errorf("creating data directory: %w", err)
-	}
-	lock, err := disk.OS{}.Lock(filepath.Join(cfg.Data, ".lock"))
+	lock, err := lockData(cfg.Data)
 	if err != nil {
-		return fmt.Errorf("data directory %s is in use by another process, or cannot be locked: %w", cfg.Data, err)
+		return nil, err
 	}
-	defer closing(&err, "data directory", lock)
+	opened.add("data directory", lock)
 	ring, err := loadKeys(cfg.Keys)
 	if err != nil {
-		return err
-	}
-	places, err := mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous})
-	if err != nil {
-		return fmt.Errorf("opening geo database: %w", err)
+		return nil, err
 	}
 	shelf, err := openPolicies(filepath.Join(cfg.Data, "policies"), ring, cfg.reserved())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	pol, err := shelf.load(cfg.Policy)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	choices, err := store.Open(store.Options{Dir: filepath.Join(cfg.Data, "consent"), Free: disk.OS{}.Free})
 	if err != nil {
-		return fmt.Errorf("opening consent store: %w", err)
+		return nil, fmt.Errorf("opening consent store: %w", err)
 	}
-	defer closing(&err, "consent store", choices)
+	opened.add("consent store", choices)
 	registry, err := consent.NewRegistry(consent.Options{
 		Store: choices, Now: time.Now, Rand: rand.Reader, Node: cfg.Node,
 		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"), JournalKeys: ring.Derive("journal"),
 		Controller: cmp.Or(pol.Controller().Name, pol.Name()),
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	choices.Notify(registry.Forget)
 	registry.Use(pol.Purposes())
 	dedupKey := oldest(ring.Derive("dedup"))
-	windowOptions := cfg.dedupOptions()
-	windowOptions.Sources = collector.Shares(sources, dedupKey)
-	window, err := dedup.Open(windowOptions)
+	window, err := openWindow(cfg, sources, dedupKey)
 	if err != nil {
-		return fmt.Errorf("opening deduplication window: %w", err)
+		return nil, err
 	}
-	defer closing(&err, "deduplication window", window)
+	opened.add("deduplication window", window)
 	judge, err := collector.NewJudge(registry, shelf.get)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sink, downstream, err := openSink(cfg, pol, judge, window, log)
 	if err != nil {
+		return nil, err
+	}
+	return &node{
+		cfg: cfg, log: log, sources: sources, proxies: proxies, ring: ring, shelf: shelf, pol: pol,
+		choices: choices, registry: registry, window: window, dedupKey: dedupKey,
+		sink: sink, downstream: downstream, closers: opened,
+	}, nil
+}
+
+func openWindow(cfg *config, sources []*collector.Source, key keys.Key) (*dedup.Window, error) {
+	o := cfg.dedupOptions()
+	o.Sources = collector.Shares(sources, key)
+	w, err := dedup.Open(o)
+	if err != nil {
+		return nil, fmt.Errorf("opening deduplication window: %w", err)
+	}
+	return w, nil
+}
+
+// lockData makes the data directory this process's own.
+func lockData(dir string) (io.Closer, error) {
+	if err := disk.MakeDir(disk.OS{}, dir); err != nil {
+		return nil, fmt.Errorf("creating data directory: %w", err)
+	}
+	lock, err := disk.OS{}.Lock(filepath.Join(dir, ".lock"))
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s is in use by another process, or cannot be locked: %w", dir, err)
+	}
+	return lock, nil
+}
+
+// closers closes what is open, in reverse.
+type closers []func() error
+
+func (c *closers) add(what string, open io.Closer) {
+	*c = append(*c, func() error {
+		if err := open.Close(); err != nil {
+			return fmt.Errorf("closing %s: %w", what, err)
+		}
+		return nil
+	})
+}
+
+// Close implements io.Closer.
+func (c *closers) Close() error {
+	var errs []error
+	for _, f := range slices.Backward(*c) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// parts are what can fail while the node runs.
+func (n *node) parts() []*part {
+	all := []*part{{name: "sink", ready: n.sink.Ready, effect: "events are answered 503"}}
+	if n.downstream != nil {
+		all = append(all, &part{name: "kafka", ready: n.downstream.Ready, effect: "events wait in the journal"})
+	}
+	return all
+}
+
+// closeSink closes the sink within the bound of a shutdown.
+func (n *node) closeSink() error {
+	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Limits.Shutdown)
+	defer cancel()
+	return n.sink.Close(ctx)
+}
+
+// serve opens a node and its listeners, runs until a signal asks it to end, and
+// shuts down in reverse.
+func serve(asked signals, cfg *config, out io.Writer) (err error) {
+	log, flush := newLog(os.Stderr)
+	defer flush()
+	n, err := openNode(cfg, log)
+	if err != nil {
 		return err
 	}
-	options := collector.Options{
-		Sources: sources, Policy: pol, Locator: places, Proxies: proxies, Registry: registry, Sink: sink,
-		Dialects: []collector.Route{
-			{Method: "POST", Path: "/v1/events", Dialect: dialect.Native{}},
-			{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}},
-		},
-		Pages: cfg.pages(pol), Now: time.Now, BadKeys: ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
-		CountryHeader: cfg.Trust.CountryHeader, RegionHeader: cfg.Trust.RegionHeader,
-		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
-		Dedup: window, DedupKey: dedupKey,
+	for _, w := range cfg.warnings() {
+		log.Warn(w.Error())
 	}
-	options.AcceptFailed = func(err error) {
-		log.Warn("connections cannot be accepted; those that are open are served, new ones wait", "error", err)
+	serving := false
+	defer func() {
+		if !serving {
+			err = errors.Join(err, n.closeSink())
+		}
+		err = errors.Join(err, n.Close())
+	}()
+	places, err := mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous})
+	if err != nil {
+		return fmt.Errorf("opening geo database: %w", err)
 	}
-	edge, err := collector.New(options)
+	edge, err := n.newEdge(places)
 	if err != nil {
 		return err
 	}
@@ -152,23 +233,20 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	back := &admin{cfg: cfg, collector: edge, sink: sink, downstream: downstream, store: choices, places: places, log: log}
+	back := &admin{cfg: cfg, collector: edge, sink: n.sink, downstream: n.downstream, store: n.choices, places: places, log: log}
 	stopAdmin, err := back.start()
 	if err != nil {
 		_ = public.Close()
 		return err
 	}
 
+	serving = true
 	background, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	parts := []*part{{name: "sink", ready: sink.Ready, effect: "events are answered 503"}}
-	if downstream != nil {
-		parts = append(parts, &part{name: "kafka", ready: downstream.Ready, effect: "events wait in the journal"})
-	}
-	go tell(background, log, parts...)
+	go tell(background, log, n.parts()...)
 	go places.Watch(background, func(err error) { logReload(log, "geo database", err) })
-	go watchPolicy(background, cfg.Policy, func() error {
-		return reload(shelf, cfg.Policy, edge, registry)
+	go watchPolicy(background, asked.reload, cfg.Policy, func() error {
+		return reload(n.shelf, cfg.Policy, edge, n.registry)
 	}, func(err error) { back.policyFailed.Store(err != nil); logReload(log, "policy", err) })
 	failed := make(chan error, 1)
 	go func() { failed <- edge.Serve(public) }()
@@ -176,103 +254,55 @@ func serve(ctx context.Context, cfg *config, out io.Writer) (err error) {
 
 	select {
 	case err := <-failed:
-		return errors.Join(fmt.Errorf("serving: %w", err), shutdown(cfg, edge, sink, stopAdmin))
-	case <-ctx.Done():
+		return errors.Join(fmt.Errorf("serving: %w", err), n.shutdown(asked, edge, stopAdmin))
+	case <-asked.end.Done():
 	}
 	cancel()
 	log.Info("stopping: answering what is in flight")
-	if err := shutdown(cfg, edge, sink, stopAdmin); err != nil {
+	if err := n.shutdown(asked, edge, stopAdmin); err != nil {
 		return err
 	}
 	log.Info("stopped")
 	return nil
 }
 
+// newEdge makes the public listener's part, not yet listening.
+func (n *node) newEdge(places *mmdb.Reader) (*collector.Collector, error) {
+	cfg := n.cfg
+	return collector.New(collector.Options{
+		Sources: n.sources, Policy: n.pol, Locator: places, Proxies: n.proxies, Registry: n.registry, Sink: n.sink,
+		Dialects: []collector.Route{
+			{Method: "POST", Path: "/v1/events", Dialect: dialect.Native{}},
+			{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}},
+		},
+		Pages: cfg.pages(n.pol), Now: time.Now, BadKeys: n.ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
+		CountryHeader: cfg.Trust.CountryHeader, RegionHeader: cfg.Trust.RegionHeader,
+		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
+		Dedup: n.window, DedupKey: n.dedupKey,
+		AcceptFailed: func(err error) {
+			n.log.Warn("connections cannot be accepted; those that are open are served, new ones wait", "error", err)
+		},
+	})
+}
+
 // oldest is the key that stays the longest when keys rotate by a new one on top.
 func oldest(ring []keys.Key) keys.Key { return ring[len(ring)-1] }
 
-// shutdown stops accepting, answers all in flight, closes the sink, within the bound.
-func shutdown(cfg *config, edge *collector.Collector, sink sinks.Committer, stopAdmin func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), cfg.Limits.Shutdown)
+// shutdown stops accepting, answers all in flight, forwards what it can of what
+// waits and closes the sink, within the bound.
+func (n *node) shutdown(asked signals, edge *collector.Collector, stopAdmin func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Limits.Shutdown)
 	defer cancel()
 	var errs []error
 	if err := edge.Shutdown(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("draining connections: %w", err))
 	}
-	if err := sink.Close(ctx); err != nil {
+	n.forwardRest(ctx, asked.hurry)
+	if err := n.sink.Close(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("closing sink: %w", err))
 	}
 	_ = stopAdmin(ctx)
 	return errors.Join(errs...)
-}
-
-func closing(err *error, what string, c io.Closer) {
-	if e := c.Close(); e != nil && *err == nil {
-		*err = fmt.Errorf("closing %s: %w", what, e)
-	}
-}
-
-// openSink picks where records go: a journal that forwards to Kafka, which it
-// returns too, when brokers are named, else files.
-func openSink(cfg *config, pol *policy.Policy, judge sinks.Judge, window *dedup.Window, log *slog.Logger) (sinks.Committer, sinks.Forwarder, error) {
-	if len(cfg.Kafka.Brokers) > 0 {
-		return openJournal(cfg, pol, judge, window, log)
-	}
-	if err := leftBehind(cfg.Journal.Dir); err != nil {
-		return nil, nil, err
-	}
-	o := cfg.fileOptions()
-	o.Committed = window.Note
-	o.Truncated = func(path string, bytes int64) {
-		log.Warn("cut off what a crash left unfinished at the end of a file", "file", path, "bytes", bytes)
-	}
-	s, err := file.Open(o)
-	if err != nil {
-		return nil, nil, fmt.Errorf("opening file sink: %w", err)
-	}
-	return s, nil, nil
-}
-
-// leftBehind refuses a start without Kafka over a journal in which something
-// waits for it: it was promised to get there.
-func leftBehind(dir string) error {
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	totals, err := journal.Inspect(dir, func(*journal.Item) error { return nil })
-	if err != nil {
-		return err
-	}
-	if totals.Waiting > 0 {
-		return fmt.Errorf("%d records in %s wait for Kafka: name kafka.brokers, or move that directory away", totals.Waiting, dir)
-	}
-	return nil
-}
-
-func openJournal(cfg *config, pol *policy.Policy, judge sinks.Judge, window *dedup.Window, log *slog.Logger) (sinks.Committer, sinks.Forwarder, error) {
-	k, err := cfg.kafkaOptions()
-	if err != nil {
-		return nil, nil, fmt.Errorf("opening kafka: %w", err)
-	}
-	for _, r := range pol.Recipients() {
-		k.Topics = append(k.Topics, r.Topic)
-	}
-	k.Topics = append(k.Topics, cfg.Topics.Bad)
-	forwarder, err := kafka.Open(k)
-	if err != nil {
-		return nil, nil, fmt.Errorf("opening kafka: %w", err)
-	}
-	o := cfg.journalOptions()
-	o.Forwarder, o.Judge = forwarder, judge
-	o.Recovered, o.Retire = window.Add, window.Keep
-	o.Damaged = func(d wal.Damage) {
-		log.Error("skipped a damaged region of the journal; its bytes are in quarantine", "segment", d.Segment, "offset", d.Offset, "bytes", d.Bytes)
-	}
-	j, err := journal.Open(o)
-	if err != nil {
-		return nil, nil, errors.Join(err, forwarder.Close())
-	}
-	return j, forwarder, nil
 }
 
 // readPolicy reads and compiles a policy, the embedded one without a path, and

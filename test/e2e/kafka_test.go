@@ -37,6 +37,8 @@ func TestKafka(t *testing.T) {
 		twins(t, func(p *proxy) map[string]int { return kafkaCount(p, broker) }, "--kafka", broker.Addr)
 	})
 	t.Run("promise", func(t *testing.T) { kafkaPromise(t, broker) })
+	t.Run("shutdown", func(t *testing.T) { kafkaShutdown(t, broker) })
+	t.Run("drain", func(t *testing.T) { kafkaDrain(t, broker) })
 	t.Run("brokers away", func(t *testing.T) { kafkaAway(t, broker) })
 }
 
