@@ -112,16 +112,10 @@ func openNode(cfg *config, log *slog.Logger) (_ *node, err error) {
 		return nil, fmt.Errorf("opening consent store: %w", err)
 	}
 	opened.add("consent store", choices)
-	registry, err := consent.NewRegistry(consent.Options{
-		Store: choices, Now: time.Now, Rand: rand.Reader, Node: cfg.Node,
-		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"), JournalKeys: ring.Derive("journal"),
-		Controller: cmp.Or(pol.Controller().Name, pol.Name()),
-	})
+	registry, err := openRegistry(cfg, ring, pol, choices)
 	if err != nil {
 		return nil, err
 	}
-	choices.Notify(registry.Forget)
-	registry.Use(pol.Purposes())
 	dedupKey := oldest(ring.Derive("dedup"))
 	window, err := openWindow(cfg, sources, dedupKey)
 	if err != nil {
@@ -141,6 +135,20 @@ func openNode(cfg *config, log *slog.Logger) (_ *node, err error) {
 		choices: choices, registry: registry, window: window, dedupKey: dedupKey,
 		sink: sink, downstream: downstream, closers: opened,
 	}, nil
+}
+
+func openRegistry(cfg *config, ring *keys.Ring, pol *policy.Policy, choices *store.Store) (*consent.Registry, error) {
+	registry, err := consent.NewRegistry(consent.Options{
+		Store: choices, Now: time.Now, Rand: rand.Reader, Node: cfg.Node,
+		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"), JournalKeys: ring.Derive("journal"),
+		Controller: cmp.Or(pol.Controller().Name, pol.Name()),
+	})
+	if err != nil {
+		return nil, err
+	}
+	choices.Notify(registry.Forget)
+	registry.Use(pol.Purposes())
+	return registry, nil
 }
 
 func openWindow(cfg *config, sources []*collector.Source, key keys.Key) (*dedup.Window, error) {
