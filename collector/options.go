@@ -70,7 +70,7 @@ type Limits struct {
 	Connections  int           // open connections, default 4096; the last tenth takes no events, and a quarter may wait for delivery
 	ReadTimeout  time.Duration // whole request, default 15 s
 	WriteTimeout time.Duration // whole answer, default 15 s
-	IdleTimeout  time.Duration // between requests, default 60 s
+	IdleTimeout  time.Duration // between requests, default 620 s: above what balancers keep theirs for
 
 	// Bytes of bodies, on the wire and decompressed, and of what becomes of their
 	// events, of all requests together; each up to 64 KiB is free. Default 256 MiB.
@@ -114,7 +114,7 @@ func (o *Options) EnsureDefaults() {
 	orDefault(&l.Connections, 4<<10)
 	orDefault(&l.ReadTimeout, 15*time.Second)
 	orDefault(&l.WriteTimeout, 15*time.Second)
-	orDefault(&l.IdleTimeout, time.Minute)
+	orDefault(&l.IdleTimeout, 620*time.Second)
 	orDefault(&l.Memory, 256<<20)
 	orDefault(&l.ChoiceRate, 50)
 	orDefault(&l.ChoiceBurst, 10*l.ChoiceRate)
