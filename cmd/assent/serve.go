@@ -107,7 +107,7 @@ func openNode(cfg *config, log *slog.Logger) (_ *node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	choices, err := store.Open(store.Options{Dir: filepath.Join(cfg.Data, "consent"), Free: disk.OS{}.Free})
+	choices, err := store.Open(store.Options{Dir: filepath.Join(cfg.Data, "consent")})
 	if err != nil {
 		return nil, fmt.Errorf("opening consent store: %w", err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -10,19 +11,33 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var errChecksum = errors.New("consent store: a value that is not what was written")
+var (
+	errChecksum = errors.New("consent store: a value that is not what was written")
+	errReading  = errors.New("consent store: reading failed") // Pebble's errors may quote a key, and a key is somebody's id
+)
 
 func subjectKey(space byte, s consent.Subject) []byte {
 	key := make([]byte, 0, 2+len(s.ID))
 	return append(append(key, space, byte(s.Kind)), s.ID...)
 }
 
-func receiptKey(id string) []byte { return append([]byte{'p'}, id...) }
+func receiptKey(space byte, id string) []byte { return append([]byte{space}, id...) }
 
-// indexKey stands for one receipt of a subject. Ids of receipts are UUIDv7, so that
-// they sort by time.
-func indexKey(about consent.Subject, id string) []byte {
-	return append(append(subjectKey('s', about), 0), id...)
+// ownerKey is what the keys of a subject's receipts begin with. The length keeps an id
+// from being the beginning of another.
+func ownerKey(s consent.Subject) []byte {
+	key := binary.BigEndian.AppendUint16([]byte{'s', byte(s.Kind)}, uint16(len(s.ID)))
+	return append(key, s.ID...)
+}
+
+// after is the least key behind all that begin with prefix, which is no row of 0xff.
+func after(prefix []byte) []byte {
+	key := bytes.Clone(prefix)
+	for i := len(key) - 1; ; i-- {
+		if key[i]++; key[i] != 0 {
+			return key[:i+1]
+		}
+	}
 }
 
 // seal appends the checksum of a key and its value to the value.

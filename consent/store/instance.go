@@ -1,274 +1,178 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	"assent/consent"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-const memTable = 2 << 20
-
-// instance is Pebble opened once. It is never trusted again after a failed write: a
-// sync that failed once cannot be tried again, the kernel has forgotten the pages.
+// instance is one opened database. One that failed is not used again: what is in its
+// memory may be more than what is on disk, and a sync that failed once cannot be tried
+// again, since the kernel has forgotten the pages.
 type instance struct {
-	db         *pebble.DB
-	users      sync.WaitGroup
-	background atomic.Bool // the last flush or compaction failed
+	db        *pebble.DB
+	guard     *guard
+	calls     sync.WaitGroup // under way
+	late      atomic.Int32   // commits nobody waits for any more, of which nobody knows how they end
+	nobody    atomic.Int64   // receipts of nobody, and how many there may be
+	maxNobody int64
+	prune     sync.Mutex // held by who removes some of them
 }
 
+// memTable is also what the log holds until it is written to a table.
+const memTable = 2 << 20
+
+// open opens the directory and checks what is in it. After an error too, what it
+// returns holds the directory until it is quiet and unlocked.
 func (s *Store) open() (*instance, error) {
-	in := &instance{}
+	in := &instance{maxNobody: defaultNobody}
+	in.guard = newGuard(s.o.FS, s.o.after, func() { s.fail(in) })
 	opts := &pebble.Options{
-		FS:                          patientFS{s.o.FS, s.o.Pause},
-		CacheSize:                   s.o.CacheBytes,
+		FS:                          in.guard,
+		Cache:                       s.cache,
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: 2,
 		MaxOpenFiles:                128,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
-		Logger:                      silent{},
-		EventListener:               s.listener(in),
+		Logger:                      silent{in.guard.giveUp},
+		EventListener:               in.listener(),
 	}
 	for i := range opts.Levels { // most ids asked for were never recorded
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	var err error
-	if in.db, err = open(s.o.Dir, opts); err != nil {
-		return nil, fmt.Errorf("opening consent store: %w", err)
+	opened := make(chan *pebble.DB, 1)
+	err := private(s.o.FS, s.o.Dir)
+	if err == nil {
+		err = in.wait(func() error {
+			db, err := pebble.Open(s.o.Dir, opts)
+			opened <- db
+			return err
+		})
 	}
-	if err := in.checkFormat(); err != nil {
-		return nil, errors.Join(err, closeDB(in.db))
+	if err == nil {
+		in.db = <-opened
+		in.guard.open.Store(true)
+		if err = in.check(s.o.Dir); err != nil {
+			err = errors.Join(err, in.end())
+		}
+	}
+	if err != nil {
+		in.guard.shut()
+		return in, fmt.Errorf("opening consent store: %w", err)
 	}
 	return in, nil
 }
 
-// open turns a failure that Pebble calls fatal into an error.
-func open(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
-	defer fatalTo(&err)
-	return pebble.Open(dir, opts)
-}
-
-func (in *instance) checkFormat() (err error) {
-	defer fatalTo(&err)
-	v, closer, err := in.db.Get([]byte{'f'})
-	switch {
-	case errors.Is(err, pebble.ErrNotFound):
-		if err := in.db.Set([]byte{'f'}, []byte{Format}, pebble.Sync); err != nil {
-			return fmt.Errorf("opening consent store: %w", err)
-		}
-		return nil
-	case err != nil:
-		return fmt.Errorf("opening consent store: %w", err)
+// private makes the directory and takes it, and what an earlier version left in it,
+// away from everybody else: it is personal data.
+func private(fs vfs.FS, dir string) error {
+	if err := fs.MkdirAll(dir, dirPerm); err != nil || vfs.Root(fs) != vfs.Default {
+		return err
 	}
-	defer closer.Close()
-	if len(v) != 1 || v[0] != Format {
-		return errors.New("opening consent store: its format is not one this version reads")
-	}
-	return nil
-}
-
-// listener watches what Pebble does in the background. Pebble repeats failed work at
-// once and for ever, on a full disk with all its processors: an instance whose
-// background work fails is given up instead. Corruption is met again, as an error, by
-// whoever reads the value.
-func (s *Store) listener(in *instance) *pebble.EventListener {
-	ended := func(err error) {
-		if in.background.Store(err != nil); err != nil {
-			go s.fail(in)
-		}
-	}
-	return &pebble.EventListener{
-		BackgroundError: func(err error) { ended(err) },
-		DataCorruption:  func(pebble.DataCorruptionInfo) { in.background.Store(true) },
-		FlushEnd: func(i pebble.FlushInfo) {
-			// A flush that finds nothing to write calls that an error, which has no
-			// name outside of Pebble; it is told by what was not made.
-			if i.Err == nil || i.Err.Error() != "pebble: empty table" {
-				ended(i.Err)
-			}
-		},
-		CompactionEnd: func(i pebble.CompactionInfo) { ended(i.Err) },
-	}
-}
-
-// use gives the instance in use; its users is to be told when that is over.
-func (s *Store) use() (*instance, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	switch {
-	case s.closed:
-		return nil, errClosed
-	case s.current == nil:
-		return nil, errBroken
-	}
-	s.current.users.Add(1)
-	return s.current, nil
-}
-
-// fail gives an instance up and has the store opened anew.
-func (s *Store) fail(in *instance) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current == in {
-		s.current = nil
-		s.reopening.Go(func() { s.reopen(in) })
-	}
-}
-
-// reopen opens the store anew once the instance before let go of the directory, for
-// which a disk that hangs can take any time, and once there is room.
-func (s *Store) reopen(before *instance) {
-	before.users.Wait()
-	_ = closeDB(before.db) // whatever it says of the disk: it was given up
-	for {
-		if s.room(nil) == nil {
-			if in, err := s.open(); err == nil {
-				s.adopt(in)
-				return
-			}
-		}
-		select {
-		case <-s.stop:
-			return
-		case <-time.After(s.o.Pause):
-		}
-	}
-}
-
-func (s *Store) adopt(in *instance) {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		_ = closeDB(in.db)
-		return
-	}
-	s.current = in
-	changed := s.changed
-	s.mu.Unlock()
-	if changed != nil {
-		changed()
-	}
-}
-
-// put commits a write. Pebble calls it fatal when its log cannot be written.
-func (in *instance) put(w *consent.Write) (err error) {
-	defer fatalTo(&err)
-	b := in.db.NewBatch()
-	set := func(key, value []byte) { err = errors.Join(err, b.Set(key, seal(key, value), nil)) }
-	for _, r := range w.Records {
-		set(subjectKey('r', r.Subject), consent.AppendRecord(nil, r))
-	}
-	for alias, l := range w.Links {
-		if key := subjectKey('l', alias); l.Holder.IsZero() {
-			err = errors.Join(err, b.Delete(key, nil))
-		} else {
-			set(key, appendLink(nil, l))
-		}
-	}
-	for id, receipt := range w.Receipts {
-		set(receiptKey(id), receipt)
-		if !w.About.IsZero() {
-			err = errors.Join(err, b.Set(indexKey(w.About, id), nil, nil), in.dropOldest(b, w.About))
-		}
-	}
+	names, err := fs.List(dir)
 	if err != nil {
 		return err
 	}
-	if err := b.Commit(pebble.Sync); err != nil {
-		return err
-	}
-	return b.Close()
-}
-
-// maxReceipts bounds the receipts kept of one subject: years of changes of mind, and a
-// bound on what one of them can take of the disk (about 1 MB).
-const maxReceipts = 1000
-
-// dropOldest removes the receipts of a subject that are one too many.
-func (in *instance) dropOldest(b *pebble.Batch, about consent.Subject) error {
-	prefix := indexKey(about, "")
-	all, err := in.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: append(prefix[:len(prefix)-1:len(prefix)-1], 1)})
-	if err != nil {
-		return err
-	}
-	defer all.Close()
-	n := 0
-	for ok := all.Last(); ok; ok = all.Prev() {
-		if n++; n < maxReceipts { // with the one that comes
-			continue
-		}
-		key := all.Key()
-		if err := errors.Join(b.Delete(key, nil), b.Delete(receiptKey(string(key[len(prefix):])), nil)); err != nil {
+	for _, name := range names {
+		if err := os.Chmod(filepath.Join(dir, name), filePerm); err != nil {
 			return err
 		}
 	}
-	return all.Error()
+	return os.Chmod(dir, dirPerm)
 }
 
-// Close gives the store up. It waits for calls under way, but for no longer than
-// Options.Wait: a disk that hangs holds up nobody's shutdown. Closing twice is nothing.
-func (s *Store) Close() error {
-	s.mu.Lock()
-	in := s.current
-	if s.closed {
-		s.mu.Unlock()
+// check reads the format, writing it into an empty store, and the count.
+func (in *instance) check(dir string) error {
+	found, closer, err := in.db.Get([]byte{'f'})
+	if errors.Is(err, pebble.ErrNotFound) {
+		return in.wait(func() error { return in.db.Set([]byte{'f'}, []byte{Format}, pebble.Sync) })
+	}
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	if len(found) != 1 || found[0] != Format {
+		return fmt.Errorf("%s has format %d, and this version reads format %d: run the version that wrote it, or move the directory away",
+			dir, found, Format)
+	}
+	count, closer, err := in.db.Get(countKey)
+	if errors.Is(err, pebble.ErrNotFound) {
 		return nil
 	}
-	s.closed, s.current = true, nil
-	close(s.stop)
-	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if len(count) == 8 {
+		in.nobody.Store(int64(binary.BigEndian.Uint64(count)))
+	}
+	return closer.Close()
+}
+
+// listener watches what Pebble does in the background. Corruption is met again,
+// as an error, by whoever reads the value.
+func (in *instance) listener() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(error) {},
+		DataCorruption:  func(pebble.DataCorruptionInfo) { in.guard.worked(false) },
+		FlushEnd: func(i pebble.FlushInfo) {
+			// A flush that finds nothing to write calls that an error, which has no
+			// name outside of Pebble; it is told by what was not made.
+			in.guard.worked(i.Err == nil || i.Err.Error() == "pebble: empty table")
+		},
+		CompactionEnd: func(i pebble.CompactionInfo) { in.guard.worked(i.Err == nil) },
+	}
+}
+
+// end closes the database once nobody uses it.
+func (in *instance) end() error {
+	in.calls.Wait()
+	in.guard.open.Store(false)
+	return in.wait(in.db.Close)
+}
+
+// wait runs what Pebble may hang in, or end with a panic, and returns an error when the
+// instance is given up meanwhile.
+func (in *instance) wait(f func() error) error {
 	done := make(chan error, 1)
-	go func() {
-		s.reopening.Wait()
-		if in == nil {
-			done <- nil
-			return
-		}
-		in.users.Wait()
-		done <- closeDB(in.db)
-	}()
-	wait := time.NewTimer(s.o.Wait)
-	defer wait.Stop()
+	go attempt(f, func(err error) { done <- err })
 	select {
 	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("closing consent store: %w", err)
-		}
-		return nil
-	case <-wait.C:
-		return errors.New("closing consent store: the disk does not answer; what was acknowledged is on it")
+		return err
+	case <-in.guard.closed:
+		return errFatal
 	}
 }
 
-func closeDB(db *pebble.DB) (err error) {
-	defer fatalTo(&err)
-	return db.Close()
+// attempt runs f on a goroutine of its own; then is told how f ended, a panic of
+// Pebble's being an error.
+func attempt(f func() error, then func(error)) {
+	err := errFatal
+	defer func() {
+		if recover() != nil {
+			err = errFatal
+		}
+		then(err)
+	}()
+	err = f()
 }
 
-// silent drops Pebble's messages, which may quote keys, and stops whoever meets a
-// fatal one. The format alone is kept: it quotes nothing.
-type silent struct{}
-
-type fatal string
+// silent drops Pebble's messages, which may quote keys. What Pebble calls fatal gives
+// the instance up, and the goroutine that meets it, which may be Pebble's own, sleeps
+// for good: the process goes on.
+type silent struct{ giveUp func() }
 
 func (silent) Infof(string, ...any)  {}
 func (silent) Errorf(string, ...any) {}
 
-func (silent) Fatalf(format string, _ ...any) { panic(fatal("consent store: " + format)) }
-
-// fatalTo makes an error of a fatal stop on the caller's own goroutine.
-func fatalTo(err *error) {
-	switch p := recover().(type) {
-	case nil:
-	case fatal:
-		*err = errors.New(string(p))
-	default:
-		panic(p)
-	}
+func (s silent) Fatalf(string, ...any) {
+	s.giveUp()
+	select {}
 }

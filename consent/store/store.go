@@ -4,11 +4,16 @@
 //
 // Keys and values:
 //
-//	'f'                        format version of all below, one byte
+//	'a' receipt id             proof of nobody: the signed receipt as it was given, crc:4
+//	'c'                        how many 'a' there are, big-endian:8, about
+//	'f'                        format version of all below and above, one byte
 //	'l' kind:1 id              link: holder's kind:1, time:8, node:2 (big-endian), holder's id, crc:4
-//	'p' receipt id             proof: the signed receipt as it was given, crc:4
-//	's' kind:1 id 0 receipt id the receipts of one subject, in order of time
+//	'p' receipt id             proof of somebody: as 'a'
 //	'r' kind:1 id              record: consent.AppendRecord, crc:4
+//	's' kind:1 len:2 id receipt id
+//	                           whose a 'p' is: its size, big-endian:4
+//
+// Receipt ids sort by time (UUIDv7).
 //
 // crc is CRC-32C (Castagnoli), big-endian, over key and value: a value under a key
 // that is not its own is unreadable too. A kind is a consent.SubjectKind.
@@ -18,8 +23,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"assent/consent"
@@ -29,7 +34,7 @@ import (
 )
 
 // Format is the version of keys and values this package writes and reads.
-const Format = 1
+const Format = 2
 
 // Options of a Store.
 type Options struct {
@@ -38,95 +43,105 @@ type Options struct {
 	// CacheBytes is the memory for blocks read from disk; default 4 MiB. Beside it
 	// Pebble holds two memtables of 2 MiB.
 	CacheBytes int64
-	// Free gives the bytes left on the file system of Dir; default: not asked.
-	Free func(dir string) (int64, error)
-	// Reserve is what a write that grants leaves free, in bytes. The half of it is for
-	// writes that only narrow: a refusal is taken longer than a grant. Default 64 MiB.
+	// Reserve of the file system is left alone, half of it for choices that grant
+	// nothing; default 64 MiB, or a quarter of a smaller file system.
 	Reserve int64
-	// Wait is the longest that one write waits for the disk; default 5 s.
+	// Wait is how long a write, and Close, may take; default 5 s.
 	Wait time.Duration
-	// Pause lies between two attempts to open the store anew after the disk failed;
-	// default 1 s.
-	Pause time.Duration
-}
 
-// EnsureDefaults fills what was left out.
-func (o *Options) EnsureDefaults() {
-	if o.CacheBytes == 0 {
-		o.CacheBytes = 4 << 20
-	}
-	if o.Reserve == 0 {
-		o.Reserve = 64 << 20
-	}
-	if o.Wait == 0 {
-		o.Wait = 5 * time.Second
-	}
-	if o.Pause == 0 {
-		o.Pause = time.Second
-	}
+	after func(time.Duration) <-chan time.Time // time.After, but for tests
 }
 
 // Store is a consent.Store. Writes are synced; concurrent ones share a sync.
 //
-// After a failed write, or one that takes longer than Options.Wait, what is in memory
-// may be more than what is on disk. Nothing is answered from it any more: reads and
-// writes are errors until the store was opened anew, which goes on in the background,
-// with pauses, for as long as it takes. See Notify.
+// A write that failed gives the database up; until it was opened again, which the
+// store does by itself, and while it is not known how a write ended, everything is an
+// error.
 type Store struct {
-	o Options
+	o        Options
+	room     room
+	stop     chan struct{} // closed by Close
+	reopened atomic.Int64
+	givenUp  atomic.Int64 // databases that failed
+	cache    *pebble.Cache
 
-	mu      sync.RWMutex
-	current *instance // nil: broken or closed
+	mu      sync.RWMutex // never held while the disk is waited for
+	in      *instance    // nil while there is none to use
 	closed  bool
-	stop    chan struct{}
 	changed func()
-
-	reopening sync.WaitGroup
 }
 
 var _ consent.Store = (*Store)(nil)
 
 var (
 	errClosed = errors.New("consent store: closed")
-	errBroken = errors.New("consent store: the disk failed; it is opened anew as soon as that works")
-	errRoom   = errors.New("consent store: the file system has less than the reserve left")
+	errBroken = errors.New("consent store: writing failed; it is opened again as soon as the disk lets it")
+	errLate   = errors.New("consent store: a write takes too long; how it ends is not known yet")
+	errFull   = errors.New("consent store: the file system has less than the store's reserve left")
+	errOften  = errors.New("consent store: writing failed too often; restart once the disk is well")
+	errFatal  = errors.New("consent store: the database failed")
 )
 
-// Open opens the store of a directory, making it when absent. The directory is the
-// process's own: nobody else can read it.
+// Open opens the store of a directory, making it when absent.
 func Open(o Options) (*Store, error) {
 	if o.Dir == "" {
 		return nil, errors.New("consent store: no directory")
 	}
-	o.EnsureDefaults()
 	if o.FS == nil {
 		o.FS = vfs.Default
-		if err := private(o.Dir); err != nil {
-			return nil, fmt.Errorf("opening consent store: %w", err)
-		}
 	}
-	s := &Store{o: o, stop: make(chan struct{})}
-	var err error
-	if s.current, err = s.open(); err != nil {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 4 << 20
+	}
+	if o.Wait == 0 {
+		o.Wait = 5 * time.Second
+	}
+	if o.after == nil {
+		o.after = time.After
+	}
+	s := &Store{o: o, room: room{fs: o.FS, dir: o.Dir, reserve: o.Reserve}, stop: make(chan struct{}), changed: func() {}}
+	s.cache = pebble.NewCache(o.CacheBytes)
+	in, err := s.open()
+	if err != nil {
+		in.guard.unlock()
 		return nil, err
 	}
+	s.adopt(in)
 	return s, nil
 }
 
-// private makes a directory that nobody else can look into, as what exists already.
-func private(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	return os.Chmod(dir, 0o700)
-}
-
-// Notify sets what is called when an answer given before may no longer hold: the store
-// was opened anew, and a write that was said to have failed may have reached the disk.
-func (s *Store) Notify(changed func()) {
+// Notify names whom to tell that anything may be different from what was read
+// before: a write landed that was not waited for, or the store was opened again.
+func (s *Store) Notify(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.changed = changed
+	s.changed = f
+}
+
+func (s *Store) tellChanged() {
+	s.mu.RLock()
+	f := s.changed
+	s.mu.RUnlock()
+	f()
+}
+
+// Reopened is how often the store was opened again after a failure.
+func (s *Store) Reopened() int64 { return s.reopened.Load() }
+
+// use enters the database; in.calls.Done must follow when err is nil.
+func (s *Store) use() (in *instance, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	switch {
+	case s.closed:
+		return nil, errClosed
+	case s.in == nil:
+		return nil, errBroken
+	case s.in.late.Load() > 0:
+		return nil, errLate
+	}
+	s.in.calls.Add(1)
+	return s.in, nil
 }
 
 // get reads one value and hands it, without its checksum, to f; false when there is
@@ -136,14 +151,13 @@ func (s *Store) get(key []byte, f func(value []byte) error) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer in.users.Done()
+	defer in.calls.Done()
 	v, closer, err := in.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
-		// Pebble's errors may quote a key, and a key is somebody's id.
-		return false, errors.New("consent store: reading failed")
+		return false, errReading
 	}
 	defer closer.Close()
 	value, err := unseal(key, v)
@@ -175,62 +189,79 @@ func (s *Store) Linked(alias consent.Subject) (l consent.Link, ok bool, err erro
 
 // Receipt returns a receipt's bytes; nil, nil when there is none.
 func (s *Store) Receipt(id string) (b []byte, err error) {
-	_, err = s.get(receiptKey(id), func(v []byte) error {
-		b = append([]byte{}, v...)
-		return nil
-	})
-	return b, err
+	for _, space := range []byte{'p', 'a'} {
+		found, err := s.get(receiptKey(space, id), func(v []byte) error {
+			b = append([]byte{}, v...)
+			return nil
+		})
+		if found || err != nil {
+			return b, err
+		}
+	}
+	return nil, nil
 }
 
-// Put applies a write as one and returns when it is on disk. A context that is
-// done before the write begins stops it; afterwards nothing does, but Put waits for
-// no longer than Options.Wait. What became of a write that failed is not known before
-// the store is opened anew.
-func (s *Store) Put(ctx context.Context, w *consent.Write) error {
+// Put applies a write as one and returns when it is on disk, or after Options.Wait
+// with an error: how the write ends is then not known. A context that is done before
+// the write begins stops it; afterwards nothing does.
+func (s *Store) Put(ctx context.Context, w *consent.Write) (err error) {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("writing consent store: %w", err)
 	}
-	if err := s.room(w); err != nil {
-		return err
+	if s.room.refuses(w.Narrows) {
+		return errFull
 	}
 	in, err := s.use()
 	if err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	go func() {
-		defer in.users.Done()
-		done <- in.put(w)
-	}()
-	wait := time.NewTimer(s.o.Wait)
-	defer wait.Stop()
-	select {
-	case err = <-done:
-	case <-wait.C:
-		err = errBroken
-	}
+	b, err := in.batch(w)
 	if err != nil {
-		s.fail(in)
-		return errBroken
+		in.calls.Done()
+		return err
 	}
-	return nil
+	return s.commit(in, b)
 }
 
-// room refuses a write for which the file system has too little left.
-func (s *Store) room(w *consent.Write) error {
-	if s.o.Free == nil {
-		return nil
+// commit syncs a batch on a goroutine of its own, so that who waits can leave.
+func (s *Store) commit(in *instance, b *pebble.Batch) error {
+	done := make(chan error, 1)
+	var ended atomic.Bool // by the commit, or by who waited for it
+	go attempt(func() error { return b.Commit(pebble.Sync) }, func(err error) {
+		defer in.calls.Done()
+		if err != nil {
+			s.fail(in)
+		} else {
+			_ = b.Close()
+		}
+		if !ended.CompareAndSwap(false, true) {
+			s.tellChanged()
+			in.late.Add(-1)
+		}
+		done <- err
+	})
+	bound := time.NewTimer(s.o.Wait)
+	defer bound.Stop()
+	left := errLate
+	select {
+	case err := <-done:
+		return unless(err)
+	case <-bound.C:
+	case <-in.guard.closed: // what hangs in it may hang for good
+		left = errBroken
 	}
-	free, err := s.o.Free(s.o.Dir)
+	in.late.Add(1)
+	if ended.CompareAndSwap(false, true) {
+		return left
+	}
+	in.late.Add(-1)
+	return unless(<-done)
+}
+
+// unless hides why a commit failed: Pebble's errors may quote keys.
+func unless(err error) error {
 	if err != nil {
-		return nil // whoever cannot be asked is tried
-	}
-	least := s.o.Reserve
-	if w != nil && w.Narrows {
-		least /= 2
-	}
-	if free < least {
-		return errRoom
+		return errBroken
 	}
 	return nil
 }
@@ -241,9 +272,44 @@ func (s *Store) Ready() error {
 	if err != nil {
 		return err
 	}
-	in.users.Done()
-	if in.background.Load() {
+	defer in.calls.Done()
+	switch {
+	case s.room.refuses(false):
+		return errFull
+	case in.guard.failures.Load() > 0:
 		return errors.New("consent store: background work fails; look at the disk")
 	}
-	return s.room(nil)
+	return nil
+}
+
+// Close waits for calls under way and closes the store, for Options.Wait at most: an
+// error says that something still hangs. All that was acknowledged is on disk anyway.
+// Closing twice is nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	in, closed := s.in, s.closed
+	s.in, s.closed = nil, true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	close(s.stop)
+	if in == nil {
+		return nil
+	}
+	done := make(chan error, 1)
+	go func() { done <- in.end() }()
+	bound := time.NewTimer(s.o.Wait)
+	defer bound.Stop()
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("closing consent store: %w", err)
+		}
+		s.cache.Unref()
+		return nil
+	case <-bound.C:
+		in.guard.shut() // what hangs wakes in vain, and another process may have the directory
+		return errors.New("closing consent store: a write still hangs")
+	}
 }

@@ -3,8 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	crand "crypto/rand"
 	"fmt"
-	"math/rand"
 	"reflect"
 	"strings"
 	"sync"
@@ -62,6 +62,7 @@ func write(i int, round int64) *consent.Write {
 		Records:  []*consent.Record{record(visitor(i), round), record(tracker(i), round)},
 		Links:    map[consent.Subject]consent.Link{tracker(i): {Holder: visitor(i), Version: consent.Version{Time: round, Node: 1}}},
 		Receipts: map[string][]byte{fmt.Sprintf("r%d-%d", i, round): []byte(`{"receipt":1}`)},
+		About:    visitor(i),
 	}
 }
 
@@ -129,13 +130,13 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := Open(Options{Dir: dir, FS: fs}); err == nil {
 		t.Error("opened twice")
 	}
-	if err := s.current.db.Set([]byte{'f'}, []byte{Format + 1}, pebble.Sync); err != nil {
+	if err := s.in.db.Set([]byte{'f'}, []byte{Format + 1}, pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Options{Dir: dir, FS: fs}); err == nil || !strings.Contains(err.Error(), "format") {
+	if _, err := Open(Options{Dir: dir, FS: fs}); err == nil || !strings.Contains(err.Error(), "has format [3], and this version reads format 2: run") {
 		t.Errorf("opened a later format: %v", err)
 	}
 }
@@ -178,14 +179,14 @@ func TestUnreadableIsAnError(t *testing.T) {
 		return err
 	}
 	for what, key := range keys {
-		v, closer, err := s.current.db.Get(key)
+		v, closer, err := s.in.db.Get(key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		good := bytes.Clone(v)
 		closer.Close()
 		try := func(problem string, value []byte) {
-			if err := s.current.db.Set(key, value, pebble.Sync); err != nil {
+			if err := s.in.db.Set(key, value, pebble.Sync); err != nil {
 				t.Fatal(err)
 			}
 			if err := read(what); err == nil {
@@ -206,7 +207,7 @@ func TestUnreadableIsAnError(t *testing.T) {
 			try("a well-sealed other thing", seal(key, []byte("other")))
 		}
 		try("another's value", seal(append(bytes.Clone(key), 'x'), good[:len(good)-4]))
-		if err := s.current.db.Set(key, good, pebble.Sync); err != nil {
+		if err := s.in.db.Set(key, good, pebble.Sync); err != nil {
 			t.Fatal(err)
 		}
 		if err := read(what); err != nil {
@@ -241,6 +242,19 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
+func registry(t *testing.T, s *Store, p *consent.Purposes) *consent.Registry {
+	t.Helper()
+	r, err := consent.NewRegistry(consent.Options{
+		Store: s, CookieKeys: []keys.Key{{ID: "1"}}, ReceiptKeys: []keys.Key{{ID: "1"}}, Controller: "Example Shop Ltd",
+		Now: time.Now, Rand: crand.Reader,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Use(p)
+	return r
+}
+
 // TestRegistryOnDisk takes one person through a restart.
 func TestRegistryOnDisk(t *testing.T) {
 	fs := vfs.NewMem()
@@ -253,15 +267,7 @@ func TestRegistryOnDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := consent.NewRegistry(consent.Options{
-			Store: s, CookieKeys: []keys.Key{{ID: "1"}}, ReceiptKeys: []keys.Key{{ID: "1"}}, Controller: "Example Shop Ltd",
-			Now: time.Now, Rand: rand.New(rand.NewSource(1)),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Use(p)
-		return r, s
+		return registry(t, s, p), s
 	}
 	r, s := start()
 	granted, err := r.Record(ctx, consent.Choice{

@@ -26,7 +26,6 @@ var wings = []wing{
 	{"consent/tcf", nil, true, codec},
 	{"consent/gpp", nil, true, codec},
 	{"consent/cmp", nil, true, codec},
-	{"consent/store", []string{"consent", "disk"}, false, "the store keeps what disk says of a full one away from Pebble, which takes it for fatal"},
 	{"consent/*", []string{"consent"}, false, adapter},
 
 	{"geo", nil, true, leaf},

@@ -1,0 +1,54 @@
+package consent
+
+import (
+	"context"
+	"testing"
+)
+
+// TestForget: no answer of before stands once anything in the store may have changed.
+func TestForget(t *testing.T) {
+	f := setup(t)
+	anna := f.choose(t, nil, `{"all":"granted"}`)
+	identify := func() *State { return f.Identify([]byte(anna.ChoiceCookie), []byte(anna.IDCookie), nil) }
+	before := identify()
+	if !f.Stands(before.Mark) || identify() != before {
+		t.Fatal("not cached")
+	}
+	f.Forget()
+	if f.Stands(before.Mark) {
+		t.Error("the mark stands")
+	}
+	if identify() == before {
+		t.Error("the cached state is answered")
+	}
+}
+
+// lastWrite keeps what was put last.
+type lastWrite struct {
+	Store
+	w *Write
+}
+
+func (l *lastWrite) Put(ctx context.Context, w *Write) error {
+	l.w = w
+	return l.Store.Put(ctx, w)
+}
+
+// TestWhoseWrite: a write says whose its receipt is and whether something is granted by
+// it: not whether something was before.
+func TestWhoseWrite(t *testing.T) {
+	store := &lastWrite{}
+	f := setup(t, func(o *Options) { store.Store, o.Store = o.Store, store })
+	anna := f.choose(t, nil, `{"all":"granted"}`)
+	if store.w.About != anna.State.Subject || store.w.Narrows {
+		t.Errorf("a grant: %+v", store.w)
+	}
+	f.choose(t, anna.State, `{"purposes":{"ads":"denied"}}`)
+	if store.w.About != anna.State.Subject || !store.w.Narrows {
+		t.Errorf("a denial beside a grant: %+v", store.w)
+	}
+	f.choose(t, nil, `{"all":"denied"}`)
+	if !store.w.About.IsZero() || !store.w.Narrows {
+		t.Errorf("a denial of nobody: %+v", store.w)
+	}
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"assent/consent"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Bounds of what is kept beside the records, whose size consent bounds. Somebody who
+// asks what was recorded is answered from the newest choices (California asks for 24
+// months of requests, CCR title 11, § 7101: a thousand is more than one a day).
+// Receipts of nobody answer nobody's request and only prove what was shown when: they
+// are bounded all together.
+const (
+	maxReceipts     = 1000
+	maxReceiptBytes = 1 << 20
+	defaultNobody   = 1_000_000
+)
+
+var countKey = []byte{'c'}
+
+// batch is a write as Pebble has it, with the removal of what the write drives out.
+func (in *instance) batch(w *consent.Write) (*pebble.Batch, error) {
+	b := in.db.NewBatch()
+	var err error
+	set := func(key, value []byte) { err = errors.Join(err, b.Set(key, value, nil)) }
+	for _, r := range w.Records {
+		key := subjectKey('r', r.Subject)
+		set(key, seal(key, consent.AppendRecord(nil, r)))
+	}
+	for alias, l := range w.Links {
+		key := subjectKey('l', alias)
+		if l.Holder.IsZero() {
+			err = errors.Join(err, b.Delete(key, nil))
+		} else {
+			set(key, seal(key, appendLink(nil, l)))
+		}
+	}
+	space := byte('p')
+	if w.About.IsZero() {
+		space = 'a'
+	}
+	for id, receipt := range w.Receipts {
+		key := receiptKey(space, id)
+		set(key, seal(key, receipt))
+		if space == 'p' {
+			set(append(ownerKey(w.About), id...), binary.BigEndian.AppendUint32(nil, uint32(len(receipt))))
+		}
+	}
+	if err == nil && len(w.Receipts) > 0 {
+		if space == 'p' {
+			err = in.pruneOf(b, w)
+		} else {
+			err = in.pruneNobody(b, len(w.Receipts))
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(errors.New("consent store: a write could not be put together"), b.Close())
+	}
+	return b, nil
+}
+
+// pruneOf removes a subject's oldest receipts beyond the bounds.
+func (in *instance) pruneOf(b *pebble.Batch, w *consent.Write) error {
+	prefix := ownerKey(w.About)
+	it, err := in.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return errReading
+	}
+	n, size := len(w.Receipts), 0
+	for _, receipt := range w.Receipts {
+		size += len(receipt)
+	}
+	for ok := it.Last(); ok; ok = it.Prev() {
+		if v := it.Value(); len(v) == 4 {
+			size += int(binary.BigEndian.Uint32(v))
+		}
+		if n++; n > maxReceipts || size > maxReceiptBytes {
+			id := it.Key()[len(prefix):]
+			err = errors.Join(err, b.Delete(it.Key(), nil), b.Delete(receiptKey('p', string(id)), nil))
+		}
+	}
+	if it.Error() != nil || it.Close() != nil {
+		return errReading
+	}
+	return err
+}
+
+// pruneNobody counts receipts of nobody and removes the oldest when there are too many.
+// The count on disk is that of whichever batch came last, and may be off by those that
+// were on their way beside it when the process died.
+func (in *instance) pruneNobody(b *pebble.Batch, n int) error {
+	count := in.nobody.Add(int64(n))
+	if count >= in.maxNobody+in.maxNobody/100 && in.prune.TryLock() {
+		defer in.prune.Unlock()
+		removed, err := in.removeNobody(b, int(count-in.maxNobody))
+		if err != nil {
+			return err
+		}
+		count = in.nobody.Add(-int64(removed))
+	}
+	return b.Set(countKey, binary.BigEndian.AppendUint64(nil, uint64(count)), nil)
+}
+
+func (in *instance) removeNobody(b *pebble.Batch, n int) (removed int, err error) {
+	it, err := in.db.NewIter(&pebble.IterOptions{LowerBound: []byte{'a'}, UpperBound: []byte{'a' + 1}})
+	if err != nil {
+		return 0, errReading
+	}
+	for ok := it.First(); ok && removed < n; ok = it.Next() {
+		removed++
+	}
+	if it.Valid() && removed > 0 {
+		err = b.DeleteRange([]byte{'a'}, it.Key(), nil)
+	} else {
+		removed = 0
+	}
+	if it.Error() != nil || it.Close() != nil {
+		return 0, errReading
+	}
+	return removed, err
+}
