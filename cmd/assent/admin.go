@@ -18,7 +18,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"assent/collector"
-	"assent/consent"
+	"assent/consent/store"
 	"assent/geo/mmdb"
 	"assent/sinks"
 )
@@ -29,7 +29,7 @@ type admin struct {
 	collector    *collector.Collector
 	sink         sinks.Committer
 	downstream   sinks.Forwarder // nil without Kafka
-	store        consent.Store
+	store        *store.Store
 	places       *mmdb.Reader
 	log          *slog.Logger
 	addr         net.Addr
@@ -100,9 +100,14 @@ func (a *admin) guard(token string, next http.Handler) http.Handler {
 	})
 }
 
-// healthy is what a supervisor restarts on. Nothing here is healed by a restart that
-// does not heal by itself, so whoever answers is well.
-func (a *admin) healthy(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
+// healthy is what a supervisor restarts on: what heals by itself is told by ready alone.
+func (a *admin) healthy(w http.ResponseWriter, _ *http.Request) {
+	if err := a.store.Healthy(); err != nil {
+		http.Error(w, "store: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
 
 // ready reports each part; 503 while one of them cannot do its work. Two things
 // are told but do not turn readiness: a policy file that does not compile, since
@@ -140,6 +145,7 @@ func (a *admin) metrics(w http.ResponseWriter, _ *http.Request) {
 	a.collector.WriteMetrics(&b)
 	metrics.WritePrometheus(&b, false)
 	fmt.Fprintf(&b, "assent_geo_database_age_seconds %.0f\n", time.Since(a.places.Built()).Seconds())
+	fmt.Fprintf(&b, "assent_consent_store_reopened_total %d\n", a.store.Reopened())
 	reload := 0
 	if a.policyFailed.Load() {
 		reload = 1

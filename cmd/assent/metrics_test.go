@@ -21,8 +21,13 @@ import (
 // exposed runs serve and returns what its /metrics says of Assent itself.
 func exposed(t *testing.T, brokers []string) string {
 	t.Helper()
+	return exposedIn(t, t.TempDir(), brokers)
+}
+
+func exposedIn(t *testing.T, data string, brokers []string) string {
+	t.Helper()
 	cfg, err := loadConfig("", &config{
-		Listen: "127.0.0.1:0", Admin: adminConfig{Listen: "127.0.0.1:0"}, Data: t.TempDir(), Kafka: kafkaConfig{Brokers: brokers},
+		Listen: "127.0.0.1:0", Admin: adminConfig{Listen: "127.0.0.1:0"}, Data: data, Kafka: kafkaConfig{Brokers: brokers},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +74,7 @@ type node struct {
 	sink       sinks.Committer
 	downstream sinks.Forwarder // nil without Kafka
 
-	closers // all but the sink's, which needs a bound
+	closers // all but the sink's
 }
 
 // openNode wires the wings in the order an event meets them.
@@ -173,30 +172,12 @@ func lockData(dir string) (io.Closer, error) {
 	return lock, nil
 }
 
-// closers closes what is open, in reverse.
-type closers []func() error
-
-func (c *closers) add(what string, open io.Closer) {
-	*c = append(*c, func() error {
-		if err := open.Close(); err != nil {
-			return fmt.Errorf("closing %s: %w", what, err)
-		}
-		return nil
-	})
-}
-
-// Close implements io.Closer.
-func (c *closers) Close() error {
-	var errs []error
-	for _, f := range slices.Backward(*c) {
-		errs = append(errs, f())
-	}
-	return errors.Join(errs...)
-}
-
 // parts are what can fail while the node runs.
 func (n *node) parts() []*part {
-	all := []*part{{name: "sink", ready: n.sink.Ready, effect: "events are answered 503"}}
+	all := []*part{
+		{name: "sink", ready: n.sink.Ready, effect: "events are answered 503"},
+		{name: "consent store", ready: n.choices.Ready, effect: "choices are answered 503"},
+	}
 	if n.downstream != nil {
 		all = append(all, &part{name: "kafka", ready: n.downstream.Ready, effect: "events wait in the journal"})
 	}
@@ -301,6 +282,7 @@ func oldest(ring []keys.Key) keys.Key { return ring[len(ring)-1] }
 func (n *node) shutdown(asked signals, edge *collector.Collector, stopAdmin func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Limits.Shutdown)
 	defer cancel()
+	n.by, _ = ctx.Deadline()
 	var errs []error
 	if err := edge.Shutdown(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("draining connections: %w", err))
