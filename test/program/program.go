@@ -187,15 +187,22 @@ func (p *Program) Signal(t testing.TB, s os.Signal) {
 // Stop sends SIGTERM and wants exit 0 within the bound.
 func (p *Program) Stop(t testing.TB) {
 	t.Helper()
+	if err := p.End(t); err != nil {
+		t.Fatalf("exit after SIGTERM: %v\n%s", err, tail(p.Stderr()))
+	}
+}
+
+// End sends SIGTERM and wants the program to end within the bound, whatever it says of
+// what it could not do.
+func (p *Program) End(t testing.TB) error {
+	t.Helper()
 	p.Signal(t, syscall.SIGTERM)
 	select {
 	case <-p.done:
-		if p.err != nil {
-			t.Fatalf("exit after SIGTERM: %v\n%s", p.err, tail(p.Stderr()))
-		}
 	case <-time.After(stopLimit):
 		t.Fatalf("still running %s after SIGTERM", stopLimit)
 	}
+	return p.err
 }
 
 // Get asks the admin listener for a path.
