@@ -27,12 +27,9 @@ const (
 )
 
 // forwardRest sends what waits for Kafka, now that nothing more comes in: this node
-// may have no next start. It ends early when Kafka takes nothing, or hurry ends.
-func (n *node) forwardRest(ctx, hurry context.Context) {
-	j, ok := n.sink.(*journal.Journal)
-	if !ok {
-		return
-	}
+// may have no next start. It ends early when Kafka takes nothing, or hurry ends, and
+// tells what has become of records since before.
+func (n *node) forwardRest(ctx, hurry context.Context, j *journal.Journal, before journal.Progress) {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, end.Add(-n.cfg.Limits.Shutdown/drainShare))
@@ -41,7 +38,6 @@ func (n *node) forwardRest(ctx, hurry context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(hurry, cancel)()
-	before := j.Progress()
 	empty := j.Drain(ctx, drainPatience)
 	after := j.Progress()
 	sent, withheld := after.Sent-before.Sent, after.Withheld-before.Withheld
@@ -105,8 +101,8 @@ func drain(asked signals, cfg *config, limit time.Duration) (p journal.Progress,
 	if missing(cfg.Journal.Dir) {
 		return p, fmt.Errorf("no journal in %s", cfg.Journal.Dir)
 	}
-	log, flush := newLog(os.Stderr)
-	defer flush()
+	log, lines := newLog(os.Stderr)
+	defer lines.flush()
 	n, err := openNode(cfg, log)
 	if err != nil {
 		return p, err
@@ -118,7 +114,7 @@ func drain(asked signals, cfg *config, limit time.Duration) (p journal.Progress,
 		ctx, cancel = context.WithTimeout(ctx, limit)
 	}
 	defer cancel()
-	stop := n.tellProgress(j, os.Stderr)
+	stop := n.tellProgress(j, lines, isTerminal(os.Stderr))
 	empty := j.Drain(ctx, 0)
 	stop()
 	if err := n.closeSink(); err != nil {
@@ -138,9 +134,8 @@ func drain(asked signals, cfg *config, limit time.Duration) (p journal.Progress,
 }
 
 // tellProgress writes how far it is, and why it goes no further, until it is stopped.
-func (n *node) tellProgress(j *journal.Journal, out *os.File) (stop func()) {
-	info, err := out.Stat()
-	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
+// On a terminal it does so in place.
+func (n *node) tellProgress(j *journal.Journal, out io.Writer, terminal bool) (stop func()) {
 	every, before, after := drainNews, "", "\n"
 	if terminal {
 		every, before, after = drainTerminal, "\r\x1b[K", ""
@@ -167,6 +162,11 @@ func (n *node) tellProgress(j *journal.Journal, out *os.File) (stop func()) {
 		}
 	}()
 	return func() { close(quit); <-done }
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func tellDrained(out io.Writer, p journal.Progress, asJSON bool) error {

@@ -21,9 +21,9 @@ type logWriter struct {
 	done   chan struct{} // closed: all is written
 }
 
-// newLog returns a log that never holds up who writes to it, and what to call in
-// the end.
-func newLog(out io.Writer) (log *slog.Logger, flush func()) {
+// newLog returns a log that never holds up who writes to it, and its writer, which
+// is to be flushed in the end.
+func newLog(out io.Writer) (*slog.Logger, *logWriter) {
 	w := &logWriter{lines: make(chan []byte, logLines), done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
@@ -31,7 +31,7 @@ func newLog(out io.Writer) (log *slog.Logger, flush func()) {
 			_, _ = out.Write(line)
 		}
 	}()
-	return slog.New(slog.NewTextHandler(w, nil)), w.flush
+	return slog.New(slog.NewTextHandler(w, nil)), w
 }
 
 // Write implements io.Writer. It never fails.

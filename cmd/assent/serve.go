@@ -27,6 +27,7 @@ import (
 	"assent/policy"
 	"assent/sinks"
 	"assent/sinks/dedup"
+	"assent/sinks/journal"
 )
 
 func serveCommand() *cobra.Command {
@@ -194,8 +195,8 @@ func (n *node) closeSink() error {
 // serve opens a node and its listeners, runs until a signal asks it to end, and
 // shuts down in reverse.
 func serve(asked signals, cfg *config, out io.Writer) (err error) {
-	log, flush := newLog(os.Stderr)
-	defer flush()
+	log, lines := newLog(os.Stderr)
+	defer lines.flush()
 	n, err := openNode(cfg, log)
 	if err != nil {
 		return err
@@ -283,11 +284,19 @@ func (n *node) shutdown(asked signals, edge *collector.Collector, stopAdmin func
 	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Limits.Shutdown)
 	defer cancel()
 	n.by, _ = ctx.Deadline()
+	j, journaled := n.sink.(*journal.Journal)
+	var before journal.Progress
+	if journaled {
+		before = j.Progress()
+		j.Hurry() // also while somebody takes his time to send a request
+	}
 	var errs []error
 	if err := edge.Shutdown(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("draining connections: %w", err))
 	}
-	n.forwardRest(ctx, asked.hurry)
+	if journaled {
+		n.forwardRest(ctx, asked.hurry, j, before)
+	}
 	if err := n.sink.Close(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("closing sink: %w", err))
 	}

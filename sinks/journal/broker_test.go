@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -304,7 +303,7 @@ func (c *client) Ready() error {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
 	if c.b.allDown || c.b.unready {
-		return errors.New("down")
+		return fail(sinks.ReasonUnavailable)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package journal
 import (
 	"context"
 	"time"
+
+	"assent/sinks"
 )
 
 const (
@@ -30,22 +32,32 @@ func (j *Journal) Progress() Progress {
 	}
 }
 
-// Drain forwards without turns, rests and lingering and returns when nothing waits
-// any more, which it reports, or ctx ends. With patience it also returns once no
-// lane that has work could do any for so long. It is for when nobody commits.
-func (j *Journal) Drain(ctx context.Context, patience time.Duration) (empty bool) {
+// Hurry forwards without turns, rests and lingering from now on: there soon is
+// nobody left for whom to save the machine.
+func (j *Journal) Hurry() {
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.draining = true
 	j.hurry()
-	j.mu.Unlock()
+}
+
+// Drain is Hurry, and returns when nothing waits any more, which it reports, or ctx
+// ends. With patience it also returns once no lane that has work could do any for so
+// long, or the log downstream was out of reach. It is for when nobody commits.
+func (j *Journal) Drain(ctx context.Context, patience time.Duration) (empty bool) {
+	j.Hurry()
 	look := time.NewTicker(drainLook)
 	defer look.Stop()
 	var since time.Time // of when the scan says that nothing waits
 	var at position
+	reached, sent := time.Now(), j.sent.Load()
 	for {
+		if n := j.sent.Load(); n > sent || !away(j.fwd.Ready()) {
+			reached, sent = time.Now(), n
+		}
 		j.mu.Lock()
 		through, main := j.through(), j.main
-		stuck := patience > 0 && j.stuck(patience)
+		stuck := patience > 0 && (j.stuck(patience) || time.Since(reached) >= patience)
 		j.mu.Unlock()
 		switch {
 		case !through:
@@ -68,6 +80,16 @@ func (j *Journal) Drain(ctx context.Context, patience time.Duration) (empty bool
 			return false
 		}
 	}
+}
+
+// away reports whether a forwarder that is not ready reaches nobody, so that what
+// is under way hangs.
+func away(err error) bool {
+	if err == nil {
+		return false
+	}
+	r := sinks.ReasonOf(err)
+	return r == sinks.ReasonUnavailable || r == sinks.ReasonTimeout
 }
 
 // hurry wakes the lanes that linger although nothing more comes for them.

@@ -109,6 +109,20 @@ func TestDrainGivesUp(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 	})
+	t.Run("all hang", func(t *testing.T) {
+		b := newBroker(1, map[string]int32{"events": 3})
+		b.sendTime, b.unready = time.Hour, true
+		fs := disktest.New()
+		fs.SetSyncTime(0)
+		j := open(t, quick(fs, b.client()))
+		commit(t, j, single("web", "k", 1, "events"))
+		if drain(t, j, 20*time.Millisecond) {
+			t.Error("Drain says that nothing waits")
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = j.Close(ctx) // cuts what hangs
+	})
 	t.Run("more than the window", func(t *testing.T) {
 		b := newBroker(1, map[string]int32{"events": 3})
 		if drain(t, backlog(t, b, nil, 2000), 20*time.Millisecond) {

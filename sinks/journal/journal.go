@@ -89,7 +89,7 @@ type Journal struct {
 	open      map[uint64]uint64 // plans neither settled nor void; where the main scan saw each
 	lastEvent uint64            // the segment in which that scan saw an event last
 	caughtUp  bool              // the main scan waits at the log's end
-	draining  bool              // nothing more is committed: what waits goes as fast as it can
+	draining  bool              // what waits goes as fast as it can: see Hurry
 	window    int64             // bytes held in memory
 	succeeded time.Time         // when any lane settled something last
 
