@@ -174,6 +174,7 @@ func (j *Journal) account(c *encoding) {
 	j.bad.Add(c.bad)
 	j.records.Add(int64(c.records))
 	j.used.Add(int64(len(c.buf)))
+	j.free.Add(-int64(len(c.buf))) // until it is measured: a burst must not take the reserve
 	meter.Committed(false, c.records-c.rows, int(c.bodies-c.bad))
 	meter.Committed(true, c.rows, int(c.bad))
 }
