@@ -58,6 +58,7 @@ const (
 // the field, never its value.
 func ParseChoice(body []byte) (Choice, error) {
 	c := Choice{Method: API}
+	body = bytes.TrimPrefix(body, []byte("\ufeff")) // a byte order mark is no content (RFC 8259, 8.1)
 	switch {
 	case len(body) > maxChoice:
 		return Choice{}, refuse("a choice has %d bytes at most", maxChoice)

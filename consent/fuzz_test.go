@@ -104,7 +104,7 @@ func FuzzParseChoice(f *testing.F) {
 			return
 		}
 		var o shape
-		if err := strict(body, &o); err != nil {
+		if err := strict(bytes.TrimPrefix(body, []byte("\ufeff")), &o); err != nil {
 			t.Fatalf("accepted what is refused: %v", err)
 		}
 		if c.Method.String() != o.Method && (o.Method != "" || c.Method != API) ||
@@ -121,6 +121,13 @@ func FuzzParseChoice(f *testing.F) {
 			t.Fatalf("all read as %s, is %q", c.All, o.All)
 		}
 	})
+}
+
+// TestMarkedChoice: a byte order mark before a choice is no content.
+func TestMarkedChoice(t *testing.T) {
+	if c, err := ParseChoice([]byte("\ufeff{\"all\":\"denied\"}")); err != nil || c.All != Denied {
+		t.Errorf("%v, %v", c.All, err)
+	}
 }
 
 func TestParseChoiceRefuses(t *testing.T) {

@@ -87,7 +87,10 @@ func (a *admin) guard(token string, next http.Handler) http.Handler {
 			}
 		}
 		if token != "" {
-			sent, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+			scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+			if sent = strings.TrimSpace(sent); !strings.EqualFold(scheme, "Bearer") { // RFC 9110, 11.1: in any case
+				sent = ""
+			}
 			if subtle.ConstantTimeCompare([]byte(sent), []byte(token)) != 1 {
 				http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
 				return

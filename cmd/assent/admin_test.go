@@ -137,3 +137,17 @@ func TestDemoIsForThisMachine(t *testing.T) {
 		}
 	}
 }
+
+// TestAdminSchemeInAnyCase: the scheme of Authorization has no case (RFC 9110, 11.1).
+func TestAdminSchemeInAnyCase(t *testing.T) {
+	token := strings.TrimSpace(enough)
+	handler := (&admin{}).guard(token, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for sent, want := range map[string]int{"bearer " + token: 200, "BEARER   " + token: 200, "Basic " + token: 401, token: 401, "Bearer": 401, "": 401} {
+		r := httptest.NewRequest("GET", "http://127.0.0.1:8081/metrics", nil)
+		r.Header.Set("Authorization", sent)
+		w := httptest.NewRecorder()
+		if handler.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("%.7q: %d, want %d", sent, w.Code, want)
+		}
+	}
+}
