@@ -9,9 +9,11 @@ const choiceTokenBytes = 1 << 10
 // chargeChoice holds the choices of one client address to a rate. A bucket has as
 // much again in reserve for those that only deny: withdrawing must be as easy as
 // giving (GDPR, Article 7(3)), also where somebody at the same address floods it with
-// grants. A server that showed its token speaks for many from one address.
+// grants. A server that showed its token speaks for many from one address, and so does
+// whatever runs on this machine: a proxy that does not say for whom, above all.
 func (c *Collector) chargeChoice(x *exchange, choice *consent.Choice) *RequestError {
-	if x.proven {
+	from := c.sender(x)
+	if x.proven || from.IsLoopback() {
 		return nil
 	}
 	r := c.choiceRate
@@ -19,7 +21,7 @@ func (c *Collector) chargeChoice(x *exchange, choice *consent.Choice) *RequestEr
 		r.full *= 2
 	}
 	n := max(1, (len(x.req.Body)+choiceTokenBytes-1)/choiceTokenBytes)
-	x.ans.wait = c.choosers.pay(c.sender(x), r, c.instant(x.req.Received), &bill{}, n)
+	x.ans.wait = c.choosers.pay(from, r, c.instant(x.req.Received), &bill{}, n)
 	return x.waits()
 }
 

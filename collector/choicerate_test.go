@@ -53,6 +53,7 @@ func TestChoiceRate(t *testing.T) {
 		t.Errorf("an event: %d %s", r.StatusCode, body)
 	}
 	send("12.0.0.1", grant, 30, 201, "Authorization: Bearer secret")
+	send("127.0.0.1", grant, 30, 201, key) // this machine's own proxy, saying nothing
 	send("2001:db8::1", grant, 10, 201, key)
 	send("2001:db8::ffff:2", grant, 1, 429, key) // the same network
 	send("12.0.0.2", grant, 10, 201, key)
