@@ -126,7 +126,8 @@ func (c *Collector) giveBack(x *exchange) {
 
 // reset makes the exchange ready for a request.
 func (x *exchange) reset(p *inForce, now time.Time) {
-	x.state = state{circumstances: circumstances{policy: p, at: now, now: now}}
+	x.state = state{}
+	x.circumstances.policy, x.circumstances.at, x.circumstances.now = p, now, now
 	x.empty()
 	x.req.Received, x.ans.Status = now, 200
 	x.stamp = appendTime(x.stamp, now)

@@ -150,7 +150,8 @@ func (c *Collector) person(x *exchange) {
 // decide finds what the policy allows of one event.
 func (c *Collector) decide(x *exchange, e *Event) (Reason, Stage) {
 	one := &x.judged
-	*one = judged{circumstances: x.circumstances}
+	*one = judged{}
+	one.circumstances = x.circumstances
 	if e.Reason == "" {
 		if addr, may := one.namesAddress(x.proven, e); may {
 			var err error

@@ -180,15 +180,17 @@ func text(field string, raw json.RawMessage) (string, error) {
 
 // isText reports whether bytes are UTF-8 without control characters.
 func isText(s []byte) bool {
-	for len(s) > 0 {
-		r, n := rune(s[0]), 1
-		if r >= utf8.RuneSelf {
-			r, n = utf8.DecodeRune(s)
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c >= ' ' && c < 0x7f {
+			continue
+		} else if c < utf8.RuneSelf {
+			return false
 		}
+		r, n := utf8.DecodeRune(s[i:])
 		if unicode.IsControl(r) || r == utf8.RuneError {
 			return false
 		}
-		s = s[n:]
+		i += n - 1
 	}
 	return true
 }
