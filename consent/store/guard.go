@@ -74,15 +74,22 @@ const (
 	lastPause  = 5 * time.Second
 )
 
-// pause waits before a table is begun after another one failed.
+// pause waits before a table is begun after another one failed. For a database that was
+// given up it never ends: Pebble would begin its last table for ever.
 func (g *guard) pause(name string) {
-	n := g.failures.Load()
-	if n == 0 || !strings.HasSuffix(name, ".sst") {
+	if !strings.HasSuffix(name, ".sst") {
 		return
 	}
+	if n := g.failures.Load(); n > 0 {
+		select {
+		case <-g.after(min(firstPause<<min(n-1, 10), lastPause)):
+		case <-g.closed:
+		}
+	}
 	select {
-	case <-g.after(min(firstPause<<min(n-1, 10), lastPause)):
 	case <-g.closed:
+		select {}
+	default:
 	}
 }
 

@@ -475,3 +475,48 @@ func TestPrivate(t *testing.T) {
 		}
 	}
 }
+
+// TestGivenUpIsStill: a database that was given up while a flush of its failed does not
+// repeat the flush, neither until the store has healed nor afterwards.
+func TestGivenUpIsStill(t *testing.T) {
+	var tables, log atomic.Bool // fail
+	s, err := Open(Options{
+		Dir: dir, after: soon, FS: errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if writes(op) && (tables.Load() && strings.HasSuffix(op.Path, ".sst") || log.Load() && strings.HasSuffix(op.Path, ".log")) {
+				return syscall.ENOSPC
+			}
+			return nil
+		})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(ctx, write(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	old := s.in
+	tables.Store(true)
+	if _, err := old.db.AsyncFlush(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a flush fails", func() bool { return old.guard.failures.Load() > 0 })
+	log.Store(true)
+	if s.Put(ctx, write(1, 2)) == nil {
+		t.Error("acknowledged")
+	}
+	given := old.guard.failures.Load()
+	tables.Store(false)
+	log.Store(false)
+	eventually(t, "it has healed", func() bool { return s.Ready() == nil })
+	for round := range int64(200) {
+		if err := s.Put(ctx, write(1, round)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := old.guard.failures.Load() - given; n > 2 {
+		t.Errorf("the flush was repeated %d times", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
