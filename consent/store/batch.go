@@ -63,12 +63,19 @@ func (in *instance) batch(w *consent.Write) (*pebble.Batch, error) {
 	return b, nil
 }
 
-// pruneOf removes a subject's oldest receipts beyond the bounds.
+// pruneOf removes a subject's oldest receipts beyond the bounds, but for those that what
+// is on record rests on: who relies on a grant must be able to prove it (GDPR art. 7(1)).
 func (in *instance) pruneOf(b *pebble.Batch, w *consent.Write) error {
 	prefix := ownerKey(w.About)
 	it, err := in.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
 		return errReading
+	}
+	standing := map[string]bool{}
+	for _, r := range w.Records {
+		for i := range r.Entries {
+			standing[r.Entries[i].Receipt] = true
+		}
 	}
 	n, size := len(w.Receipts), 0
 	for _, receipt := range w.Receipts {
@@ -78,9 +85,9 @@ func (in *instance) pruneOf(b *pebble.Batch, w *consent.Write) error {
 		if v := it.Value(); len(v) == 4 {
 			size += int(binary.BigEndian.Uint32(v))
 		}
-		if n++; n > maxReceipts || size > maxReceiptBytes {
-			id := it.Key()[len(prefix):]
-			err = errors.Join(err, b.Delete(it.Key(), nil), b.Delete(receiptKey('p', string(id)), nil))
+		id := string(it.Key()[len(prefix):])
+		if n++; (n > maxReceipts || size > maxReceiptBytes) && !standing[id] {
+			err = errors.Join(err, b.Delete(it.Key(), nil), b.Delete(receiptKey('p', id), nil))
 		}
 	}
 	if it.Error() != nil || it.Close() != nil {

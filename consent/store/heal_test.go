@@ -396,6 +396,23 @@ func TestReceiptsBounded(t *testing.T) {
 	}
 }
 
+// TestReceiptOfWhatStands: a flood of later choices does not drive out the proof of a grant
+// that is in force.
+func TestReceiptOfWhatStands(t *testing.T) {
+	s := open1(t, vfs.NewMem())
+	for i := range maxReceipts + 5 {
+		r := record(visitor(1), int64(i+1))
+		r.Entries[0].Receipt, r.Entries[1].Receipt = receipt(i), receipt(1)
+		w := &consent.Write{About: visitor(1), Records: []*consent.Record{r}, Receipts: map[string][]byte{receipt(i): []byte("r")}}
+		if err := s.Put(ctx, w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.has(t, receipt(0)) || !s.has(t, receipt(1)) || s.has(t, receipt(2)) {
+		t.Error("not the newest, and what is on record rests on")
+	}
+}
+
 // TestReceiptsOfNobody: they are bounded all together, over restarts too.
 func TestReceiptsOfNobody(t *testing.T) {
 	fs := vfs.NewMem()
