@@ -101,7 +101,7 @@ func TestHeals(t *testing.T) {
 			failing.Store(false)
 			eventually(t, "a write is taken again", func() bool { return s.Put(ctx, write(9, 1)) == nil })
 			eventually(t, "it is ready", func() bool { return s.Ready() == nil })
-			if changes.Load() == 0 {
+			if changes.Load() == 0 && name != "tables" { // there, writes are refused before one is lost
 				t.Error("nobody was told that what was read before may be outdated")
 			}
 			found := int64(0)
@@ -167,6 +167,40 @@ func TestWriteHangs(t *testing.T) {
 	if changes.Load() != 1 {
 		t.Errorf("told of %d changes", changes.Load())
 	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// silentDisk does not answer how much room is left.
+type silentDisk struct {
+	vfs.FS
+	hold chan struct{}
+	on   atomic.Bool
+}
+
+func (d *silentDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	if d.on.Load() {
+		<-d.hold
+	}
+	return vfs.DiskUsage{}, vfs.ErrUnsupported
+}
+
+// TestAskingHangs: the bound holds for what a write asks the disk before it begins.
+func TestAskingHangs(t *testing.T) {
+	d := &silentDisk{FS: vfs.NewMem(), hold: make(chan struct{})}
+	s, err := Open(Options{Dir: dir, Wait: 50 * time.Millisecond, FS: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.on.Store(true)
+	if err := s.Put(ctx, write(1, 1)); err != errLate {
+		t.Errorf("a write that hangs: %v", err)
+	}
+	d.on.Store(false)
+	close(d.hold)
+	eventually(t, "it answers", func() bool { _, err := s.Get(visitor(1)); return err == nil })
+	holds(t, s, 1, 1)
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
@@ -298,6 +332,9 @@ func TestPauses(t *testing.T) {
 		if s.Ready() == nil {
 			t.Error("ready")
 		}
+		if err := s.Put(ctx, write(1, 2)); err != errUnflushed { // it would wait in the end
+			t.Errorf("a write: %v", err)
+		}
 		holds(t, s, 1, 1) // readers are not concerned
 		next <- time.Time{}
 	}
@@ -408,7 +445,7 @@ func TestReceiptOfWhatStands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s.has(t, receipt(0)) || !s.has(t, receipt(1)) || s.has(t, receipt(2)) {
+	if !s.has(t, receipt(1)) || s.has(t, receipt(0)) || s.has(t, receipt(2)) {
 		t.Error("not the newest, and what is on record rests on")
 	}
 }

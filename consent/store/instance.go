@@ -22,6 +22,7 @@ type instance struct {
 	guard     *guard
 	calls     sync.WaitGroup // under way
 	late      atomic.Int32   // commits nobody waits for any more, of which nobody knows how they end
+	unflushed atomic.Bool    // the last flush failed; Pebble repeats it
 	nobody    atomic.Int64   // receipts of nobody, and how many there may be
 	maxNobody int64
 	prune     sync.Mutex // held by who removes some of them
@@ -125,7 +126,9 @@ func (in *instance) listener() *pebble.EventListener {
 		FlushEnd: func(i pebble.FlushInfo) {
 			// A flush that finds nothing to write calls that an error, which has no
 			// name outside of Pebble; it is told by what was not made.
-			in.guard.worked(i.Err == nil || i.Err.Error() == "pebble: empty table")
+			ok := i.Err == nil || i.Err.Error() == "pebble: empty table"
+			in.unflushed.Store(!ok)
+			in.guard.worked(ok)
 		},
 		CompactionEnd: func(i pebble.CompactionInfo) { in.guard.worked(i.Err == nil) },
 	}

@@ -74,12 +74,13 @@ type Store struct {
 var _ consent.Store = (*Store)(nil)
 
 var (
-	errClosed = errors.New("consent store: closed")
-	errBroken = errors.New("consent store: writing failed; it is opened again as soon as the disk lets it")
-	errLate   = errors.New("consent store: a write takes too long; how it ends is not known yet")
-	errFull   = errors.New("consent store: the file system has less than the store's reserve left")
-	errOften  = errors.New("consent store: writing failed too often; restart once the disk is well")
-	errFatal  = errors.New("consent store: the database failed")
+	errClosed    = errors.New("consent store: closed")
+	errBroken    = errors.New("consent store: writing failed; it is opened again as soon as the disk lets it")
+	errLate      = errors.New("consent store: a write takes too long; how it ends is not known yet")
+	errFull      = errors.New("consent store: the file system has less than the store's reserve left")
+	errOften     = errors.New("consent store: writing failed too often; restart once the disk is well")
+	errUnflushed = errors.New("consent store: what was written cannot be put into tables; look at the disk")
+	errFatal     = errors.New("consent store: the database failed")
 )
 
 // Open opens the store of a directory, making it when absent.
@@ -208,30 +209,37 @@ func (s *Store) Put(ctx context.Context, w *consent.Write) (err error) {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("writing consent store: %w", err)
 	}
-	if s.room.refuses(w.Narrows) {
-		return errFull
-	}
 	in, err := s.use()
 	if err != nil {
 		return err
 	}
-	b, err := in.batch(w)
-	if err != nil {
-		in.calls.Done()
-		return err
-	}
-	return s.commit(in, b)
+	return s.commit(in, w)
 }
 
-// commit syncs a batch on a goroutine of its own, so that who waits can leave.
-func (s *Store) commit(in *instance, b *pebble.Batch) error {
+// commit puts a write together and syncs it, on a goroutine of its own, so that who
+// waits can leave: whatever asks the disk may hang.
+func (s *Store) commit(in *instance, w *consent.Write) error {
 	done := make(chan error, 1)
+	var b *pebble.Batch   // nil until it is committed
 	var ended atomic.Bool // by the commit, or by who waited for it
-	go attempt(func() error { return b.Commit(pebble.Sync) }, func(err error) {
-		defer in.calls.Done()
+	write := func() error {
+		if err := s.refusal(in, w); err != nil {
+			return err
+		}
+		made, err := in.batch(w)
 		if err != nil {
+			return err
+		}
+		b = made
+		return b.Commit(pebble.Sync)
+	}
+	go attempt(write, func(err error) {
+		defer in.calls.Done()
+		switch {
+		case b != nil && err != nil:
 			s.fail(in)
-		} else {
+			err = errBroken // Pebble's errors may quote keys
+		case b != nil:
 			_ = b.Close()
 		}
 		if !ended.CompareAndSwap(false, true) {
@@ -245,7 +253,7 @@ func (s *Store) commit(in *instance, b *pebble.Batch) error {
 	left := errLate
 	select {
 	case err := <-done:
-		return unless(err)
+		return err
 	case <-bound.C:
 	case <-in.guard.closed: // what hangs in it may hang for good
 		left = errBroken
@@ -255,13 +263,17 @@ func (s *Store) commit(in *instance, b *pebble.Batch) error {
 		return left
 	}
 	in.late.Add(-1)
-	return unless(<-done)
+	return <-done
 }
 
-// unless hides why a commit failed: Pebble's errors may quote keys.
-func unless(err error) error {
-	if err != nil {
-		return errBroken
+// refusal says why a write is not begun. One that waited for a flush that fails would
+// make everything unreadable, and what is there can be read.
+func (s *Store) refusal(in *instance, w *consent.Write) error {
+	switch {
+	case in.unflushed.Load():
+		return errUnflushed
+	case s.room.refuses(w.Narrows):
+		return errFull
 	}
 	return nil
 }
