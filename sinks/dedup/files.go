@@ -38,6 +38,8 @@ type files struct {
 	current disk.File // the last of all, open for appending; nil after a failure
 	entries int       // of current
 	since   int       // entries appended since the window was written
+	missing bool      // some entries could not be written: the window must be, when that works
+	again   int       // since which it is tried again
 	buf     []byte
 }
 
@@ -115,7 +117,11 @@ func (f *files) append(ids []sinks.ID, sync bool) error {
 	if err := f.write(ids, sync); err != nil {
 		failures.Inc()
 		f.leave()
+		f.missing = true
 		return fmt.Errorf("keeping event ids: %w", err)
+	}
+	if f.missing && f.since >= f.again {
+		f.compact() // a disk that takes some may take the whole window
 	}
 	return nil
 }
@@ -166,7 +172,7 @@ func (f *files) begin() error {
 // age alone a source that sends much would push out the IDs of the others. Where
 // that fails the older ones stay as they are, until it is time again.
 func (f *files) compact() {
-	f.since = 0
+	f.since, f.again = 0, f.count/64
 	if f.current != nil {
 		_ = f.current.Close()
 		f.current = nil
@@ -175,8 +181,10 @@ func (f *files) compact() {
 	if err := f.write(f.known(), true); err != nil {
 		failures.Inc()
 		f.leave()
+		f.missing = true
 		return
 	}
+	f.missing = false
 	for _, n := range f.all[:older] {
 		_ = f.fs.Remove(f.path(n)) // one that stays is read once more
 	}
@@ -199,6 +207,9 @@ func (f *files) leave() {
 func (f *files) close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.missing {
+		f.compact()
+	}
 	if f.current == nil {
 		return nil
 	}

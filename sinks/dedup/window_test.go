@@ -464,3 +464,34 @@ func BenchmarkClaim(b *testing.B) {
 	})
 	b.ReportMetric(float64(len(w.known.ids)), "ids")
 }
+
+// TestWhatADiskRefusedIsWrittenLater: IDs that could not be written are on disk once it
+// takes writes again, or at the end of the process.
+func TestWhatADiskRefusedIsWrittenLater(t *testing.T) {
+	for _, killed := range []bool{true, false} {
+		var full atomic.Bool
+		m := disktest.New()
+		m.SetFault(func(op, _ string) error {
+			if full.Load() && (op == "write" || op == "create") {
+				return syscall.ENOSPC
+			}
+			return nil
+		})
+		w := open(t, m, 1<<10)
+		w.Note(ids(0, 10))
+		full.Store(true)
+		w.Note(ids(10, 30))
+		full.Store(false)
+		want := uint64(30)
+		if killed {
+			w.Note(ids(30, 40))
+			want = 40
+			w = open(t, m.Cut(rand.New(rand.NewPCG(1, 1))), 1<<10)
+		} else {
+			w = reopen(t, w, m, 1<<10)
+		}
+		if n := w.holds(0, want); n != int(want) {
+			t.Errorf("killed: %v; %d of %d are known after a restart", killed, n, want)
+		}
+	}
+}
