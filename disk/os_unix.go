@@ -39,14 +39,23 @@ func (OS) Lock(path string) (io.Closer, error) {
 
 // Free implements FS.
 func (OS) Free(path string) (int64, error) {
-	var s syscall.Statfs_t
+	s, err := statfs(path)
+	return int64(s.Bavail) * int64(s.Bsize), err
+}
+
+// Total is the size of the file system of path in bytes.
+func (OS) Total(path string) (int64, error) {
+	s, err := statfs(path)
+	return int64(s.Blocks) * int64(s.Bsize), err
+}
+
+func statfs(path string) (s syscall.Statfs_t, err error) {
 	for {
-		err := syscall.Statfs(path, &s)
-		if err == nil {
-			return int64(s.Bavail) * int64(s.Bsize), nil
+		if err = syscall.Statfs(path, &s); err == nil {
+			return s, nil
 		}
 		if err != syscall.EINTR {
-			return 0, os.NewSyscallError("statfs", err)
+			return syscall.Statfs_t{}, os.NewSyscallError("statfs", err)
 		}
 	}
 }

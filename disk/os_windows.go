@@ -57,13 +57,24 @@ func (OS) Lock(path string) (io.Closer, error) {
 
 // Free implements FS.
 func (OS) Free(path string) (int64, error) {
+	free, _, err := space(path)
+	return free, err
+}
+
+// Total is the size of the file system of path in bytes.
+func (OS) Total(path string) (int64, error) {
+	_, total, err := space(path)
+	return total, err
+}
+
+func space(path string) (free, total int64, err error) {
 	name, err := windows.UTF16PtrFromString(path)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var free uint64
-	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
-		return 0, os.NewSyscallError("GetDiskFreeSpaceEx", err)
+	var f, t uint64
+	if err := windows.GetDiskFreeSpaceEx(name, &f, &t, nil); err != nil {
+		return 0, 0, os.NewSyscallError("GetDiskFreeSpaceEx", err)
 	}
-	return int64(free), nil
+	return int64(f), int64(t), nil
 }

@@ -139,6 +139,7 @@ func (s *Sink) run() {
 		select {
 		case <-s.wake:
 		case <-ticker.C:
+			s.measure()
 			for _, st := range *s.streams.Load() {
 				st.rest()
 			}
@@ -165,6 +166,9 @@ func (s *Sink) run() {
 // crash does.
 func (s *Sink) write(g *group) error {
 	s.parts = s.parts[:0]
+	if bytes := int64(g.bytes); s.room.Add(-bytes) < 0 && s.measure() < bytes {
+		return errReserve
+	}
 	for _, p := range g.parts {
 		if p.records == 0 {
 			continue

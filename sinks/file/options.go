@@ -26,6 +26,10 @@ type Options struct {
 	// overloaded. Default 64 MiB.
 	MaxPendingBytes int
 
+	// ReserveBytes is what events leave free on the file system. Default 96 MiB, and
+	// no more than three eighths of a file system that is small.
+	ReserveBytes int64
+
 	// Compress turns closed files into .ndjson.zst in the background.
 	Compress bool
 
@@ -58,6 +62,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.MaxPendingBytes == 0 {
 		o.MaxPendingBytes = 64 << 20
+	}
+	if o.ReserveBytes == 0 {
+		o.ReserveBytes = 96 << 20
 	}
 	if o.BadTopic == "" {
 		o.BadTopic = "events.bad"

@@ -54,6 +54,9 @@ type Sink struct {
 	parts []*part        // of the group at hand
 	syncs sync.WaitGroup // of its parts
 
+	reserved int64        // bytes of the file system that events leave alone
+	room     atomic.Int64 // beyond them, when the writer looked last
+
 	closing    chan struct{} // stops the compressor
 	queue      *queue
 	compressor sync.WaitGroup
@@ -82,6 +85,8 @@ func Open(opt Options) (*Sink, error) {
 	}
 	s.streams.Store(&map[string]*stream{})
 	s.filling = s.fresh()
+	s.reserved = s.opt.reserve()
+	s.measure()
 	closed, err := s.recover()
 	if err != nil {
 		lock.Close()
@@ -163,7 +168,7 @@ func (s *Sink) Ready() error {
 			return e
 		}
 	}
-	return nil
+	return s.hasRoom()
 }
 
 // Close implements sinks.Committer. A file that is being compressed is left for

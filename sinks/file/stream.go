@@ -1,6 +1,7 @@
 package file
 
 import (
+	"errors"
 	"io"
 	"path/filepath"
 	"sync/atomic"
@@ -122,7 +123,7 @@ func (st *stream) rest() {
 
 // reason classifies an error of the operating system.
 func reason(err error) sinks.Reason {
-	if disk.IsFull(err) {
+	if errors.Is(err, errReserve) || disk.IsFull(err) {
 		return sinks.ReasonDiskFull
 	}
 	return sinks.ReasonIO
