@@ -14,6 +14,7 @@ import (
 // to the user who runs the process, because it holds personal data.
 type FS interface {
 	Create(path string) (File, error)   // for reading and writing; fails when path exists
+	Append(path string) (File, error)   // as Create; Write writes at the end, wherever others moved the end to; WriteAt fails
 	Open(path string) (File, error)     // for reading and writing
 	OpenRead(path string) (File, error) // for reading only
 	Rename(from, to string) error       // replaces to
@@ -34,6 +35,7 @@ type File interface {
 	io.Closer
 	Sync() error // data and size are durable when it returns nil
 	Size() (int64, error)
+	Linked() (int64, error) // Size; fails once the path the file was opened at names another file, or none
 	Truncate(size int64) error
 }
 

@@ -43,6 +43,57 @@ func TestOpenFilesAreRenamedAndRemoved(t *testing.T) {
 	}
 }
 
+// TestAppendedFiles: lines go to the end, wherever others moved the end to, and the
+// file tells once its name is no longer its own.
+func TestAppendedFiles(t *testing.T) {
+	var system OS
+	path := filepath.Join(t.TempDir(), "a")
+	f, err := system.Append(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	write := func(text string) {
+		t.Helper()
+		if _, err := f.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first")
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	write("second")
+	if err := f.Truncate(3); err != nil {
+		t.Fatal(err)
+	}
+	write("third")
+	if got, err := os.ReadFile(path); err != nil || string(got) != "secthird" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	if _, err := f.WriteAt([]byte("x"), 0); err == nil {
+		t.Error("it is written in the middle")
+	}
+	if size, err := f.Linked(); size != 8 || err != nil {
+		t.Errorf("Linked = %d, %v", size, err)
+	}
+	if err := os.Rename(path, path+"b"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Linked(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a name: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Linked(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("with another file of the name: %v", err)
+	}
+	if _, err := system.Append(path); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a second creation: %v", err)
+	}
+}
+
 func TestLockIsExclusive(t *testing.T) {
 	var system OS
 	path := filepath.Join(t.TempDir(), ".lock")

@@ -37,6 +37,47 @@ func openFile(path string, flag int) (*os.File, error) {
 	return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 }
 
+// Append implements FS.
+func (OS) Append(path string) (File, error) {
+	f, err := open(path, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	return appendFile{f.(osFile)}, nil
+}
+
+// An appendFile is written at its end. A handle that only has the right to append
+// (FILE_APPEND_DATA) could not be truncated.
+type appendFile struct{ osFile }
+
+// Write implements File: the offset of all ones means the end of the file (WriteFile).
+func (f appendFile) Write(p []byte) (int, error) {
+	var n uint32
+	err := windows.WriteFile(windows.Handle(f.Fd()), p, &n, &windows.Overlapped{Offset: 1<<32 - 1, OffsetHigh: 1<<32 - 1})
+	if err != nil {
+		err = &fs.PathError{Op: "write", Path: f.Name(), Err: err}
+	}
+	return int(n), err
+}
+
+// WriteAt implements File.
+func (f appendFile) WriteAt([]byte, int64) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: f.Name(), Err: fs.ErrInvalid}
+}
+
+// Linked implements File.
+func (f osFile) Linked() (int64, error) {
+	own, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	named, err := os.Stat(f.Name())
+	if err == nil && !os.SameFile(own, named) {
+		err = &fs.PathError{Op: "stat", Path: f.Name(), Err: fs.ErrNotExist}
+	}
+	return own.Size(), err
+}
+
 // SyncDir implements FS. A directory cannot be flushed here: NTFS journals its
 // entries in the order they were made.
 func (OS) SyncDir(string) error { return nil }

@@ -2,6 +2,7 @@ package disktest
 
 import (
 	"io"
+	"io/fs"
 	"math"
 	"slices"
 	"syscall"
@@ -15,6 +16,7 @@ type file struct {
 	n        *inode
 	off      int64
 	readOnly bool
+	appends  bool
 }
 
 // Read implements disk.File.
@@ -43,15 +45,26 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 
 // Write implements disk.File.
 func (f *file) Write(p []byte) (int, error) {
-	n, err := f.WriteAt(p, f.off)
+	n, err := f.write(p, f.off, f.appends)
 	f.off += int64(n)
 	return n, err
 }
 
 // WriteAt implements disk.File.
 func (f *file) WriteAt(p []byte, off int64) (int, error) {
+	if f.appends {
+		return 0, fs.ErrInvalid
+	}
+	return f.write(p, off, false)
+}
+
+// write writes at off, or at the end.
+func (f *file) write(p []byte, off int64, end bool) (int, error) {
 	unlock, err := f.fs.at("write", f.path)
 	defer unlock()
+	if end {
+		off = int64(len(f.n.data))
+	}
 	if f.readOnly {
 		return 0, syscall.EBADF
 	}
@@ -65,14 +78,14 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 			err = syscall.ENOSPC
 		}
 	}
-	end := off + int64(len(p))
-	if end > size {
-		f.n.data = slices.Grow(f.n.data, int(end-size))[:end]
+	last := off + int64(len(p))
+	if last > size {
+		f.n.data = slices.Grow(f.n.data, int(last-size))[:last]
 		clear(f.n.data[size:])
-		f.n.wrote(int(size), int(end))
+		f.n.wrote(int(size), int(last))
 	}
 	copy(f.n.data[off:], p)
-	f.n.wrote(int(off), int(end))
+	f.n.wrote(int(off), int(last))
 	return len(p), err
 }
 
@@ -104,6 +117,16 @@ func (f *file) Sync() error {
 func (f *file) Size() (int64, error) {
 	unlock, err := f.fs.at("size", f.path)
 	defer unlock()
+	return int64(len(f.n.data)), err
+}
+
+// Linked implements disk.File.
+func (f *file) Linked() (int64, error) {
+	unlock, err := f.fs.at("size", f.path)
+	defer unlock()
+	if err == nil && f.fs.live[f.path] != f.n {
+		err = fs.ErrNotExist
+	}
 	return int64(len(f.n.data)), err
 }
 

@@ -57,8 +57,9 @@ func New() *Mem {
 
 // SetFault makes each operation ask f first, which holds up the whole file
 // system while it runs; an error is the operation's. A write that fails has
-// written its first half. The operations are create, open, rename, remove, mkdir,
-// readdir, syncdir, lock, free, read, write, sync, size and truncate. A nil f ends it.
+// written its first half. The operations are create (of Create and Append), open, rename, remove, mkdir,
+// readdir, syncdir, lock, free, read, write, sync, size (of Size and Linked) and
+// truncate. A nil f ends it.
 func (m *Mem) SetFault(f func(op, path string) error) {
 	m.mu.Lock()
 	m.fault = f
@@ -151,7 +152,12 @@ func (m *Mem) at(op, path string) (unlock func(), err error) {
 }
 
 // Create implements disk.FS.
-func (m *Mem) Create(path string) (disk.File, error) {
+func (m *Mem) Create(path string) (disk.File, error) { return m.create(path, false) }
+
+// Append implements disk.FS.
+func (m *Mem) Append(path string) (disk.File, error) { return m.create(path, true) }
+
+func (m *Mem) create(path string, appends bool) (disk.File, error) {
 	unlock, err := m.at("create", path)
 	defer unlock()
 	switch {
@@ -163,7 +169,7 @@ func (m *Mem) Create(path string) (disk.File, error) {
 		return nil, fs.ErrNotExist
 	}
 	m.live[path] = &inode{}
-	return &file{fs: m, path: path, n: m.live[path]}, nil
+	return &file{fs: m, path: path, n: m.live[path], appends: appends}, nil
 }
 
 // hasParent reports whether the directory of path is there.
