@@ -1,6 +1,8 @@
 package file
 
 import (
+	"cmp"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -140,31 +142,42 @@ func (s *Sink) run() {
 		case <-s.wake:
 		case <-ticker.C:
 			s.measure()
+			s.look()
 			for _, st := range *s.streams.Load() {
 				st.rest()
 			}
-		}
-		for {
-			// Callers that are ready to run join this group: fewer, larger groups
-			// cost less CPU, and an idle machine does not wait.
-			runtime.Gosched()
-			g, closed := s.take()
-			if g == nil {
-				if closed {
-					s.finish()
-					return
-				}
-				break
+		case <-s.reopen:
+			for _, st := range *s.streams.Load() {
+				st.finish()
 			}
+		}
+		// Callers that are ready to run join this group: fewer, larger groups
+		// cost less CPU, and an idle machine does not wait.
+		runtime.Gosched()
+		g, closed := s.take()
+		if g != nil {
 			s.settle(g, s.write(g))
+		}
+		if closed {
+			s.finish()
+			return
 		}
 	}
 }
 
-// write makes g durable, or leaves nothing of it. Before its first line the undo
-// record says how to take it back: whoever finds a group that was cut short by a
-// crash does.
+// write makes g durable, or leaves nothing of it. Where somebody moves or cuts a file
+// under a group, new files take all of it.
 func (s *Sink) write(g *group) error {
+	err := s.try(g)
+	if errors.Is(err, errMoved) {
+		err = s.try(g)
+	}
+	return err
+}
+
+// try writes g once. Before its first line the undo record says how to take it back:
+// whoever finds a group that was cut short by a crash does.
+func (s *Sink) try(g *group) error {
 	s.parts = s.parts[:0]
 	if bytes := int64(g.bytes); s.room.Add(-bytes) < 0 && s.measure() < bytes {
 		return errReserve
@@ -188,11 +201,16 @@ func (s *Sink) write(g *group) error {
 	first := s.parts[0]
 	first.err = first.append(first.buf)
 	s.syncs.Wait()
+	var err error
 	for _, p := range s.parts {
-		if p.err != nil {
-			abandon(s.parts)
-			return p.err
-		}
+		err = cmp.Or(err, p.err)
+	}
+	if err == nil {
+		err = s.undo.done()
+	}
+	if err != nil {
+		abandon(s.parts)
+		return err
 	}
 	for _, p := range s.parts {
 		p.size += int64(len(p.buf))

@@ -2,6 +2,7 @@
 //
 //	DIR/.lock                              held while a sink is open
 //	DIR/.undo                              how to take back the last group, see undo
+//	DIR/.probe, DIR/<topic>/.probe         whether files can be made; means nothing
 //	DIR/<topic>/<UTC>-<n>.ndjson           {"key":…,"headers":{…},"value":…}
 //	DIR/<topic>/<UTC>-<n>.ndjson.zst       a closed file, compressed
 //	DIR/<topic>/.<UTC>-<n>.ndjson.zst.tmp  being compressed; means nothing
@@ -16,13 +17,20 @@
 // of durability is shared by all that came while the disk was busy. A group, and
 // with it all records of a batch, is stored whole or not at all, also over kill -9.
 // Power loss may leave some lines of one that nobody was answered for.
+//
+// Files are appended to and may be moved, removed or cut by others at any time: before
+// and after each group the open file is compared with what its name says. A file that
+// was moved or removed is followed by a new one, one that was cut goes on at its end,
+// and no group is acknowledged that is in neither.
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -57,7 +65,9 @@ type Sink struct {
 	reserved int64        // bytes of the file system that events leave alone
 	room     atomic.Int64 // beyond them, when the writer looked last
 
-	closing    chan struct{} // stops the compressor
+	reopen     chan struct{}               // capacity 1: the files are to be closed
+	unwritable atomic.Pointer[sinks.Error] // why the last look at a folder failed
+	closing    chan struct{}               // stops the compressor
 	queue      *queue
 	compressor sync.WaitGroup
 }
@@ -80,7 +90,7 @@ func Open(opt Options) (*Sink, error) {
 		return nil, fmt.Errorf("locking event directory %q (is another process using it?): %w", opt.Dir, err)
 	}
 	s := &Sink{
-		opt: opt, lock: lock, wake: make(chan struct{}, 1),
+		opt: opt, lock: lock, wake: make(chan struct{}, 1), reopen: make(chan struct{}, 1),
 		drained: make(chan struct{}), closing: make(chan struct{}), queue: newQueue(),
 	}
 	s.streams.Store(&map[string]*stream{})
@@ -155,8 +165,18 @@ func (s *Sink) stream(topic string) (*stream, error) {
 // Admit implements sinks.Committer.
 func (s *Sink) Admit(string) error { return s.Ready() }
 
+// Reopen closes every file; the next record of a topic begins a new one. Tools that
+// rotate files ask for it, as soon as they have renamed them.
+func (s *Sink) Reopen() {
+	select {
+	case s.reopen <- struct{}{}:
+	default:
+	}
+}
+
 // Ready implements sinks.Committer: it reports the failure of any topic's last
-// write, until a write to that topic or a probe of its folder succeeds.
+// write, until a write to that topic or a probe of its folder succeeds, and that no
+// file can be made.
 func (s *Sink) Ready() error {
 	select {
 	case <-s.closing:
@@ -167,6 +187,9 @@ func (s *Sink) Ready() error {
 		if e := st.failed.Load(); e != nil {
 			return e
 		}
+	}
+	if e := s.unwritable.Load(); e != nil {
+		return e
 	}
 	return s.hasRoom()
 }
@@ -196,16 +219,41 @@ func (s *Sink) Close(ctx context.Context) error {
 	}
 }
 
-// probe reports whether a small file can be made durable in dir.
-func (s *Sink) probe(dir string) error {
+// look tries whether files can be made in all folders, and makes those anew that were
+// removed: a node that cannot is to get no traffic, before its next file is due.
+func (s *Sink) look() {
+	err := s.probe(s.opt.Dir, 0)
+	for _, st := range *s.streams.Load() {
+		err = cmp.Or(err, s.probe(st.dir, 0))
+	}
+	if err != nil {
+		s.unwritable.Store(&sinks.Error{Reason: reason(err), Err: err})
+	} else if s.unwritable.Load() != nil {
+		s.unwritable.Store(nil)
+	}
+}
+
+// probeBytes is what a write must be able to take for a disk that failed to be tried again.
+const probeBytes = 64 << 10
+
+// probe reports whether a file of so many bytes can be made in dir, durably if any.
+func (s *Sink) probe(dir string, bytes int) error {
 	path := filepath.Join(dir, ".probe")
 	s.opt.FS.Remove(path) // left by a crash, if any
 	f, err := s.opt.FS.Create(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = disk.MakeDir(s.opt.FS, dir); err == nil {
+			f, err = s.opt.FS.Create(path)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(make([]byte, 64<<10))
-	return errors.Join(err, f.Sync(), f.Close(), s.opt.FS.Remove(path))
+	if bytes > 0 {
+		_, err = f.Write(make([]byte, bytes))
+		err = errors.Join(err, f.Sync())
+	}
+	return errors.Join(err, f.Close(), s.opt.FS.Remove(path))
 }
 
 // sequence names the files of one stream.

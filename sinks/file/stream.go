@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,7 @@ type stream struct {
 	// Owned by the sink's writer, and by run while it works.
 	file   disk.File // nil between files
 	path   string
-	size   int64 // all of it durable
+	size   int64 // all of it durable, but for what others appended
 	opened time.Time
 	err    error // of the last append
 	sequence
@@ -39,6 +40,10 @@ func (st *stream) run() {
 
 // prepare opens the file that takes so many bytes more.
 func (st *stream) prepare(bytes int) error {
+	if st.file != nil && !st.goesOn() {
+		st.file.Close()
+		st.file = nil
+	}
 	if st.file != nil && st.size+int64(bytes) > st.sink.opt.MaxFileBytes {
 		st.finish()
 	}
@@ -59,15 +64,24 @@ func (st *stream) append(buf []byte) error {
 		err = st.file.Sync()
 		syncSeconds.Observe(int64(time.Since(start)))
 	}
+	if err == nil {
+		err = st.holds(buf)
+	}
 	return err
 }
 
-// create opens the next file and makes its name durable.
+// create opens the next file and makes its name durable. A folder that was removed is
+// made anew.
 func (st *stream) create() error {
 	opt := &st.sink.opt
 	now := opt.Now()
 	path := filepath.Join(st.dir, st.next(now)+extension)
-	f, err := opt.FS.Create(path)
+	f, err := opt.FS.Append(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = disk.MakeDir(opt.FS, st.dir); err == nil {
+			f, err = opt.FS.Append(path)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -81,13 +95,16 @@ func (st *stream) create() error {
 }
 
 // finish closes the file, whose every byte is durable, and hands it to the
-// compressor.
+// compressor if it is still there.
 func (st *stream) finish() {
 	if st.file == nil {
 		return
 	}
+	_, err := st.file.Linked()
 	st.file.Close()
-	st.sink.compress(st.path)
+	if err == nil {
+		st.sink.compress(st.path)
+	}
 	st.file = nil
 }
 
@@ -97,11 +114,14 @@ func (st *stream) finish() {
 // of a file that was written once. What cannot be cut off, a sender's retry doubles.
 func abandon(parts []*part) {
 	for _, p := range parts { // all, before a file goes: a crash in between is recognized
-		p.file.Truncate(p.size)
+		if size, err := p.file.Size(); err == nil && size > p.size {
+			p.file.Truncate(p.size)
+		}
 	}
 	for _, p := range parts {
+		_, err := p.file.Linked()
 		p.file.Close()
-		if p.size == 0 {
+		if p.size == 0 && err == nil {
 			p.sink.opt.FS.Remove(p.path)
 		}
 		p.file = nil
@@ -116,7 +136,7 @@ func (st *stream) rest() {
 	if st.file != nil && opt.Now().Sub(st.opened) >= opt.MaxFileAge {
 		st.finish()
 	}
-	if st.failed.Load() != nil && st.sink.probe(st.dir) == nil {
+	if st.failed.Load() != nil && st.sink.probe(st.dir, probeBytes) == nil {
 		st.failed.Store(nil)
 	}
 }

@@ -16,15 +16,21 @@ import (
 // undoName is the file that holds the undo record.
 const undoName = ".undo"
 
+// sumOffset is where the checksum begins in it.
+const sumOffset = 4
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // undo is the record of the last group, overwritten by the next one's before that
 // writes a line: which part of which files it is, and the IDs of its events. What
-// it is for is a crash. A group that is whole by then is stored, though nobody may
-// have been told, and its IDs are given to Committed, perhaps once more; one that
-// is not is taken back from all its files, since its senders will repeat it.
+// it is for is a crash. A group that is whole by then, or was marked as acknowledged,
+// is stored, though nobody may have been told, and its IDs are given to Committed,
+// perhaps once more; another is taken back from all its files, since its senders will
+// repeat it. Without the mark, a file that somebody cut or took away after its last
+// group would cost the neighbours of its lines in other files.
 //
-//	length and CRC-32C of the rest, 4 bytes each, little-endian
+//	length and CRC-32C of the rest, 4 bytes each, little-endian; the first byte of
+//	the CRC is inverted once the group is acknowledged
 //	number of files; of each: length of the path, path, size before, size after (uvarint)
 //	IDs, 16 bytes each
 //
@@ -39,7 +45,9 @@ type undo struct {
 func (u *undo) write(opt *Options, parts []*part, ids []sinks.ID) error {
 	b := append(u.buf[:0], make([]byte, 8)...)
 	b = binary.AppendUvarint(b, uint64(len(parts)))
+	made := false
 	for _, p := range parts {
+		made = made || p.size == 0
 		name := p.path[len(p.dir):] // with its slash
 		b = binary.AppendUvarint(b, uint64(len(p.topic)+len(name)))
 		b = append(append(b, p.topic...), name...)
@@ -51,14 +59,32 @@ func (u *undo) write(opt *Options, parts []*part, ids []sinks.ID) error {
 	}
 	u.buf = b
 	binary.LittleEndian.PutUint32(b, uint32(len(b)-8))
-	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
+	binary.LittleEndian.PutUint32(b[sumOffset:], crc32.Checksum(b[8:], castagnoli))
+	if made && u.file != nil { // the folder may be a new one
+		if _, err := u.file.Linked(); err != nil {
+			if err := u.remove(opt); err != nil {
+				return err
+			}
+		}
+	}
 	if u.file == nil {
 		var err error
 		if u.file, err = opt.FS.Create(filepath.Join(opt.Dir, undoName)); err != nil {
 			return err
 		}
 	}
-	n, err := u.file.WriteAt(b, 0)
+	return u.writeAt(b, 0)
+}
+
+// done marks the group that was written as acknowledged, by inverting a byte of its
+// checksum.
+func (u *undo) done() error {
+	u.buf[sumOffset] ^= 0xff
+	return u.writeAt(u.buf[sumOffset:sumOffset+1], sumOffset)
+}
+
+func (u *undo) writeAt(b []byte, at int64) error {
+	n, err := u.file.WriteAt(b, at)
 	if err == nil && n < len(b) {
 		err = io.ErrShortWrite
 	}
@@ -77,6 +103,13 @@ func (u *undo) remove(opt *Options) error {
 	return nil
 }
 
+// last is an undo record that was read.
+type last struct {
+	extents []extent
+	ids     []sinks.ID
+	done    bool // acknowledged
+}
+
 // extent is the part of a file that a group takes.
 type extent struct {
 	path          string
@@ -84,25 +117,30 @@ type extent struct {
 }
 
 // read returns an earlier process's record; none where it is torn.
-func (u *undo) read(opt *Options) (extents []extent, ids []sinks.ID, err error) {
+func (u *undo) read(opt *Options) (l last, err error) {
 	f, err := opt.FS.OpenRead(filepath.Join(opt.Dir, undoName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
+		return last{}, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return last{}, err
 	}
 	defer f.Close()
 	b, err := io.ReadAll(f)
 	if err != nil {
-		return nil, nil, err
+		return last{}, err
 	}
 	if len(b) < 8 || uint64(len(b)-8) < uint64(binary.LittleEndian.Uint32(b)) {
-		return nil, nil, nil
+		return last{}, nil
 	}
-	sum := binary.LittleEndian.Uint32(b[4:])
-	if b = b[8 : 8+binary.LittleEndian.Uint32(b)]; crc32.Checksum(b, castagnoli) != sum {
-		return nil, nil, nil
+	sum := binary.LittleEndian.Uint32(b[sumOffset:])
+	b = b[8 : 8+binary.LittleEndian.Uint32(b)]
+	switch crc32.Checksum(b, castagnoli) ^ sum {
+	case 0:
+	case 0xff:
+		l.done = true
+	default:
+		return last{}, nil
 	}
 	number := func() uint64 {
 		v, n := binary.Uvarint(b)
@@ -114,43 +152,59 @@ func (u *undo) read(opt *Options) (extents []extent, ids []sinks.ID, err error) 
 		e := extent{path: filepath.Join(opt.Dir, string(b[:n]))}
 		b = b[n:]
 		e.before, e.after = int64(number()), int64(number())
-		extents = append(extents, e)
+		l.extents = append(l.extents, e)
 	}
 	for ; len(b) >= len(sinks.ID{}); b = b[len(sinks.ID{}):] {
-		ids = append(ids, sinks.ID(b))
+		l.ids = append(l.ids, sinks.ID(b))
 	}
-	return extents, ids, nil
+	return l, nil
 }
 
 // undoLast finishes what a crash interrupted: the last group is whole and durable
-// afterwards, or gone. A file that is not there was closed after the group and then
-// compressed or taken away, so Committed was told by the process that did.
+// afterwards, or gone.
 func (s *Sink) undoLast() error {
-	extents, ids, err := s.undo.read(&s.opt)
+	l, err := s.undo.read(&s.opt)
 	if err != nil {
 		return fmt.Errorf("reading undo record: %w", err)
 	}
-	whole, missing := true, false
+	if !l.done {
+		whole, missing, err := s.whole(l.extents)
+		if err != nil {
+			return err
+		}
+		for _, e := range l.extents {
+			if err := s.finishExtent(e, whole); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("finishing the last group in %q: %w", e.path, err)
+			}
+		}
+		l.done = whole && !missing
+	}
+	if l.done && len(l.ids) > 0 {
+		s.opt.Committed(l.ids)
+	}
+	return s.undo.remove(&s.opt)
+}
+
+// whole reports whether all of a group is there, as far as its files are. A missing
+// file does not count against the group: after power loss the record may be an older
+// one, and a file of its group compressed or taken away since. For the same reason a
+// file that goes on after the group speaks for it: no group begins before the last is
+// acknowledged.
+func (s *Sink) whole(extents []extent) (whole, missing bool, err error) {
+	short, later := false, false
 	for _, e := range extents {
 		size, err := s.trusted(e.path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			missing = true
 		case err != nil:
-			return fmt.Errorf("looking for the last group in %q: %w", e.path, err)
+			return false, false, fmt.Errorf("looking for the last group in %q: %w", e.path, err)
 		default:
-			whole = whole && size >= e.after
+			short = short || size < e.after
+			later = later || size > e.after
 		}
 	}
-	for _, e := range extents {
-		if err := s.finishExtent(e, whole); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("finishing the last group in %q: %w", e.path, err)
-		}
-	}
-	if whole && !missing && len(ids) > 0 {
-		s.opt.Committed(ids)
-	}
-	return s.undo.remove(&s.opt)
+	return later || !short, missing, nil
 }
 
 // trusted is the size of the trustworthy part of a file.
