@@ -9,6 +9,8 @@ import (
 
 	"assent/collector"
 	"assent/consent"
+	"assent/sinks"
+	"assent/sinks/file"
 )
 
 // policyPoll is how often the policy file's state is looked at.
@@ -58,6 +60,20 @@ func reload(shelf *policies, path string, edge *collector.Collector, registry *c
 	}
 	registry.Use(next.Purposes())
 	return nil
+}
+
+// watchFiles begins new event files when hup brings a signal, as tools that rotate
+// files expect.
+func watchFiles(ctx context.Context, hup <-chan os.Signal, sink sinks.Committer) {
+	files, ok := sink.(*file.Sink)
+	for ok {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			files.Reopen()
+		}
+	}
 }
 
 // fileState is the file's identity, size and time; nil: it cannot be seen.

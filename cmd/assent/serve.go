@@ -38,7 +38,7 @@ func serveCommand() *cobra.Command {
 		Short: "Run the proxy",
 		Long: `Runs the proxy. Without a file it listens on 127.0.0.1:8080 (admin on 127.0.0.1:8081)
 with the embedded policy and country data and writes events to ./assent-data/events.
-SIGHUP or a changed policy file puts the new policy in force; SIGTERM forwards what waits and stops.
+SIGHUP or a changed policy file puts the new policy in force, and SIGHUP begins new event files; SIGTERM forwards what waits and stops.
 Sources, limits and the rest of the config need a restart. Flags stand above the variables
 ASSENT_LISTEN, ASSENT_ADMIN, ASSENT_DATA, ASSENT_POLICY, ASSENT_GEO, ASSENT_KAFKA and
 ASSENT_TRUST, and those above the file.`,
@@ -238,6 +238,7 @@ func serve(asked signals, cfg *config, out io.Writer) (err error) {
 	go watchPolicy(background, asked.reload, cfg.Policy, func() error {
 		return reload(n.shelf, cfg.Policy, edge, n.registry)
 	}, func(err error) { back.policyFailed.Store(err != nil); logReload(log, "policy", err) })
+	go watchFiles(background, asked.reopen, n.sink)
 	failed := make(chan error, 1)
 	go func() { failed <- edge.Serve(public) }()
 	greet(out, cfg, public.Addr(), back.addr)

@@ -9,9 +9,10 @@ import (
 
 // signals are what a process that runs for long is told from outside.
 type signals struct {
-	end    context.Context // ends with the first SIGTERM or SIGINT
-	hurry  context.Context // ends with the second
-	reload <-chan os.Signal
+	end    context.Context  // ends with the first SIGTERM or SIGINT
+	hurry  context.Context  // ends with the second
+	reload <-chan os.Signal // SIGHUP, for the policy
+	reopen <-chan os.Signal // and for the event files
 }
 
 // catchSignals takes them from here on until the process ends, so that none kills it
@@ -20,8 +21,9 @@ type signals struct {
 // SIGPIPE (package os/signal).
 func catchSignals() signals {
 	signal.Ignore(syscall.SIGPIPE)
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
+	reload, reopen := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	signal.Notify(reopen, syscall.SIGHUP)
 	term := make(chan os.Signal, 2)
 	signal.Notify(term, syscall.SIGTERM, syscall.SIGINT)
 	end, ended := context.WithCancel(context.Background())
@@ -32,5 +34,5 @@ func catchSignals() signals {
 		<-term
 		hurried()
 	}()
-	return signals{end, hurry, hup}
+	return signals{end, hurry, reload, reopen}
 }
