@@ -151,12 +151,13 @@ func (s *Sink) run() {
 				st.finish()
 			}
 		}
-		// Callers that are ready to run join this group: fewer, larger groups
-		// cost less CPU, and an idle machine does not wait.
+		// Callers that are ready to run join this group, and after it the next one:
+		// fewer, larger groups cost less CPU, and an idle machine does not wait.
 		runtime.Gosched()
 		g, closed := s.take()
 		if g != nil {
 			s.settle(g, s.write(g))
+			runtime.Gosched()
 		}
 		if closed {
 			s.finish()
