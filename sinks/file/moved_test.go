@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -374,31 +375,43 @@ func TestOlderUndoRecord(t *testing.T) {
 	}
 }
 
-// TestReopenUnderLoad: the writer hears of it though somebody always waits.
+// TestReopenUnderLoad: the writer hears of it though the next group always waits before
+// it is through with the last.
 func TestReopenUnderLoad(t *testing.T) {
-	s, memory := openMem(t, nil)
-	stop := make(chan struct{})
-	var running sync.WaitGroup
-	for c := range 16 {
-		running.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if err := s.Commit(context.Background(), record("a", fmt.Sprintf("%d.%d", c, i))); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
+	dir := filepath.Join(t.TempDir(), "events")
+	h := &hooked{mu: &sync.Mutex{}}
+	s, err := Open(Options{Dir: dir, FS: h})
+	if err != nil {
+		t.Fatal(err)
 	}
-	eventually(t, "a file", func() bool { return len(memory.Files(extension)) == 1 })
+	defer s.Close(t.Context())
+	var over atomic.Bool
+	var running sync.WaitGroup
+	commit := func() {
+		if err := s.Commit(context.Background(), record("a", "1")); err != nil {
+			t.Error(err)
+		}
+	}
+	h.hook = func(op, _ string) {
+		if op != "write" || over.Load() {
+			return
+		}
+		running.Go(commit)
+		for waits := false; !waits; runtime.Gosched() {
+			s.mu.Lock()
+			waits = s.filling.bytes > 0
+			s.mu.Unlock()
+		}
+	}
+	commit()
+	files := func() int {
+		found, _ := filepath.Glob(filepath.Join(dir, "a", "*"+extension))
+		return len(found)
+	}
+	defer running.Wait()
+	defer over.Store(true)
 	s.Reopen()
-	eventually(t, "another file", func() bool { return len(memory.Files(extension)) == 2 })
-	close(stop)
-	running.Wait()
+	eventually(t, "another file", func() bool { return files() == 2 })
 }
 
 // TestUnwritableFolder: a node that can make no file is not ready, though its open files
