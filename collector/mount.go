@@ -35,6 +35,26 @@ func (m mounts) cut(path []byte) (route []byte, prefix string) {
 	return path, prefix
 }
 
+// ownSegments begin the paths of this node's routes.
+var ownSegments = []string{"/v1", "/.well-known", "/healthz"}
+
+// hides gives the path under which no route would be found any more if p were cut off:
+// p goes on with a route's first segment, from the root or from another prefix.
+func (m mounts) hides(p string) string {
+	for _, base := range append(mounts{""}, m...) {
+		rest, ok := strings.CutPrefix(p, base)
+		if !ok {
+			continue
+		}
+		for _, own := range ownSegments {
+			if rest == own || strings.HasPrefix(rest, own+"/") {
+				return base + own
+			}
+		}
+	}
+	return ""
+}
+
 // checkPrefix says what is wrong with a path prefix as it was configured.
 func checkPrefix(p string) error {
 	const want = "want whole segments, as /collect, with no slash at the end"

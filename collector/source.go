@@ -83,7 +83,8 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 		list = []*Source{Demo()}
 	}
 	var wrong []*SourceError
-	ids, byHost := map[string]bool{}, map[host]*Source{}
+	ids, byHost, byPath, byBearer := map[string]bool{}, map[host]*Source{}, map[string]*Source{}, map[string]*Source{}
+	prefixes := newMounts(list)
 	for i, src := range list {
 		add := func(format string, args ...any) {
 			wrong = append(wrong, &SourceError{i, src.ID, fmt.Errorf(format, args...)})
@@ -129,6 +130,13 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 			if err := checkPrefix(p); err != nil {
 				add("paths: %q: %w", p, err)
 			}
+			if route := prefixes.hides(p); route != "" {
+				add("paths: %q: requests for the routes under %s would be taken for its own: choose another, as /collect", p, route)
+			}
+			if other := byPath[p]; other != nil {
+				add("paths: %q is also a path of source %q", p, other.ID)
+			}
+			byPath[p] = src
 		}
 		if src.Key != "" {
 			if other := s.byKey[src.Key]; other != nil {
@@ -140,6 +148,10 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 			if src.Kind != KindServer {
 				add("a bearer token is for kind server")
 			}
+			if other := byBearer[src.Bearer]; other != nil {
+				add("its bearer token is also that of source %q: each proves one", other.ID)
+			}
+			byBearer[src.Bearer] = src
 			s.bearer = append(s.bearer, src)
 		}
 		if src.Key == "" && src.Bearer == "" && !src.open && len(src.Hosts) == 0 && len(src.Paths) == 0 {
@@ -150,6 +162,11 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 			s.open = src
 		}
 		s.all = append(s.all, src)
+	}
+	for i, src := range list {
+		if other := s.byKey[src.Bearer]; src.Bearer != "" && other != nil {
+			wrong = append(wrong, &SourceError{i, src.ID, fmt.Errorf("its bearer token is the public key of source %q, which anybody can read: make a secret", other.ID)})
+		}
 	}
 	return s, wrong
 }
