@@ -340,7 +340,8 @@ func TestIDs(t *testing.T) {
 	if len(retired) < 500 {
 		t.Errorf("%d retired", len(retired))
 	}
-	if last := len(recovered) - 1; last < 0 || recovered[last] != eventID("ada", 999) || !slices.IsSortedFunc(recovered, byNumber) {
+	// None where the last event was also the last of its segment.
+	if last := len(recovered) - 1; last >= 0 && recovered[last] != eventID("ada", 999) || !slices.IsSortedFunc(recovered, byNumber) {
 		t.Errorf("%d recovered, not in order up to the last", len(recovered))
 	}
 }
