@@ -60,7 +60,11 @@ func (c *Collector) chargeSource(x *exchange, events int) *RequestError {
 	if c.sourceRate.every == 0 || x.source == nil {
 		return nil
 	}
-	x.ans.wait = x.source.bucket.pay(c.sourceRate, c.instant(x.req.Received), &x.cost.source, tokens(events, x.cost.size))
+	bucket := &x.source.buckets[0]
+	if x.proven {
+		bucket = &x.source.buckets[1]
+	}
+	x.ans.wait = bucket.pay(c.sourceRate, c.instant(x.req.Received), &x.cost.source, tokens(events, x.cost.size))
 	return x.waits()
 }
 

@@ -192,3 +192,24 @@ func TestRatesCountEventsAndBytes(t *testing.T) {
 		t.Errorf("%d, come again in %d s", r.StatusCode, after)
 	}
 }
+
+// TestStrangersLeaveTheServerItsRate: who knows the public key of a server's source
+// uses up no token of the server that shows its secret, and the other way round.
+func TestStrangersLeaveTheServerItsRate(t *testing.T) {
+	at := newClock()
+	s := serve(t, &fakeSink{}, func(o *collector.Options) {
+		o.Now = at.Now
+		o.Sources = []*collector.Source{{ID: "s", Kind: collector.KindServer, Key: "public", Bearer: "secret"}}
+		o.Limits.SourceRate, o.Limits.SourceBurst = 1, 3
+	})
+	for _, sender := range []string{"Bearer public", "Bearer secret"} {
+		for i := range 5 {
+			r, body := s.send(post("/v1/events", order("m"), "Authorization: "+sender))
+			if i >= 3 {
+				refused(t, r, body, 429, "rate_limited")
+			} else if r.StatusCode != 200 {
+				t.Errorf("%s, request %d: %d %s", sender, i, r.StatusCode, body)
+			}
+		}
+	}
+}

@@ -42,7 +42,7 @@ type Source struct {
 	origins []origin
 	hosts   []host
 	open    bool // the demo source: no key, same-origin and loopback pages
-	bucket  bucket
+	buckets [2]bucket // by whether the token was shown, so that strangers with the key leave the server its rate
 }
 
 // Demo is the source in force when none is configured: it takes events without
