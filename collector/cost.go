@@ -23,12 +23,15 @@ type cost struct {
 	address bill
 	source  bill
 	stored  int // bytes of its records
+	longest int // bytes of each event's longest record, added up
 }
 
 // tokens is what a request costs: a token for each event and at least one for
 // each started 4 KiB of its body, so that neither many events nor long ones come
-// cheap, and no compression makes them so.
-func tokens(events, size int) int {
+// cheap, and no compression makes them so. What it is about to commit counts likewise,
+// as if for one recipient: how many there are is not the sender's doing.
+func (x *exchange) tokens(events int) int {
+	size := max(x.cost.size, x.cost.longest)
 	return max(1, events, (size+tokenBytes-1)/tokenBytes)
 }
 
@@ -37,7 +40,7 @@ func (c *Collector) instant(now time.Time) int64 { return int64(now.Sub(c.starte
 
 // charge has the sender's buckets pay what is known of the request's cost by now.
 // It is asked whenever more is known: before the body is read, while it is
-// decompressed, before its events are judged. What was paid for a request that is refused later
+// decompressed, before its events are judged, before they are stored. What was paid for a request that is refused later
 // is not given back, for it cost that much.
 func (c *Collector) charge(x *exchange, events int) *RequestError {
 	if err := c.chargeAddress(x, events); err != nil {
@@ -52,7 +55,7 @@ func (c *Collector) chargeAddress(x *exchange, events int) *RequestError {
 	if c.addressRate.every == 0 || x.proven {
 		return nil
 	}
-	x.ans.wait = c.addresses.pay(c.sender(x), c.addressRate, c.instant(x.req.Received), &x.cost.address, tokens(events, x.cost.size))
+	x.ans.wait = c.addresses.pay(c.sender(x), c.addressRate, c.instant(x.req.Received), &x.cost.address, x.tokens(events))
 	return x.waits()
 }
 
@@ -64,7 +67,7 @@ func (c *Collector) chargeSource(x *exchange, events int) *RequestError {
 	if x.proven {
 		bucket = &x.source.buckets[1]
 	}
-	x.ans.wait = bucket.pay(c.sourceRate, c.instant(x.req.Received), &x.cost.source, tokens(events, x.cost.size))
+	x.ans.wait = bucket.pay(c.sourceRate, c.instant(x.req.Received), &x.cost.source, x.tokens(events))
 	return x.waits()
 }
 
@@ -85,16 +88,20 @@ func (c *Collector) sender(x *exchange) netip.Addr {
 	return x.cost.sender
 }
 
-// count counts the records from the first on as bytes the request is about to
-// commit, and refuses it whole once they are too many.
+// count counts the records of one event, from the first on, as bytes the request is
+// about to commit, and refuses it whole once they are too many.
 func (x *exchange) count(first, most int) *RequestError {
+	longest := 0
 	for i := range x.batch.Records[first:] {
 		r := &x.batch.Records[first+i]
-		x.cost.stored += len(r.Topic) + len(r.Key) + len(r.Value)
+		n := len(r.Topic) + len(r.Key) + len(r.Value)
 		for k := range r.Headers {
-			x.cost.stored += len(r.Headers[k].Key) + len(r.Headers[k].Value)
+			n += len(r.Headers[k].Key) + len(r.Headers[k].Value)
 		}
+		x.cost.stored += n
+		longest = max(longest, n)
 	}
+	x.cost.longest += longest
 	if x.cost.stored > most {
 		return errStored
 	}

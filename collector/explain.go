@@ -31,6 +31,7 @@ type Hypothetical struct {
 // imagined with its token. An event that would be refused is explained as such. A
 // purpose that the policy does not declare is an error.
 func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
+	userAgent := bounded([]byte(h.UserAgent))
 	k := circumstances{policy: &inForce{Policy: p}, source: h.Source, at: h.Now, now: h.Now}
 	var err error
 	if k.person, err = consent.Imagine(p.Purposes(), h.Choices, h.Now); err != nil {
@@ -42,7 +43,7 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	e[0].read(h.MaxEvent)
 
 	if h.Image {
-		k.fetched = isFetcher(methodGet, []byte(h.UserAgent))
+		k.fetched = isFetcher(methodGet, userAgent)
 	}
 	j := judged{circumstances: k}
 	switch addr, may := k.namesAddress(true, &e[0]); {
@@ -71,7 +72,7 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	if _, err := PeekObject(h.Event); err != nil {
 		q.RefusedAt = err.Error()
 	}
-	for i, value := range k.offers(visitor, appendTime(nil, h.Now), ip, []byte(h.UserAgent)) {
+	for i, value := range k.offers(visitor, appendTime(nil, h.Now), ip, userAgent) {
 		if len(value) > 0 {
 			q.Offers[Offers[i]] = string(value)
 		}

@@ -110,7 +110,7 @@ func (w *twins) ask(r *rand.Rand) query {
 	q := query{
 		event: "{" + strings.Join(parts, ",") + "}", source: pick(r, w.sources...), gpc: pick(r, "", "", "1", "0"),
 		place: pick(r, "FR", "US-CA", "JP", "nowhere", "hidden"), choices: map[string]consent.Status{},
-		image: r.IntN(4) == 0, agent: pick(r, "", "Mozilla/5.0", "Mozilla/5.0 (X11)", "x (via ggpht.com GoogleImageProxy)"),
+		image: r.IntN(4) == 0, agent: pick(r, "", "Mozilla/5.0", "Mozilla/5.0 (X11)", "x (via ggpht.com GoogleImageProxy)", strings.Repeat("é", 400)),
 	}
 	if r.IntN(2) == 0 {
 		q.country, q.region = pick(r, "", "FR", "us", "XX", "F"), pick(r, "", "", "CA", "US-NY")

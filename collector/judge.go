@@ -3,6 +3,7 @@ package collector
 import (
 	"net/netip"
 	"time"
+	"unicode/utf8"
 
 	"assent/consent"
 	"assent/geo"
@@ -155,6 +156,22 @@ func (k *circumstances) offers(visitor, receivedAt, ip, userAgent []byte) (o off
 		o[offerIP], o[offerUserAgent] = ip, userAgent
 	}
 	return o
+}
+
+// maxUserAgent is how many bytes of a user agent count. No real one is longer, and it
+// is copied into every record of a request.
+const maxUserAgent = 512
+
+// bounded is a user agent's beginning, without a character that would be cut in two.
+func bounded(userAgent []byte) []byte {
+	if len(userAgent) <= maxUserAgent {
+		return userAgent
+	}
+	n := maxUserAgent
+	for n > maxUserAgent-utf8.UTFMax && !utf8.RuneStart(userAgent[n]) {
+		n--
+	}
+	return userAgent[:n]
 }
 
 // senders finds the place of whoever sent the request, by its address and by what a

@@ -31,6 +31,11 @@ func (c *Collector) collect(x *exchange, d Dialect) {
 			return
 		}
 	}
+	if err := c.charge(x, len(x.events)); err != nil {
+		c.settle(x, false)
+		c.refuseRequest(x, err)
+		return
+	}
 	if err := c.store(x); err != nil {
 		c.refuseRequest(x, err)
 		return

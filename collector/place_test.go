@@ -171,3 +171,24 @@ func newTwinsUnder(t *testing.T, document []byte) *twins {
 	w.open()
 	return w
 }
+
+// TestLongUserAgents: what counts of a user agent is bounded, at the end of a
+// character, and explained so.
+func TestLongUserAgents(t *testing.T) {
+	w := newTwinsUnder(t, []byte(readerPolicy))
+	for agent, want := range map[string]string{
+		strings.Repeat("x", 512):                            strings.Repeat("x", 512),
+		strings.Repeat("x", 513):                            strings.Repeat("x", 512),
+		strings.Repeat("x", 511) + strings.Repeat("é", 100): strings.Repeat("x", 511),
+		strings.Repeat("x", 512) + "é":                      strings.Repeat("x", 512),
+		strings.Repeat("x", 509) + "😀":                      strings.Repeat("x", 509),
+	} {
+		q := query{event: anOrder, source: w.sources[0], place: "US-CA", agent: agent}
+		if _, values := w.stamped(q); !strings.Contains(values, `"userAgent":"`+want+`"`) {
+			t.Errorf("of %d bytes not %d are stored: %s", len(agent), len(want), values)
+		}
+		if served, explained := w.serve(q), w.explain(q); served != explained {
+			t.Errorf("served:\n%s\nexplained:\n%s", served, explained)
+		}
+	}
+}

@@ -213,3 +213,31 @@ func TestStrangersLeaveTheServerItsRate(t *testing.T) {
 		}
 	}
 }
+
+// TestRatesCountWhatIsStored: a sender pays for what its request would store, where
+// that is more than what it sent, and nothing of what it cannot pay for is stored.
+func TestRatesCountWhatIsStored(t *testing.T) {
+	const events = 100
+	at, sink := newClock(), &fakeSink{}
+	for name, limit := range map[string]func(l *collector.Limits, burst int){
+		"source":  func(l *collector.Limits, burst int) { l.SourceRate, l.SourceBurst = 1, burst },
+		"address": func(l *collector.Limits, burst int) { l.AddressRate, l.AddressBurst = 1, burst },
+	} {
+		for _, k := range []struct{ burst, status, stored int }{{1 + events, 429, 0}, {1 + 2*events, 200, events}} {
+			s := serve(t, sink, withWindow(t, 1000), func(o *collector.Options) {
+				o.Now = at.Now
+				limit(&o.Limits, k.burst)
+			})
+			s.send(post("/v1/events", order("first"))) // the bucket is no longer full
+			sink.take()
+			var all []string
+			for i := range events {
+				all = append(all, strings.Replace(order("m-"+itoa(i)), `"o"`, `"`+strings.Repeat("o", 3950)+`"`, 1))
+			}
+			r, body := s.send(post("/v1/events", "["+strings.Join(all, ",")+"]"))
+			if got := len(sink.take()); r.StatusCode != k.status || got != k.stored {
+				t.Errorf("%s, a burst of %d: %d events are stored, %d %.200s", name, k.burst, got, r.StatusCode, body)
+			}
+		}
+	}
+}

@@ -247,7 +247,7 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	if ctx.IsOptions() {
 		r.AskedHeaders = h.Peek("Access-Control-Request-Headers")
 	}
-	r.UserAgent = ctx.UserAgent()
+	r.UserAgent = bounded(ctx.UserAgent())
 	for _, v := range h.PeekAll("Sec-GPC") {
 		if r.GPC = v; consent.IsGPC(v) {
 			break

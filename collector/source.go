@@ -41,7 +41,7 @@ type Source struct {
 	share   [2][4]byte // see Shares
 	origins []origin
 	hosts   []host
-	open    bool // the demo source: no key, same-origin and loopback pages
+	open    bool      // the demo source: no key, same-origin and loopback pages
 	buckets [2]bucket // by whether the token was shown, so that strangers with the key leave the server its rate
 }
 
