@@ -95,13 +95,13 @@ func (x *exchange) inflate(body []byte, limit int, paid func(int) *RequestError)
 
 // readAll reads what r gives into x.body and stops one byte past the limit.
 func (x *exchange) readAll(r io.Reader, limit int, paid func(int) *RequestError) error {
-	b := x.body[:0]
+	b, taken := x.body[:0], 0
 	for room := 4 << 10; ; room = min(2*cap(b), limit+1) {
 		if err := paid(len(b)); err != nil {
 			return err
 		}
 		var ok bool
-		if b, ok = x.grow(b, room); !ok {
+		if b, ok = x.grow(b, room, &taken); !ok {
 			return errOverloaded
 		}
 		for len(b) < cap(b) {

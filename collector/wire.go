@@ -39,6 +39,10 @@ func (b *budget) take(n int64) bool {
 	return false
 }
 
+// fits reports whether a body of n bytes would find room now. It takes nothing: who
+// announces a long body may never send it.
+func (b *budget) fits(n int) bool { return n <= freeBody || b.used.Load()+int64(n) <= b.limit }
+
 // What an event takes beside its own bytes, and each record made of it: TestEventCost.
 const (
 	eventCost     = 640
@@ -75,13 +79,18 @@ func (x *exchange) take(n int) bool {
 }
 
 // grow returns buf with room for n bytes, or false when there is no memory for
-// them. What a request takes is given back when it ends.
-func (x *exchange) grow(buf []byte, n int) ([]byte, bool) {
+// them. Taken is what was taken for the buffer so far. What a request takes is given
+// back when it ends.
+func (x *exchange) grow(buf []byte, n int, taken *int) ([]byte, bool) {
 	if n <= cap(buf) {
 		return buf, true
 	}
-	if !x.take(n) {
-		return buf, false
+	if n > freeBody {
+		if !x.memory.take(int64(n - *taken)) {
+			return buf, false
+		}
+		x.borrowed += n - *taken
+		*taken = n
 	}
 	return append(make([]byte, 0, n), buf...), true
 }
@@ -144,7 +153,7 @@ func (c *Collector) foresee(x *exchange) *RequestError {
 	switch {
 	case x.announced > limit:
 		return &RequestError{ReasonTooLarge, ""}
-	case x.announced > freeBody && c.memory.used.Load()+int64(x.announced) > c.memory.limit:
+	case !c.memory.fits(x.announced):
 		return errOverloaded
 	}
 	return nil
@@ -158,15 +167,18 @@ func (c *Collector) readBody(x *exchange, limit int) *RequestError {
 		return nil
 	case x.announced > limit:
 		return &RequestError{ReasonTooLarge, ""}
+	case !c.memory.fits(x.announced):
+		return errOverloaded
 	}
-	room := x.announced
-	if room < 0 {
-		room = 4 << 10
+	// Memory is taken for what has come and as much again, not for what is announced.
+	most, room := limit+1, 4<<10
+	if x.announced >= 0 {
+		most, room = x.announced, min(x.announced, freeBody)
 	}
-	b := x.raw[:0]
+	b, taken := x.raw[:0], 0
 	for {
 		var ok bool
-		if b, ok = x.grow(b, room); !ok {
+		if b, ok = x.grow(b, room, &taken); !ok {
 			return errOverloaded
 		}
 		n, err := x.wire.Read(b[len(b):min(cap(b), limit+1)])
@@ -183,7 +195,7 @@ func (c *Collector) readBody(x *exchange, limit int) *RequestError {
 		case err != nil:
 			return wireError(err)
 		case len(b) == cap(b):
-			room = min(2*cap(b), limit+1)
+			room = min(2*cap(b), most)
 		}
 	}
 }
