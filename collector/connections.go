@@ -14,7 +14,7 @@ import (
 // the spare ones are open, a newcomer takes the place of a silent connection: of its
 // own address in the first case, else of the address that has the most, if that has
 // more than the newcomer's. Silent is one that waits for bytes of its sender, be it
-// between requests or within one; the longest silent goes first. Peers that speak for
+// between requests or within one, or for its answer to be read; the longest silent goes first. Peers that speak for
 // many, such as the proxies that are trusted, have no share and lose none.
 type connections struct {
 	max     int
@@ -69,7 +69,7 @@ func (t *connections) enter(c *lingerConn, from netip.Addr) bool {
 	}
 	switch {
 	case mine >= t.share():
-		if !t.evict(p.silent) {
+		if !t.evict(func() *lingerConn { return p.silent(t.now()) }) {
 			return false
 		}
 	case t.open.Load() >= t.shared():
@@ -142,10 +142,10 @@ func (t *connections) resize(p *peer, conns []*lingerConn) {
 
 // silent is the longest silent connection of an address; nil: all have a request
 // under way.
-func (p *peer) silent() (found *lingerConn) {
+func (p *peer) silent(now int64) (found *lingerConn) {
 	var since int64
 	for _, c := range p.conns {
-		if at := c.waits.Load(); at > 0 && (found == nil || at < since) {
+		if at := c.waits.Load(); at > 0 && at <= now && (found == nil || at < since) {
 			found, since = c, at
 		}
 	}
@@ -155,10 +155,10 @@ func (p *peer) silent() (found *lingerConn) {
 // silent is the longest silent connection of those that have the most, but of none
 // that has no more than so many.
 func (t *connections) silent(than int) (found *lingerConn) {
-	looked := 0
+	looked, now := 0, t.now()
 	for n := t.most; n > than && found == nil; n-- {
 		for _, p := range t.levels[n] {
-			if c := p.silent(); c != nil && (found == nil || c.waits.Load() < found.waits.Load()) {
+			if c := p.silent(now); c != nil && (found == nil || c.waits.Load() < found.waits.Load()) {
 				found = c
 			}
 			if looked += n; looked > look && found != nil {
@@ -179,7 +179,12 @@ func (t *connections) evict(find func() *lingerConn) bool {
 		}
 		if at := c.waits.Load(); at > 0 && c.waits.CompareAndSwap(at, gone) {
 			t.remove(c)
-			_ = c.SetReadDeadline(time.Unix(1, 0)) // its own goroutine wakes up and closes it
+			// Its own goroutine wakes up and closes it. One that was reading may yet say why.
+			if c.writing {
+				_ = c.SetWriteDeadline(time.Unix(1, 0))
+			} else {
+				_ = c.SetReadDeadline(time.Unix(1, 0))
+			}
 			t.evicted()
 			return true
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -172,5 +173,49 @@ func TestBusyConnections(t *testing.T) {
 		if r, _ := answer(t, bufio.NewReader(conn)); r.StatusCode != 200 {
 			t.Errorf("got %d", r.StatusCode)
 		}
+	}
+}
+
+// longAnswer is a short request whose answer is longer than 100 kB.
+func longAnswer(t testing.TB, key string) string {
+	t.Helper()
+	return post("/v1/events?k="+key, packed(t, "["+strings.Repeat("{},", 1999)+"{}]"), "Content-Encoding: gzip")
+}
+
+// unread opens a connection that asks for long answers and reads none.
+func (s *served) unread(address, key, kind string) net.Conn {
+	s.t.Helper()
+	conn := s.from(address, "")
+	_ = conn.SetDeadline(time.Time{})
+	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+	raw := strings.Repeat(longAnswer(s.t, key), 100)
+	go func() { _, _ = io.WriteString(conn, raw) }()
+	waitFor(s.t, func() bool {
+		var m strings.Builder
+		s.c.WriteMetrics(&m)
+		return !strings.Contains(m.String(), `assent_collector_events_total{kind="`+kind+`",outcome="refused"} 0`+"\n")
+	})
+	return conn
+}
+
+// TestAnswersThatNobodyReads: an address whose connections wait for their answers to be
+// read gives them up for newcomers like silent ones.
+func TestAnswersThatNobodyReads(t *testing.T) {
+	s := serve(t, &fakeSink{}, func(o *collector.Options) {
+		o.Limits.Connections, o.Limits.WriteTimeout = 8, time.Hour
+		o.Sources = []*collector.Source{{ID: "a", Key: "a"}, {ID: "b", Key: "b", Kind: collector.KindApp}}
+	})
+	s.c.Exempt(func(netip.Addr) bool { return false })
+	s.unread("127.0.0.2", "a", "web")
+	s.unread("127.0.0.2", "b", "app")
+	for range 2 {
+		waitFor(t, func() bool {
+			conn := s.from("127.0.0.2", post("/v1/events?k=a", order("m")))
+			r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil || r.StatusCode != 200 {
+				_ = conn.Close()
+			}
+			return err == nil && r.StatusCode == 200
+		})
 	}
 }

@@ -18,6 +18,10 @@ const (
 	lingerBytes = 16 << 20
 )
 
+// answerTime is how long an answer may wait to be taken before its connection counts
+// as silent.
+const answerTime = time.Second
+
 // The pause after a connection could not be accepted grows from one to the other.
 const (
 	minAcceptPause = 5 * time.Millisecond
@@ -104,9 +108,10 @@ type lingerConn struct {
 	linger bool
 	eof    bool
 
-	// waits is since when the connection waits for bytes of its sender; 0 while it
-	// does not; gone.
-	waits atomic.Int64
+	// waits is since when the connection waits for the other side: for bytes, or for
+	// their being taken; 0 while it does not; gone.
+	waits   atomic.Int64
+	writing bool // what it waits for, or waited for when it was closed for another
 
 	table *connections // what follows is held under its lock
 	peer  *peer        // nil: exempt
@@ -133,6 +138,23 @@ func (c *lingerConn) Read(p []byte) (n int, err error) {
 	return 0, io.EOF
 }
 
+// Write lets an answer that nobody reads be given up for another connection. An answer
+// that is being read is not: it has answerTime before its connection counts as silent.
+func (c *lingerConn) Write(p []byte) (int, error) {
+	if c.evicted() {
+		return c.TCPConn.Write(p) // why it is closed
+	}
+	c.writing = true
+	c.waits.Store(c.table.now() + int64(answerTime))
+	n, err := c.TCPConn.Write(p)
+	if c.waits.Swap(0) == gone {
+		c.waits.Store(gone)
+		return n, net.ErrClosed
+	}
+	c.writing = false
+	return n, err
+}
+
 // ended reports whether the sender has ended the connection. A chunked body that
 // is not over by then is cut short (RFC 9112, 8).
 func (c *lingerConn) ended() bool { return c != nil && c.eof }
@@ -153,7 +175,7 @@ func (c *lingerConn) Close() error {
 	}
 	defer c.table.leave(c)
 	switch {
-	case !c.linger:
+	case !c.linger, c.writing: // or nobody reads: nothing to end in order
 	case !c.evicted():
 		linger(c.TCPConn)
 	case c.of.mayLinger():
