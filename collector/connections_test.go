@@ -176,7 +176,7 @@ func TestBusyConnections(t *testing.T) {
 	}
 }
 
-// longAnswer is a short request whose answer is longer than 100 kB.
+// longAnswer is a short request whose answer is longer than 90 kB.
 func longAnswer(t testing.TB, key string) string {
 	t.Helper()
 	return post("/v1/events?k="+key, packed(t, "["+strings.Repeat("{},", 1999)+"{}]"), "Content-Encoding: gzip")
@@ -218,4 +218,32 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 			return err == nil && r.StatusCode == 200
 		})
 	}
+}
+
+// TestLongAnswersCount: an answer has its part of the memory budget until it is written
+// or its connection is closed.
+func TestLongAnswersCount(t *testing.T) {
+	s := serve(t, &fakeSink{}, func(o *collector.Options) {
+		o.Limits.WriteTimeout = time.Hour
+		o.Sources = []*collector.Source{{ID: "a", Key: "a"}, {ID: "b", Key: "b", Kind: collector.KindApp}}
+	})
+	for range 3 {
+		if r, body := s.send(longAnswer(t, "a")); r.StatusCode != 200 || len(body) < 90_000 {
+			t.Fatalf("%d, %d bytes", r.StatusCode, len(body))
+		}
+	}
+	waitFor(t, func() bool { return s.c.MemoryUsed() == 0 })
+	conn := s.unread("127.0.0.2", "b", "app")
+	for end, steady := time.Now().Add(30*time.Second), 0; steady < 20; steady++ {
+		if used := s.c.MemoryUsed(); used == 0 || used > 200_000 {
+			steady = 0 // it is still at work
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes are used", s.c.MemoryUsed())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.Close()
+	waitFor(t, func() bool { return s.c.MemoryUsed() == 0 })
 }

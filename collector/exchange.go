@@ -103,10 +103,16 @@ func (c *Collector) borrow(ctx *fasthttp.RequestCtx) *exchange {
 	return x
 }
 
-// giveBack takes the exchange back and, with it, the memory that its bodies took.
+// giveBack takes the exchange back and, with it, the memory that its bodies took, but
+// for as much as a long answer has until it is written.
 // Few exchanges stay large: as many as there are connections could become so, one
 // by one.
 func (c *Collector) giveBack(x *exchange) {
+	if n := len(x.ans.Body); n > freeBody && x.conn != nil {
+		n = min(n, x.borrowed)
+		x.conn.owe(n)
+		x.borrowed -= n
+	}
 	if x.borrowed > 0 {
 		x.memory.used.Add(-int64(x.borrowed))
 		x.borrowed = 0

@@ -3,6 +3,7 @@ package collector
 import (
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -35,7 +36,8 @@ type listener struct {
 	table   *connections
 	refused func(net.Conn)              // answers for a connection that is one too many
 	failed  func(err error, first bool) // told of each connection that could not be accepted
-	extra   *atomic.Int64               // connections that linger though they no longer count
+	memory  *budget
+	extra   *atomic.Int64 // connections that linger though they no longer count
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -113,6 +115,9 @@ type lingerConn struct {
 	waits   atomic.Int64
 	writing bool // what it waits for, or waited for when it was closed for another
 
+	// owed is what a long answer that is not yet written has of the memory budget.
+	owed atomic.Int64
+
 	table *connections // what follows is held under its lock
 	peer  *peer        // nil: exempt
 	at    int          // its place there
@@ -147,12 +152,32 @@ func (c *lingerConn) Write(p []byte) (int, error) {
 	c.writing = true
 	c.waits.Store(c.table.now() + int64(answerTime))
 	n, err := c.TCPConn.Write(p)
+	c.settle(int64(n))
 	if c.waits.Swap(0) == gone {
 		c.waits.Store(gone)
 		return n, net.ErrClosed
 	}
 	c.writing = false
 	return n, err
+}
+
+// owe keeps memory that a request took for as long as its answer is not written. It was
+// taken for the events: an answer is shorter than what they become.
+func (c *lingerConn) owe(n int) { c.owed.Add(int64(n)) }
+
+// settle gives back the memory of n bytes that were written.
+func (c *lingerConn) settle(n int64) {
+	for {
+		owed := c.owed.Load()
+		n = min(n, owed)
+		if n == 0 {
+			return
+		}
+		if c.owed.CompareAndSwap(owed, owed-n) {
+			c.of.memory.used.Add(-n)
+			return
+		}
+	}
 }
 
 // ended reports whether the sender has ended the connection. A chunked body that
@@ -174,6 +199,7 @@ func (c *lingerConn) Close() error {
 		return nil
 	}
 	defer c.table.leave(c)
+	defer c.settle(math.MaxInt64)
 	switch {
 	case !c.linger, c.writing: // or nobody reads: nothing to end in order
 	case !c.evicted():
