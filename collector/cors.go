@@ -34,7 +34,7 @@ const maxAsked = 1024
 // changes nothing here: those that are asked for are allowed.
 func (c *Collector) preflight(x *exchange, methods string) {
 	if x.source = c.sources.allowing(x.req.Origin, x.req.Host); x.source == nil {
-		refuse(&x.ans, ReasonOrigin, "")
+		c.refuseQuietly(x, &RequestError{ReasonOrigin, ""})
 		return
 	}
 	x.ans.Status = 204

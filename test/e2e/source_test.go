@@ -188,13 +188,19 @@ func TestCORS(t *testing.T) {
 		"https://xshop.example", "https://shop.example/", "*", "https://www.shop.example", "HTTPS://SHOP.EXAMPLE",
 	} {
 		events := len(p.records("events"))
-		for _, r := range []reply{
+		const refusals = `assent_collector_refused_total{reason="origin_not_allowed"}`
+		before := p.metric(refusals)
+		replies := []reply{
 			p.send("POST", "/v1/events?k=shop-key", anOrder(), "Origin: "+origin, inFrance),
 			p.send("POST", "/v1/events?k=app-key", anOrder(), "Origin: "+origin, inFrance),
 			p.send("POST", "/v1/consent?k=shop-key", `{"all":"granted"}`, "Origin: "+origin, "Content-Type: application/json", inFrance),
 			p.send("GET", "/v1/consent?k=shop-key", "", "Origin: "+origin, inFrance),
 			p.send("OPTIONS", "/v1/events", "", "Origin: "+origin, "Access-Control-Request-Method: POST"),
-		} {
+		}
+		if counted := p.metric(refusals) - before; int(counted) != len(replies) {
+			t.Errorf("%v of %d refusals to origin %s are counted", counted, len(replies), origin)
+		}
+		for _, r := range replies {
 			r.problem(t, 403, "origin_not_allowed")
 			for name := range r.header {
 				if strings.HasPrefix(name, "Access-Control-") || name == "Set-Cookie" {
