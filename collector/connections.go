@@ -14,8 +14,9 @@ import (
 // the spare ones are open, a newcomer takes the place of a silent connection: of its
 // own address in the first case, else of the address that has the most, if that has
 // more than the newcomer's. Silent is one that waits for bytes of its sender, be it
-// between requests or within one, or for its answer to be read; the longest silent goes first. Peers that speak for
-// many, such as the proxies that are trusted, have no share and lose none.
+// between requests or within one, or for its answer to be read; the longest silent goes
+// first. Peers that speak for many, such as the proxies that are trusted, have no share
+// and lose none.
 type connections struct {
 	max     int
 	exempt  func(netip.Addr) bool

@@ -40,8 +40,8 @@ func (c *Collector) instant(now time.Time) int64 { return int64(now.Sub(c.starte
 
 // charge has the sender's buckets pay what is known of the request's cost by now.
 // It is asked whenever more is known: before the body is read, while it is
-// decompressed, before its events are judged, before they are stored. What was paid for a request that is refused later
-// is not given back, for it cost that much.
+// decompressed, before its events are judged, before they are stored. What was paid for
+// a request that is refused later is not given back, for it cost that much.
 func (c *Collector) charge(x *exchange, events int) *RequestError {
 	if err := c.chargeAddress(x, events); err != nil {
 		return err

@@ -104,9 +104,8 @@ func (c *Collector) borrow(ctx *fasthttp.RequestCtx) *exchange {
 }
 
 // giveBack takes the exchange back and, with it, the memory that its bodies took, but
-// for as much as a long answer has until it is written.
-// Few exchanges stay large: as many as there are connections could become so, one
-// by one.
+// for as much as a long answer has until it is written. Few exchanges stay large: as
+// many as there are connections could become so, one by one.
 func (c *Collector) giveBack(x *exchange) {
 	if n := len(x.ans.Body); n > freeBody && x.conn != nil {
 		n = min(n, x.borrowed)
@@ -133,7 +132,7 @@ func (c *Collector) giveBack(x *exchange) {
 // reset makes the exchange ready for a request.
 func (x *exchange) reset(p *inForce, now time.Time) {
 	x.state = state{}
-	x.circumstances.policy, x.circumstances.at, x.circumstances.now = p, now, now
+	x.policy, x.at, x.now = p, now, now
 	x.empty()
 	x.req.Received, x.ans.Status = now, 200
 	x.stamp = appendTime(x.stamp, now)

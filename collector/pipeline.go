@@ -149,7 +149,7 @@ func (c *Collector) consent(x *exchange) {
 
 func (c *Collector) person(x *exchange) {
 	x.person = c.o.Registry.Identify(x.req.ChoiceCookie, x.req.IDCookie, x.req.SubjectToken).In(x.policy.Purposes())
-	x.circumstances.signals.SetGPC(x.req.GPC)
+	x.signals.SetGPC(x.req.GPC)
 }
 
 // decide finds what the policy allows of one event.
