@@ -3,6 +3,7 @@ package collector
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"assent/consent"
@@ -85,6 +86,12 @@ type Limits struct {
 	BadRowBurst  int // at once, default 100
 }
 
+const (
+	maxBody  = 256 << 20     // storedBodies times as many fit into 32 bits
+	maxRate  = 1_000_000     // to a thousandth: see newRate
+	maxBurst = 1_000_000_000 // at one a second, twice: some 63 years, below the 292 of a time.Duration
+)
+
 // defaultEvent is the default of Limits.Event.
 const defaultEvent = 256 << 10
 
@@ -133,35 +140,53 @@ func (o *Options) Validate() error {
 	return o.Limits.Validate()
 }
 
-// Validate refuses limits below zero, all of them at once.
+// Validate refuses limits that no node can work with, all of them at once. A zero
+// field stands for its default, of a rate or a burst without one for any or one second's.
 func (l Limits) Validate() error {
+	const (
+		room  = "it is held in memory, for each request"
+		done  = "below it honest senders are cut off, above it silent ones are kept"
+		rate  = "a bucket counts in nanoseconds"
+		burst = "a bucket's time to fill must be countable"
+	)
 	var errs []error
 	for _, limit := range []struct {
-		name string
-		n    int64
+		name     string
+		value    any // an int or a time.Duration, as min and max
+		min, max any
+		why      string
 	}{
-		{"header", int64(l.Header)},
-		{"body", int64(l.Body)},
-		{"decompressed", int64(l.Decompressed)},
-		{"event", int64(l.Event)},
-		{"events", int64(l.Events)},
-		{"connections", int64(l.Connections)},
-		{"read_timeout", int64(l.ReadTimeout)},
-		{"write_timeout", int64(l.WriteTimeout)},
-		{"idle_timeout", int64(l.IdleTimeout)},
-		{"memory", int64(l.Memory)},
-		{"source_rate", int64(l.SourceRate)},
-		{"source_burst", int64(l.SourceBurst)},
-		{"address_rate", int64(l.AddressRate)},
-		{"address_burst", int64(l.AddressBurst)},
-		{"choice_rate", int64(l.ChoiceRate)},
-		{"choice_burst", int64(l.ChoiceBurst)},
-		{"bad_rows", int64(l.BadRows)},
-		{"bad_row_burst", int64(l.BadRowBurst)},
+		{"header", l.Header, 4 << 10, 1 << 20, "cookies take some KiB, and each connection holds a buffer of this size"},
+		{"body", l.Body, 1 << 10, maxBody, room},
+		{"decompressed", l.Decompressed, 1 << 10, maxBody, room},
+		{"event", l.Event, 512, maxBody, room},
+		{"events", l.Events, 1, 1_000_000, room},
+		{"connections", l.Connections, 1, 1 << 20, "each takes a descriptor and a buffer"},
+		{"read_timeout", l.ReadTimeout, time.Second, time.Hour, done},
+		{"write_timeout", l.WriteTimeout, time.Second, time.Hour, done},
+		{"idle_timeout", l.IdleTimeout, time.Second, 24 * time.Hour, done},
+		{"memory", l.Memory, 1 << 20, math.MaxInt / 4, "a large body must fit"},
+		{"source_rate", l.SourceRate, 1, maxRate, rate},
+		{"source_burst", l.SourceBurst, 1, maxBurst, burst},
+		{"address_rate", l.AddressRate, 1, maxRate, rate},
+		{"address_burst", l.AddressBurst, 1, maxBurst, burst},
+		{"choice_rate", l.ChoiceRate, 1, maxRate, rate},
+		{"choice_burst", l.ChoiceBurst, 1, maxBurst, burst},
+		{"bad_rows", l.BadRows, 1, maxRate, rate},
+		{"bad_row_burst", l.BadRowBurst, 1, maxBurst, burst},
 	} {
-		if limit.n < 0 {
-			errs = append(errs, fmt.Errorf("limits: %s is negative", limit.name))
+		n := number(limit.value)
+		if n != 0 && (n < number(limit.min) || n > number(limit.max)) {
+			errs = append(errs, fmt.Errorf("limits: %s: %v is not within %v to %v: %s", limit.name, limit.value, limit.min, limit.max, limit.why))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// number is a limit, as a time in nanoseconds.
+func number(v any) int64 {
+	if d, ok := v.(time.Duration); ok {
+		return int64(d)
+	}
+	return int64(v.(int))
 }

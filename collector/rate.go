@@ -17,6 +17,8 @@ type rate struct {
 	full  int64 // nanoseconds in which an empty bucket fills
 }
 
+// newRate makes a bucket of numbers that Limits.Validate let through: beyond them a
+// token would take no time, or a bucket's filling more than an int64 holds.
 func newRate(perSecond, burst int) rate {
 	if perSecond == 0 {
 		return rate{}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"assent/collector"
 	"assent/geo"
@@ -64,8 +65,8 @@ func (c *config) pages(pol *policy.Policy) map[string]collector.Handler {
 
 // checkOptions validates what serve hands to each wing.
 func (c *config) checkOptions(p *problems) {
-	if c.Limits.Shutdown < 0 {
-		p.add("$.limits.shutdown", "is negative")
+	if l := c.Limits.Shutdown; l < time.Second || l > time.Hour {
+		p.add("$.limits.shutdown", "%s is not within 1s to 1h0m0s: what is in flight needs a moment, and an end", l)
 	}
 	p.addAll("limits", c.limits().Validate())
 	files := c.fileOptions()
