@@ -14,6 +14,11 @@ import (
 // must be found out before others get its records.
 const MaxLinger = 5 * time.Second
 
+const (
+	maxBytes   = 16 << 40 // what is made of Options.MaxBytes fits into an int64
+	maxReserve = 1 << 40
+)
+
 // Options configures a Journal. Dir and Forwarder must be given; the zero value
 // of every other field stands for its default.
 type Options struct {
@@ -133,7 +138,9 @@ func (o *Options) Validate() error {
 	check(o.Dir != "", "dir: must not be empty")
 	check(o.Forwarder != nil, "forwarder: must be given")
 	check(o.MaxBytes >= 8<<20 || o.segmentBytes < 256<<10, "max bytes: %d is below 8 MiB", o.MaxBytes)
+	check(o.MaxBytes <= maxBytes, "max bytes: %d is above 16 TiB (%d): no file system keeps so much for a journal", o.MaxBytes, int64(maxBytes))
 	check(o.ReserveBytes >= 0, "reserve bytes: %d is below 0", o.ReserveBytes)
+	check(o.ReserveBytes <= maxReserve, "reserve bytes: %d is above 1 TiB (%d): events are refused while less than this is free", o.ReserveBytes, int64(maxReserve))
 	check(o.HighWater > 0 && o.HighWater <= 1, "high water: %v is not within (0, 1]", o.HighWater)
 	check(o.Linger >= 0, "linger: %s is below 0", o.Linger)
 	check(o.MaxBatchBytes > 0, "max batch bytes: %d is below 1", o.MaxBatchBytes)
