@@ -55,7 +55,7 @@ func parseOrigin(s string) (origin, error) {
 	if !star {
 		return origin{exact: u.Scheme + "://" + name + port}, nil
 	}
-	if suffix, _ := publicsuffix.PublicSuffix(name); suffix == name {
+	if IsPublicSuffix(name) {
 		return origin{}, fmt.Errorf("anybody can have a name under %s: name your own domain, as https://*.shop.example", name)
 	}
 	return origin{scheme: u.Scheme + "://", under: "." + name + port}, nil
@@ -76,4 +76,11 @@ func (o *origin) allows(sent []byte) bool {
 		}
 	}
 	return sent[len(o.scheme)] != '.'
+}
+
+// IsPublicSuffix reports whether anybody can have a name under a domain, given in lower
+// case and ASCII. Browsers keep no cookie for it (RFC 6265, 5.3, step 5).
+func IsPublicSuffix(domain string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(domain)
+	return suffix == domain
 }

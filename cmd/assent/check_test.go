@@ -79,8 +79,23 @@ func TestCheckRefusesWhatBreaksTheNode(t *testing.T) {
 	f("cookies: {domain: a;b}\n", good, `assent.yaml:2:19: $.cookies.domain: "a;b": write a domain, such as shop.example`)
 	f("cookies: {path: /; Secure}\n", good, `assent.yaml:2:17: $.cookies.path: "/; Secure": write a path, such as /collect`)
 	f("cookies: {path: a}\n", good, `assent.yaml:2:17: $.cookies.path: "a": write a path, such as /collect`)
-	f("cookies: {id: assent_choice}\n", good, `assent.yaml:2:10: $.cookies: choice and id must have different names`)
-	f("cookies: {choice: __Host-c, id: __Host-i, path: /, domain: .shop.example}\n", good, "")
+	const same = "assent.yaml:2:10: $.cookies: choice and id must have different names, also without __Host-"
+	f("cookies: {id: assent_choice}\n", good, same)
+	f("cookies: {choice: __Host-assent_id}\n", good, same)
+	f("cookies: {choice: a, id: __Host-a}\n", good, same)
+	f("cookies: {choice: c, id: __Secure-i, path: /, domain: .shop.example}\n", good, "")
+	f("cookies: {choice: __Host-c, id: __Host-i, path: /}\n", good, "")
+	const dropped = "browsers drop a cookie of this prefix with "
+	f("cookies: {choice: __Host-a, domain: shop.example}\n", good, `assent.yaml:2:19: $.cookies.choice: "__Host-a": `+dropped+`a domain: leave out the prefix, or cookies.domain`)
+	f("cookies: {id: __Host-a, path: /x}\n", good, `assent.yaml:2:15: $.cookies.id: "__Host-a": `+dropped+`another path than /: leave out the prefix, or cookies.path`)
+	const cased = "browsers know the prefix in any case, and this node as "
+	f("cookies: {choice: __host-a}\n", good, `assent.yaml:2:19: $.cookies.choice: "__host-a": `+cased+`__Host- alone: write it so, with a name after it`)
+	f("cookies: {id: __secure-a}\n", good, `assent.yaml:2:15: $.cookies.id: "__secure-a": `+cased+`__Secure- alone: write it so, with a name after it`)
+	f("cookies: {id: __Host-}\n", good, `assent.yaml:2:15: $.cookies.id: "__Host-": `+cased+`__Host- alone: write it so, with a name after it`)
+	const anybody = "anybody can have a name under it, and browsers drop its cookies: name your own domain, such as shop.example"
+	f("cookies: {domain: com}\n", good, `assent.yaml:2:19: $.cookies.domain: "com": `+anybody)
+	f("cookies: {domain: .CO.UK}\n", good, `assent.yaml:2:19: $.cookies.domain: ".CO.UK": `+anybody)
+	f("cookies: {domain: github.io}\n", good, `assent.yaml:2:19: $.cookies.domain: "github.io": `+anybody)
 	write(t, filepath.Join(dir, "token"), placeholder+enough, 0o600)
 	f("sources: [{id: a, kind: server, bearer_file: token}]\n", good, `assent.yaml:2:46: $.sources[0].bearer_file: source "a": its bearer token is the example's: put a secret of your own in its file`)
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -120,6 +118,8 @@ func (c *config) validate() *problems {
 			p.add("$.admin.token_file", "%w", err)
 		}
 	}
+	c.checkListeners(p)
+	c.checkPlaces(p)
 	c.checkCookies(p)
 	if c.Demo && c.Policy != "" {
 		p.add("$.demo", "the demo page shows the embedded policy: remove demo, or policy")
@@ -130,27 +130,6 @@ func (c *config) validate() *problems {
 		p.add("$.topics.bad", "%q is reserved: choose another", c.Topics.Bad)
 	}
 	return p
-}
-
-// checkCookies: what would break out of a Set-Cookie header (RFC 6265, 4.1.1).
-func (c *config) checkCookies(p *problems) {
-	k := &c.Cookies
-	for _, part := range []struct {
-		key, text, want string
-		cookie          http.Cookie
-	}{
-		{"choice", k.Choice, "a name: letters, digits, - and _", http.Cookie{Name: cmp.Or(k.Choice, "a")}},
-		{"id", k.ID, "a name: letters, digits, - and _", http.Cookie{Name: cmp.Or(k.ID, "a")}},
-		{"domain", k.Domain, "a domain, such as shop.example", http.Cookie{Name: "a", Domain: k.Domain}},
-		{"path", k.Path, "a path, such as /collect", http.Cookie{Name: "a", Path: k.Path}},
-	} {
-		if part.cookie.Valid() != nil || part.key == "path" && part.text != "" && part.text[0] != '/' {
-			p.add("$.cookies."+part.key, "%q: write %s", part.text, part.want)
-		}
-	}
-	if cmp.Or(k.Choice, "assent_choice") == cmp.Or(k.ID, "assent_id") {
-		p.add("$.cookies", "choice and id must have different names")
-	}
 }
 
 func loopback(host string) bool {
