@@ -248,14 +248,10 @@ func (c *config) sources(p *problems) []*collector.Source {
 func (c *config) proxies(p *problems) *geo.Proxies {
 	var networks []netip.Prefix
 	for i, n := range c.Trust.Networks {
-		prefix, err := netip.ParsePrefix(n)
+		prefix, err := parseNetwork(n)
 		if err != nil {
-			addr, aerr := netip.ParseAddr(n)
-			if aerr != nil {
-				p.add(fmt.Sprintf("$.trust.networks[%d]", i), "%q is neither a network nor an address", n)
-				continue
-			}
-			prefix = netip.PrefixFrom(addr, addr.BitLen())
+			p.add(fmt.Sprintf("$.trust.networks[%d]", i), "%q is neither a network nor an address", n)
+			continue
 		}
 		networks = append(networks, prefix)
 	}
@@ -271,6 +267,15 @@ func (c *config) proxies(p *problems) *geo.Proxies {
 		p.add("$.trust", "%w", err)
 	}
 	return proxies
+}
+
+// parseNetwork reads a network, or an address as the network of it alone.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if prefix, err := netip.ParsePrefix(s); err == nil {
+		return prefix, nil
+	}
+	addr, err := netip.ParseAddr(s)
+	return netip.PrefixFrom(addr, addr.BitLen()), err
 }
 
 // checkTrustedHeaders: a header that nobody could send, or that nobody is believed in,

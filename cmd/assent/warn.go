@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"net"
+	"net/netip"
+	"path/filepath"
 
 	"assent/collector"
+	"assent/disk"
 )
 
 // warnings are what is allowed and seldom meant. check tells them, and its answer
@@ -17,7 +21,30 @@ func (c *config) warnings() []error {
 		p.add("$.limits.connections", "%d connections and %d files of our own do not fit into the %d descriptors this process may have: raise the limit (ulimit -n, LimitNOFILE) to %d or lower limits.connections",
 			c.connections(), ownFiles, most, need)
 	}
+	for i, n := range c.Trust.Networks {
+		if prefix, err := parseNetwork(n); err == nil && wide(prefix) {
+			p.add(fmt.Sprintf("$.trust.networks[%d]", i), "%q is far more than your own proxies: whoever comes from there picks the address, and with it the place and its law: name the proxies' networks", n)
+		}
+	}
+	// A journal that is not made yet will be on the disk of the folder that is there.
+	dir := resolved(c.Journal.Dir)
+	for missing(dir) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+	}
+	if total, err := (disk.OS{}).Total(dir); err == nil && c.Journal.ReserveBytes >= total && len(c.Kafka.Brokers) > 0 {
+		p.add("$.journal.reserve_bytes", "%d bytes are to stay free and the disk of %s has %d: every event will be answered 503: lower it", c.Journal.ReserveBytes, c.Journal.Dir, total)
+	}
 	return p.list
+}
+
+// wide says that a network is larger than the largest that is private: 10.0.0.0/8
+// (RFC 1918) and fc00::/7 (RFC 4193).
+func wide(network netip.Prefix) bool {
+	bits := network.Bits()
+	if network.Addr().Is4In6() {
+		return bits < 96+8
+	}
+	return network.Addr().Is4() && bits < 8 || bits < 7
 }
 
 // ownFiles are what the stores, the journal and Kafka may have open beside connections.
