@@ -93,6 +93,7 @@ func TestCheckRefusesWhatBreaksTheNode(t *testing.T) {
 	f("cookies: {id: __secure-a}\n", good, `assent.yaml:2:15: $.cookies.id: "__secure-a": `+cased+`__Secure- alone: write it so, with a name after it`)
 	f("cookies: {id: __Host-}\n", good, `assent.yaml:2:15: $.cookies.id: "__Host-": `+cased+`__Host- alone: write it so, with a name after it`)
 	const anybody = "anybody can have a name under it, and browsers drop its cookies: name your own domain, such as shop.example"
+	f("cookies: {domain: localhost}\n", good, "")
 	f("cookies: {domain: com}\n", good, `assent.yaml:2:19: $.cookies.domain: "com": `+anybody)
 	f("cookies: {domain: .CO.UK}\n", good, `assent.yaml:2:19: $.cookies.domain: ".CO.UK": `+anybody)
 	f("cookies: {domain: github.io}\n", good, `assent.yaml:2:19: $.cookies.domain: "github.io": `+anybody)

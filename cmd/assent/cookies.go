@@ -34,7 +34,7 @@ func (c *config) checkCookies(p *problems) {
 	case domain == "", (&http.Cookie{Name: "a", Domain: k.Domain}).Valid() != nil: // told above
 	case strings.HasSuffix(domain, "."):
 		p.add("$.cookies.domain", "%q: browsers know no host by a name that ends in a dot: leave the dot out", k.Domain)
-	case collector.IsPublicSuffix(domain):
+	case domain != "localhost" && collector.IsPublicSuffix(domain):
 		p.add("$.cookies.domain", "%q: anybody can have a name under it, and browsers drop its cookies: name your own domain, such as shop.example", k.Domain)
 	}
 	c.checkCookiePrefix(p, "choice", k.Choice)

@@ -17,21 +17,24 @@ func (c *config) checkPlaces(p *problems) {
 		{"the place of dedup", filepath.Join(data, "dedup")},
 		{"the place of policies", filepath.Join(data, "policies")},
 	}
-	own := len(taken)
+	// Events lie in a directory of their topic, so others may lie beside those.
+	holds := func(outer, inner place) bool {
+		return below(outer.path, inner.path) && (outer.key != "files.dir" || outer.path == inner.path)
+	}
 	for _, mine := range []place{{"files.dir", c.Files.Dir}, {"journal.dir", c.Journal.Dir}, {"keys", c.Keys}} {
-		path := resolved(mine.path)
-		if below(path, data) {
-			p.add("$."+mine.key, "%s is data itself, or holds it: name a place in it or elsewhere", mine.path)
+		said := mine.path
+		mine.path = resolved(said)
+		if mine.key != "files.dir" && below(mine.path, data) {
+			p.add("$."+mine.key, "%s is data itself, or holds it: name a place in it or elsewhere", said)
 			continue
 		}
-		for i, other := range taken {
-			// A file may lie beside events, and nothing but its part's own in the others.
-			if below(path, other.path) || (mine.key != "keys" || i < own) && below(other.path, path) {
-				p.add("$."+mine.key, "%s overlaps %s (%s): name a place of its own", mine.path, other.key, other.path)
+		for _, other := range taken {
+			if holds(mine, other) || holds(other, mine) {
+				p.add("$."+mine.key, "%s overlaps %s (%s): name a place of its own", said, other.key, other.path)
 				break
 			}
 		}
-		taken = append(taken, place{mine.key, path})
+		taken = append(taken, mine)
 	}
 	// Of the folders above keys, a start makes data and what is above it.
 	if folder := filepath.Dir(resolved(c.Keys)); missing(c.Keys) && missing(folder) && !below(folder, data) {
