@@ -4,7 +4,11 @@
 // the table gives medians and best, and ratios within each round. A run with
 // Kafka counts until the backlog it left has drained.
 //
-//	go run ./test/load [-rounds 5] [-seconds 5] [-only kafka] [-env GOMAXPROCS=3] [-svg docs/img/bench.svg]
+// With -against, another checkout of this module takes its turn beside each side.
+// Trust the processor time a request then: it depends less on what else runs on
+// the machine than requests a second do.
+//
+//	go run ./test/load [-rounds 5] [-seconds 5] [-only Kafka] [-against ../before] [-env GOMAXPROCS=3] [-svg docs/img/bench.svg]
 package main
 
 import (
@@ -18,6 +22,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"assent/test/load/rig"
@@ -36,6 +41,7 @@ type side struct {
 	start  func() (*rig.Server, error)
 	anew   bool // starts for each run: what it leaves would pile up
 	drains bool // its records go on to Kafka
+	before int  // the side that it is held against; 0 is the bare one
 
 	server  *rig.Server
 	cookies []string
@@ -43,6 +49,7 @@ type side struct {
 
 type figure struct {
 	perSecond, p50, p99 float64 // requests; ms
+	cpu                 float64 // µs of the server's processor time a request
 	rss                 float64 // MB at the end of the run
 	forwarded           float64 // share of the events that was in Kafka when the load stopped
 	drain               float64 // s until the rest was
@@ -54,20 +61,39 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds")
 	seconds := flag.Int("seconds", 5, "seconds a run")
 	only := flag.String("only", "", "measure only the sides whose name holds this, and bare")
+	against := flag.String("against", "", "another checkout of this module, `DIR`, to hold each side against")
 	svg := flag.String("svg", "", "write a plot here")
-	rig.Main("load", func(r *rig.Rig) error { return run(r, *rounds, *seconds, *only, *svg) })
+	rig.Main("load", func(r *rig.Rig) error { return run(r, *rounds, *seconds, *only, *against, *svg) })
 }
 
-func run(r *rig.Rig, rounds, seconds int, only, svg string) error {
+func run(r *rig.Rig, rounds, seconds int, only, against, svg string) error {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		return errors.New("wrk is not installed: apt-get install wrk")
 	}
-	if err := r.Build("assent/cmd/assent", "assent/test/load/server"); err != nil {
+	programs := []string{"assent/cmd/assent", "assent/test/load/server"}
+	if err := r.Build(programs...); err != nil {
 		return err
 	}
-	sides, err := field(r, only)
+	broker := sync.OnceValue(r.Broker)
+	sides, err := field(r, broker, only)
 	if err != nil {
 		return err
+	}
+	if against != "" {
+		other, err := r.Other(against, programs...)
+		if err != nil {
+			return err
+		}
+		befores, err := field(other, broker, only)
+		if err != nil {
+			return err
+		}
+		sides = paired(sides, befores)
+	}
+	for _, s := range sides {
+		if err := s.ready(); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
 	}
 	results := map[int][][]figure{}
 	for _, connections := range counts {
@@ -95,43 +121,54 @@ func run(r *rig.Rig, rounds, seconds int, only, svg string) error {
 	}
 	rig.Progress("")
 	report(os.Stdout, sides, results)
+	if against != "" {
+		compare(os.Stdout, sides, results)
+	}
 	if svg != "" {
 		return plot(svg, sides, results)
 	}
 	return nil
 }
 
+// paired puts each side behind what it was before; the bare one did not change.
+func paired(sides, befores []*side) []*side {
+	all := sides[:1:1]
+	for i, s := range sides[1:] {
+		b := befores[i+1]
+		b.name += ", before"
+		s.before = len(all)
+		all = append(all, b, s)
+	}
+	return all
+}
+
 // field returns the sides; the bare one is the first.
-func field(r *rig.Rig, only string) ([]*side, error) {
+func field(r *rig.Rig, broker func() *rig.Broker, only string) ([]*side, error) {
 	away, err := rig.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	var broker *rig.Broker
 	sides := []*side{
 		{name: "bare fasthttp, 204", start: r.Bare},
 		{name: "Assent, null sink", start: r.Null},
 		{name: "Assent, file sink, durable", start: func() (*rig.Server, error) { return r.Assent("") }},
 		{name: "Assent, journal and Kafka", drains: true, start: func() (*rig.Server, error) {
-			if broker == nil {
-				broker = r.Broker()
-			}
-			return r.Assent(broker.Addr)
+			return r.Assent(broker().Addr)
 		}},
 		{name: "Assent, journal, Kafka away", anew: true, start: func() (*rig.Server, error) { return r.Assent(away) }},
 	}
 	sides = slices.DeleteFunc(sides, func(s *side) bool {
 		return only != "" && s.name != sides[0].name && !strings.Contains(s.name, only)
 	})
-	for _, s := range sides {
-		if s.anew {
-			continue
-		}
-		if err := s.open(); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name, err)
-		}
-	}
 	return sides, nil
+}
+
+// ready starts what runs from the first round to the last.
+func (s *side) ready() error {
+	if s.anew {
+		return nil
+	}
+	return s.open()
 }
 
 func (s *side) open() (err error) {
@@ -180,10 +217,11 @@ func (s *side) measure(r *rig.Rig, connections, seconds int) (figure, error) {
 }
 
 var (
-	rate   = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
-	p50    = regexp.MustCompile(`50%\s+([0-9.]+)(us|ms|s)`)
-	p99    = regexp.MustCompile(`99%\s+([0-9.]+)(us|ms|s)`)
-	non2xx = regexp.MustCompile(`Non-2xx or 3xx responses: (\d+)`)
+	requests = regexp.MustCompile(`(\d+) requests in `)
+	rate     = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
+	p50      = regexp.MustCompile(`50%\s+([0-9.]+)(us|ms|s)`)
+	p99      = regexp.MustCompile(`99%\s+([0-9.]+)(us|ms|s)`)
+	non2xx   = regexp.MustCompile(`Non-2xx or 3xx responses: (\d+)`)
 )
 
 // wrk makes one run. Every run has message ids of its own.
@@ -194,9 +232,15 @@ func (s *side) wrk(r *rig.Rig, connections, seconds int) (f figure, err error) {
 	}
 	defer os.Remove(script)
 	cmd := exec.Command("wrk", "-t1", "-c", strconv.Itoa(connections), "-d", strconv.Itoa(seconds)+"s", "--latency", "-s", script, s.server.URL)
+	used := s.server.CPU()
 	out, err := cmd.Output()
+	used = s.server.CPU() - used
 	if err != nil {
 		return f, fmt.Errorf("wrk: %w", err)
+	}
+	if m := requests.FindSubmatch(out); m != nil {
+		n, _ := strconv.ParseFloat(string(m[1]), 64)
+		f.cpu = float64(used.Microseconds()) / max(n, 1)
 	}
 	if m := rate.FindSubmatch(out); m != nil {
 		f.perSecond, _ = strconv.ParseFloat(string(m[1]), 64)
@@ -234,10 +278,11 @@ func drainTime(_ []figure, f figure) float64 { return f.drain }
 func latency50(_ []figure, f figure) float64 { return f.p50 }
 func latency99(_ []figure, f figure) float64 { return f.p99 }
 func resident(_ []figure, f figure) float64  { return f.rss }
+func processor(_ []figure, f figure) float64 { return f.cpu }
 
 func report(w io.Writer, sides []*side, results map[int][][]figure) {
-	fmt.Fprintln(w, "| | connections | requests/s: median, best | ratio to bare (min–max) | p50 ms | p99 ms | RSS MB | in Kafka at the end | drain s |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(w, "| | connections | requests/s: median, best | ratio to bare (min–max) | p50 ms | p99 ms | CPU µs a request | RSS MB | in Kafka at the end | drain s |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|")
 	for _, connections := range counts {
 		rows := results[connections]
 		for i, s := range sides {
@@ -246,10 +291,29 @@ func report(w io.Writer, sides []*side, results map[int][][]figure) {
 			if s.drains {
 				delivery = fmt.Sprintf("| %.0f %% | %.1f |", 100*rig.Median(column(rows, i, forwarded)), rig.Median(column(rows, i, drainTime)))
 			}
-			fmt.Fprintf(w, "| %s | %d | %.0f, %.0f | %s | %.2f | %.2f | %.0f %s\n", s.name, connections,
+			fmt.Fprintf(w, "| %s | %d | %.0f, %.0f | %s | %.2f | %.2f | %.1f | %.0f %s\n", s.name, connections,
 				rig.Median(rates), slices.Max(rates), rig.Spread(column(rows, i, ratio)),
-				rig.Median(column(rows, i, latency50)), rig.Median(column(rows, i, latency99)),
+				rig.Median(column(rows, i, latency50)), rig.Median(column(rows, i, latency99)), rig.Median(column(rows, i, processor)),
 				slices.Max(column(rows, i, resident)), delivery)
+		}
+	}
+}
+
+// compare tells what each side costs, as a ratio to what it was before, within each round.
+func compare(w io.Writer, sides []*side, results map[int][][]figure) {
+	fmt.Fprintln(w, "\n| to before: median (min–max) | connections | requests/s | CPU a request |")
+	fmt.Fprintln(w, "|---|---|---|---|")
+	for _, connections := range counts {
+		rows := results[connections]
+		for i, s := range sides {
+			if s.before == 0 {
+				continue
+			}
+			to := func(get func(figure) float64) string {
+				return rig.Spread(column(rows, i, func(row []figure, f figure) float64 { return get(f) / get(row[s.before]) }))
+			}
+			fmt.Fprintf(w, "| %s | %d | %s | %s |\n", s.name, connections,
+				to(func(f figure) float64 { return f.perSecond }), to(func(f figure) float64 { return f.cpu }))
 		}
 	}
 }

@@ -24,7 +24,7 @@ type Rig struct {
 	Dir    string // its own; removed at the end
 	env    string
 	config string
-	tb     harness
+	tb     *harness
 }
 
 // FreePort returns a loopback address where nobody listens.
@@ -39,11 +39,10 @@ func FreePort() (string, error) {
 // Main runs a measuring program: it adds the flags that all of them share,
 // parses, runs and cleans up, also when interrupted.
 func Main(name string, run func(r *Rig) error) {
-	r := &Rig{}
+	r := &Rig{tb: &harness{name: name}}
 	flag.StringVar(&r.env, "env", "", "`NAME=VALUE`[,…] for the assent process only, such as GOMAXPROCS=3")
 	flag.StringVar(&r.config, "config", "", "`YAML` to add to assent's config file, sections that the program does not write itself; \\n parts lines")
 	flag.Parse()
-	r.tb.name = name
 	var err error
 	if r.Dir, err = os.MkdirTemp("", "assent-"+name); err != nil {
 		r.tb.Fatal(err)
@@ -59,15 +58,25 @@ func Main(name string, run func(r *Rig) error) {
 }
 
 // Build builds commands of this module as the product is built, without C.
-func (r *Rig) Build(packages ...string) error {
+func (r *Rig) Build(packages ...string) error { return r.build("", packages) }
+
+func (r *Rig) build(checkout string, packages []string) error {
 	for _, pkg := range packages {
 		build := exec.Command("go", "build", "-o", filepath.Join(r.Dir, filepath.Base(pkg)), pkg)
-		build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
+		build.Env, build.Stderr, build.Dir = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr, checkout
 		if err := build.Run(); err != nil {
 			return fmt.Errorf("building %s: %w", pkg, err)
 		}
 	}
 	return nil
+}
+
+// Other is a rig of the same settings whose commands are built from another
+// checkout of the module.
+func (r *Rig) Other(checkout string, packages ...string) (*Rig, error) {
+	other := *r
+	other.Dir = filepath.Join(r.Dir, "other")
+	return &other, other.build(checkout, packages)
 }
 
 // A Broker is a real Kafka that can be stopped and started.
@@ -86,7 +95,7 @@ func (b *Broker) Restart() { b.Broker.Restart(b.tb) }
 func (r *Rig) Broker() *Broker {
 	// Unlike JAVA_TOOL_OPTIONS this stands above the command line.
 	os.Setenv("_JAVA_OPTIONS", "-XX:TieredStopAtLevel=4 -XX:-UseSerialGC -XX:+UseG1GC -Xms1g -Xmx1g -XX:MaxGCPauseMillis=20")
-	return &Broker{kafkatest.StartWith(&r.tb, kafkatest.Options{Settings: []string{"num.partitions=6", "log.segment.bytes=1073741824"}}), &r.tb}
+	return &Broker{kafkatest.StartWith(r.tb, kafkatest.Options{Settings: []string{"num.partitions=6", "log.segment.bytes=1073741824"}}), r.tb}
 }
 
 // harness lets a program use a harness made for tests.
