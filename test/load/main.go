@@ -197,6 +197,9 @@ func (s *side) measure(r *rig.Rig, connections, seconds int) (figure, error) {
 		if before, err = s.server.Accepted(); err != nil {
 			return figure{}, err
 		}
+		if err := s.server.Mark(); err != nil {
+			return figure{}, err
+		}
 	}
 	f, err := s.wrk(r, connections, seconds)
 	if err != nil || !s.drains {

@@ -183,6 +183,21 @@ next:
 	return sum, nil
 }
 
+// Mark makes what is acknowledged and stored by now the beginning of the backlog's
+// count: several servers may share one topic, one at a time.
+func (s *Server) Mark() error {
+	if s.kafka == "" {
+		return nil
+	}
+	accepted, err := s.Accepted()
+	if err != nil {
+		return err
+	}
+	s.stored, err = Stored(s.kafka, Topic)
+	s.before = s.stored - accepted
+	return err
+}
+
 // Accepted returns how many events were acknowledged that leave a record.
 func (s *Server) Accepted() (int64, error) {
 	accepted, err := s.Metric(`assent_collector_events_total{`, `outcome="accepted"`)
