@@ -11,6 +11,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
+
+	"assent/names"
 )
 
 var errDecompressed = errors.New("larger than allowed after decompression")
@@ -40,25 +42,25 @@ func (x *exchange) decompress(body []byte, limit int, paid func(int) *RequestErr
 	encoding := x.encoding
 	var err error
 	switch {
-	case asciiEqualFold(encoding, "gzip"), asciiEqualFold(encoding, "x-gzip"):
+	case names.EqualFold(encoding, "gzip"), names.EqualFold(encoding, "x-gzip"):
 		r := gzipReaders.Get().(*gzip.Reader)
 		defer gzipReaders.Put(r)
 		if err = r.Reset(bytes.NewReader(body)); err == nil {
 			err = x.readAll(r, limit, paid)
 		}
-	case asciiEqualFold(encoding, "br"):
+	case names.EqualFold(encoding, "br"):
 		r := brotliReaders.Get().(*brotli.Reader)
 		defer brotliReaders.Put(r)
 		if err = r.Reset(bytes.NewReader(body)); err == nil {
 			err = x.readAll(r, limit, paid)
 		}
-	case asciiEqualFold(encoding, "zstd"):
+	case names.EqualFold(encoding, "zstd"):
 		r := zstdReaders.Get().(*zstd.Decoder)
 		defer zstdReaders.Put(r)
 		if err = r.Reset(bytes.NewReader(body)); err == nil {
 			err = x.readAll(r, limit, paid)
 		}
-	case asciiEqualFold(encoding, "deflate"):
+	case names.EqualFold(encoding, "deflate"):
 		err = x.inflate(body, limit, paid)
 	default:
 		return &RequestError{ReasonEncoding, ""}
@@ -118,20 +120,4 @@ func (x *exchange) readAll(r io.Reader, limit int, paid func(int) *RequestError)
 			}
 		}
 	}
-}
-
-func asciiEqualFold(b []byte, s string) bool {
-	if len(b) != len(s) {
-		return false
-	}
-	for i := range b {
-		c := b[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != s[i] {
-			return false
-		}
-	}
-	return true
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"assent/consent"
+	"assent/names"
 )
 
 // choiceState is the answer of GET /v1/consent, and part of that of POST.
@@ -121,7 +122,7 @@ func (c *Collector) browserMay(x *exchange) *RequestError {
 		return &RequestError{ReasonOrigin, ""}
 	}
 	media, _, _ := bytes.Cut(x.req.ContentType, []byte{';'})
-	if !asciiEqualFold(bytes.TrimSpace(media), "application/json") {
+	if !names.EqualFold(bytes.TrimSpace(media), "application/json") {
 		return &RequestError{ReasonMediaType, ""}
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/valyala/fasthttp"
+
+	"assent/names"
 )
 
 // misframed refuses a request whose end is in doubt. A proxy in front may see the
@@ -33,11 +35,11 @@ func misframed(h *fasthttp.RequestHeader) *RequestError {
 		switch {
 		case bytes.IndexByte(name, ' ') >= 0:
 			return wrong("a header's name holds a space") // 5.1
-		case asciiEqualFold(name, "content-length"):
+		case names.EqualFold(name, "content-length"):
 			length = true
-		case asciiEqualFold(name, "transfer-encoding"):
+		case names.EqualFold(name, "transfer-encoding"):
 			coded = true
-			if !asciiEqualFold(bytes.Trim(value, " \t"), "chunked") {
+			if !names.EqualFold(bytes.Trim(value, " \t"), "chunked") {
 				return wrong("transfer-encoding is not chunked alone") // 6.1
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"assent/names"
 )
 
 // host is one host that requests name, in the form in which browsers send it: lower
@@ -87,7 +89,7 @@ var dot = []byte{'.'}
 
 // is reports whether a request's name and port are meant.
 func (h *host) is(name, port []byte) bool {
-	return string(port) == h.port && asciiEqualFold(name, h.name)
+	return string(port) == h.port && names.EqualFold(name, h.name)
 }
 
 func ascii(s string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"assent/names"
 	"assent/redact"
 	"assent/sinks"
 )
@@ -76,7 +77,7 @@ func (c *Collector) takeBody(x *exchange, limit, unfolded int) *RequestError {
 	if err := paid(len(x.req.Body)); err != nil {
 		return err
 	}
-	if len(x.encoding) == 0 || asciiEqualFold(x.encoding, "identity") {
+	if len(x.encoding) == 0 || names.EqualFold(x.encoding, "identity") {
 		return nil
 	}
 	if err := x.decompress(x.req.Body, unfolded, paid); err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"assent/consent"
 	"assent/geo"
+	"assent/names"
 	"assent/policy"
 )
 
@@ -300,7 +301,7 @@ func (c *Collector) readKey(r *Request, auth []byte) {
 		query = r.Query.Peek("writeKey")
 	}
 	switch {
-	case asciiEqualFold(scheme, "basic"):
+	case names.EqualFold(scheme, "basic"):
 		user, err := base64.StdEncoding.AppendDecode(nil, credentials)
 		if r.Key, _, _ = bytes.Cut(user, []byte{':'}); err != nil {
 			r.Key = auth // names no source: refused
@@ -308,7 +309,7 @@ func (c *Collector) readKey(r *Request, auth []byte) {
 		if len(query) > 0 && c.sources.byKey[string(r.Key)] == nil {
 			r.Key = query
 		}
-	case asciiEqualFold(scheme, "bearer"):
+	case names.EqualFold(scheme, "bearer"):
 		r.Bearer = credentials
 	default:
 		r.Key = query

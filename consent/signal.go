@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"assent/names"
 	"assent/redact"
 )
 
@@ -80,7 +81,7 @@ func categories(list []Purpose, vocabulary string) []category {
 	var out []category
 	add := func(name string, i int, mapped bool) {
 		for k := range out {
-			if equalFoldASCII([]byte(out[k].name), name) && out[k].mapped == mapped {
+			if names.EqualFold([]byte(out[k].name), name) && out[k].mapped == mapped {
 				out[k].purposes = out[k].purposes.With(i)
 				return
 			}
@@ -117,7 +118,7 @@ func (p *Purposes) SegmentPreferences(raw []byte, s *Signals) {
 		}
 		for k := range p.segment {
 			c := &p.segment[k]
-			if !equalFoldASCII(key, c.name) {
+			if !names.EqualFold(key, c.name) {
 				continue
 			}
 			seen[k/64] |= 1 << (k % 64)
@@ -137,23 +138,4 @@ func (p *Purposes) SegmentPreferences(raw []byte, s *Signals) {
 		}
 	}
 	s.Denied |= denied
-}
-
-func equalFoldASCII(b []byte, s string) bool {
-	if len(b) != len(s) {
-		return false
-	}
-	for i := range b {
-		if lower(b[i]) != lower(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }

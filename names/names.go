@@ -1,7 +1,7 @@
 // Package names holds the rules of what configuration may name: one for
-// identifiers, one for labels, one for topics. Whoever reads a name asks here, so
-// that what one wing accepts breaks no other: a name ends up in HTTP and Kafka
-// headers, metric labels, JSON, file names and logs without an escape.
+// identifiers, one for labels, one for topics; and how names of HTTP compare. Whoever
+// reads a name asks here, so that what one wing accepts breaks no other: a name ends up
+// in HTTP and Kafka headers, metric labels, JSON, file names and logs without an escape.
 package names
 
 import (

@@ -22,7 +22,7 @@ var wings = []wing{
 	{"policy", []string{"consent", "geo", "redact", "names"}, true, "a decision must be repeatable: explain, diff and re-judging run the same code on the same arguments"},
 	{"rights", []string{"consent", "sinks"}, false, "rights work on contracts, so that they hold whatever the technology"},
 
-	{"consent", []string{"consent/tcf", "consent/gpp", "consent/cmp", "keys", "redact"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
+	{"consent", []string{"consent/tcf", "consent/gpp", "consent/cmp", "keys", "names", "redact"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
 	{"consent/tcf", nil, true, codec},
 	{"consent/gpp", nil, true, codec},
 	{"consent/cmp", nil, true, codec},
