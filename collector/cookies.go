@@ -52,6 +52,8 @@ func (c *Collector) readCookies(h *fasthttp.RequestHeader, x *exchange) {
 					x.req.IDCookie = anotherCookie(x.req.IDCookie, value)
 				}
 				x.idCookies, x.namesake = x.idCookies+1, true
+			default:
+				x.carryNamed(c.places.cookies, name, value)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"assent/consent"
 	"assent/geo"
 	"assent/policy"
 	"assent/redact"
@@ -53,6 +54,7 @@ type state struct {
 type buffers struct {
 	forwarding geo.Forwarding
 	ans        Answer
+	carried    []consent.Carried // signals of the request, not read yet
 	events     []Event
 	results    []Result
 	batch      sinks.Batch
@@ -144,7 +146,7 @@ func (b *buffers) empty() {
 	f.Forwarded, f.XForwardedFor, f.CDN = emptied(f.Forwarded), emptied(f.XForwardedFor), emptied(f.CDN)
 	f.Country, f.Region = emptied(f.Country), emptied(f.Region)
 	b.ans = Answer{Body: b.ans.Body[:0], Headers: emptied(b.ans.Headers), Cookies: emptied(b.ans.Cookies)}
-	b.events, b.results, b.headers = emptied(b.events), emptied(b.results), emptied(b.headers)
+	b.carried, b.events, b.results, b.headers = emptied(b.carried), emptied(b.events), emptied(b.results), emptied(b.headers)
 	b.batch = sinks.Batch{Events: emptied(b.batch.Events), Records: emptied(b.batch.Records)}
 	b.decision = policy.Decision{Plans: emptied(b.decision.Plans)}
 	b.supply.Reset()

@@ -21,7 +21,7 @@ type Hypothetical struct {
 	Named     geo.Forwarding            // the place that a trusted network names
 	Image     bool                      // it comes by GET, as from a page or mail that shows the pixel
 	Choices   map[string]consent.Status // by purpose; what is not named was never asked
-	GPC       string                    // value of the Sec-GPC header
+	Carried   []consent.Carried         // signals of the request
 	UserAgent string
 	Now       time.Time
 	MaxEvent  int // bytes; 0: the default of Limits.Event
@@ -37,7 +37,9 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	if k.person, err = consent.Imagine(p.Purposes(), h.Choices, h.Now); err != nil {
 		return nil, err
 	}
-	k.signals.SetGPC([]byte(h.GPC))
+	for _, carried := range h.Carried {
+		consent.Read(p.Purposes(), carried, &k.signals)
+	}
 	e := []Event{{Raw: h.Event}}
 	orDefault(&h.MaxEvent, defaultEvent)
 	e[0].read(h.MaxEvent)

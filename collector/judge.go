@@ -104,9 +104,9 @@ func plainInteger(raw []byte) bool {
 
 // resolve answers for every purpose under the signals given.
 func (k *circumstances) resolve(heard *consent.Signals) consent.Resolution {
-	signals := *heard
-	signals.Unreadable = signals.Unreadable || k.place.unreadable
-	return consent.Resolve(k.place.regime.Rules, k.person.In(k.policy.Purposes()), &signals, k.at, k.now)
+	rules := k.place.regime.Rules
+	rules.Unreadable = k.place.unreadable
+	return consent.Resolve(rules, k.person.In(k.policy.Purposes()), heard, k.at, k.now)
 }
 
 func (k *circumstances) audience() policy.Source { return policy.Source{Audience: k.source.Audience} }

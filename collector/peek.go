@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/netip"
 
-	"assent/consent"
 	"assent/redact"
 )
 
@@ -14,9 +13,6 @@ const (
 	peekEvent
 	peekMessageID
 	peekAnonymousID
-	peekContext
-	peekConsent
-	peekPreferences
 	peekTimestamp
 	peekIP
 	peekBatch
@@ -24,13 +20,18 @@ const (
 	peekSentAt
 	peekMetadata
 	peekOriginalTimestamp
-	peekCount
+	peekSignals // the first of signalPaths
+	peekCount   = peekSignals + len(signalPaths)
 )
 
-var finder = redact.NewFinder(
-	"type", "event", "messageId", "anonymousId",
-	"context", "context.consent", "context.consent.categoryPreferences", "timestamp", "context.ip", "batch", "writeKey",
-	"sentAt", "_metadata", "originalTimestamp")
+// signalPaths are the paths of the places in events at which consent's table of signals
+// has something, and of every object on the way there.
+var signalPaths = [...]string{"context", "context.consent", "context.consent.categoryPreferences"}
+
+var finder = redact.NewFinder(append([]string{
+	"type", "event", "messageId", "anonymousId", "timestamp", "context.ip", "batch", "writeKey",
+	"sentAt", "_metadata", "originalTimestamp",
+}, signalPaths[:]...)...)
 
 // Peek holds where those values lie in one JSON object. Each is unique: an
 // event that says one of them twice is refused, for a consumer might read the other.
@@ -98,28 +99,6 @@ func (e *Event) read(limit int) {
 		}
 		e.peek, e.peeked = p, true
 	}
-}
-
-// signals narrows s by what the event itself says of consent. No context, no
-// consent object or an empty one says nothing, and neither does the null that a
-// serialiser writes for it. Whatever else stands there means to say something: in
-// another shape than Segment's it is a signal that cannot be read.
-func (e *Event) signals(p *consent.Purposes, s *consent.Signals) {
-	for _, i := range [...]int{peekContext, peekConsent} {
-		raw := e.peek.get(i)
-		if raw == nil || string(raw) == "null" || isEmptyObject(raw) {
-			return
-		}
-		if raw[0] != '{' {
-			p.SegmentPreferences(raw, s)
-			return
-		}
-	}
-	p.SegmentPreferences(e.peek.get(peekPreferences), s)
-}
-
-func isEmptyObject(raw []byte) bool {
-	return raw[0] == '{' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
 // scalarText gives the bytes that a raw JSON string or number stands for.

@@ -149,7 +149,9 @@ func (c *Collector) consent(x *exchange) {
 
 func (c *Collector) person(x *exchange) {
 	x.person = c.o.Registry.Identify(x.req.ChoiceCookie, x.req.IDCookie, x.req.SubjectToken).In(x.policy.Purposes())
-	x.signals.SetGPC(x.req.GPC)
+	for _, carried := range x.carried {
+		consent.Read(x.policy.Purposes(), carried, &x.signals)
+	}
 }
 
 // decide finds what the policy allows of one event.

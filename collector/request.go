@@ -18,7 +18,6 @@ type Request struct {
 	AskedHeaders       []byte // what a preflight asks for
 	Key, Bearer        []byte // the source key and token as sent in header or query
 	UserAgent          []byte
-	GPC                []byte // a raw Sec-GPC line, one that is a signal if any is
 	ChoiceCookie       []byte // several of one name are joined by ';'
 	IDCookie           []byte
 	SubjectToken       []byte

@@ -5,7 +5,6 @@ import (
 	"time"
 	"unsafe"
 
-	"assent/consent"
 	"assent/policy"
 	"assent/redact"
 	"assent/sinks"
@@ -27,14 +26,6 @@ var ceTypes = map[string][]byte{
 }
 
 var ceOther = []byte("assent.other")
-
-// signalNames are the values of privacy-signals, by set.
-var signalNames = func() (names [256][]byte) {
-	for i := range names {
-		names[i] = []byte(consent.SignalSet(i).String())
-	}
-	return names
-}()
 
 // The headers that judging again may change.
 const (
@@ -84,7 +75,9 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 	x.arena = strconv.AppendInt(x.arena, int64(x.tally.Removed), 10)
 	add(headerRemoved, x.since(mark))
 	if one.heard.Present != 0 {
-		add("privacy-signals", signalNames[one.heard.Present])
+		mark = len(x.arena)
+		x.arena = one.heard.Present.AppendTo(x.arena)
+		add("privacy-signals", x.since(mark))
 	}
 	if x.tally.Days > 0 {
 		mark = len(x.arena)

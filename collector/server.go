@@ -19,7 +19,6 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"assent/consent"
 	"assent/geo"
 	"assent/names"
 	"assent/policy"
@@ -31,6 +30,7 @@ type Collector struct {
 	sources *sources
 	mounts  mounts
 	proxies *geo.Proxies
+	places  requestPlaces
 	policy  atomic.Pointer[inForce]
 	m       *instruments
 	routes  map[string]methods
@@ -78,7 +78,7 @@ func New(o Options) (*Collector, error) {
 	}
 	l := o.Limits
 	c := &Collector{
-		o: o, sources: sources, mounts: newMounts(sources.all), proxies: o.Proxies, m: newInstruments(),
+		o: o, sources: sources, mounts: newMounts(sources.all), proxies: o.Proxies, places: tablePlaces(), m: newInstruments(),
 		memory: budget{limit: int64(l.Memory)}, large: make(chan *exchange, keepLarge),
 		sourceRate: newRate(l.SourceRate, l.SourceBurst), addressRate: newRate(l.AddressRate, l.AddressBurst),
 		choiceRate: newRate(l.ChoiceRate, l.ChoiceBurst), choosers: newAddresses(),
@@ -249,11 +249,7 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 		r.AskedHeaders = h.Peek("Access-Control-Request-Headers")
 	}
 	r.UserAgent = bounded(ctx.UserAgent())
-	for _, v := range h.PeekAll("Sec-GPC") {
-		if r.GPC = v; consent.IsGPC(v) {
-			break
-		}
-	}
+	c.carry(h, x)
 	r.SubjectToken = h.Peek("X-Assent-Subject")
 	c.readCookies(h, x)
 	x.encoding = h.Peek("Content-Encoding")

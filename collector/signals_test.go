@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"assent/collector"
+	"assent/consent"
 	"assent/geo"
 	"assent/policy"
 )
@@ -37,6 +38,36 @@ func TestGPCLines(t *testing.T) {
 	f(true, "0", "1")
 	f(true, "1", "0")
 	f(true, "0", "true,\t1", "0")
+}
+
+// TestPlacesOfARequest: what stands at a place of the table reaches the reader, each
+// value of several, from header, cookie and query alike.
+func TestPlacesOfARequest(t *testing.T) {
+	s := serve(t, &fakeSink{})
+	s.c.LookFor(
+		consent.Place{Scheme: consent.Segment, In: consent.Cookie, Name: "prefs"},
+		consent.Place{Scheme: consent.GPC, In: consent.Query, Name: "opt out"},
+		consent.Place{Scheme: consent.GPC, In: consent.Header, Name: "X-Opt-Out"},
+	)
+	f := func(want, query string, lines ...string) {
+		t.Helper()
+		raw := "GET /v1/consent" + query + " HTTP/1.1\r\nHost: shop.example\r\n"
+		for _, l := range lines {
+			raw += l + "\r\n"
+		}
+		r, body := s.send(raw + "\r\n")
+		if r.StatusCode != 200 || !strings.Contains(body, `"signals":`+want) {
+			t.Errorf("%q, %q: %d %s, want %s", query, lines, r.StatusCode, body, want)
+		}
+	}
+	f(`[]`, "", "Sec-GPC: 1")
+	f(`["gpc"]`, "", "x-opt-out: 0", "X-Opt-Out: 1")
+	f(`["gpc"]`, "?opt+out=0&a=b&opt%20out=%31")
+	f(`[]`, "?Opt+out=1&out=1")
+	f(`["segment"]`, "", `Cookie: a=b; prefs={"Analytics":true}`)
+	f(`["segment"]`, "", `Cookie: prefs=`)
+	f(`[]`, "", `Cookie: Prefs={"Analytics":true}; prefs2=1`)
+	f(`["gpc","segment"]`, "?opt+out=1", `Cookie: prefs={"Analytics":true}; prefs={"Analytics":false}`, "X-Opt-Out: 1")
 }
 
 // TestEventSignals: what an event says of consent is read, or absent, or a signal
@@ -86,7 +117,7 @@ func TestEventSignals(t *testing.T) {
 			t.Errorf("explain %s: %s, want %s", context, got, want)
 		}
 	}
-	consent := func(value, want string) {
+	inContext := func(value, want string) {
 		t.Helper()
 		f(`,"context":{"locale":"en","consent":`+value+`}`, want)
 	}
@@ -96,19 +127,19 @@ func TestEventSignals(t *testing.T) {
 	f(`,"context":{ }`, silent)
 	f(`,"context":{"locale":"en"}`, silent)
 	f(`,"consent":false`, silent) // not where a tracker puts it
-	consent(`null`, silent)
-	consent(`{}`, silent)
-	consent(`{`+"\t"+`}`, silent)
-	consent(`{"categoryPreferences":{"Analytics":true,"Functional":true,"Advertising":true}}`, silent)
-	consent(`{"categoryPreferences":{}}`, denied)
-	consent(`{"categoryPreferences":{"Analytics":false}}`, denied)
+	inContext(`null`, silent)
+	inContext(`{}`, silent)
+	inContext(`{`+"\t"+`}`, silent)
+	inContext(`{"categoryPreferences":{"Analytics":true,"Functional":true,"Advertising":true}}`, silent)
+	inContext(`{"categoryPreferences":{}}`, denied)
+	inContext(`{"categoryPreferences":{"Analytics":false}}`, denied)
 	for _, shape := range []string{`[]`, `[{"consent":{}}]`, `"granted"`, `""`, `0`, `true`, `false`} {
 		f(`,"context":`+shape, unreadable)
-		consent(shape, unreadable)
-		consent(`{"categoryPreferences":`+shape+`}`, unreadable)
-		consent(`{"categoryPreferences":{"Analytics":true,"Functional":true,"Advertising":true,"Other":`+strings.NewReplacer("true", "1", "false", `"false"`).Replace(shape)+`}}`, unreadable)
+		inContext(shape, unreadable)
+		inContext(`{"categoryPreferences":`+shape+`}`, unreadable)
+		inContext(`{"categoryPreferences":{"Analytics":true,"Functional":true,"Advertising":true,"Other":`+strings.NewReplacer("true", "1", "false", `"false"`).Replace(shape)+`}}`, unreadable)
 	}
-	consent(`{"categoryPreferences":null}`, unreadable)
-	consent(`{"categorypreferences":{"Analytics":false}}`, unreadable)
-	consent(`{"Analytics":false}`, unreadable)
+	inContext(`{"categoryPreferences":null}`, unreadable)
+	inContext(`{"categorypreferences":{"Analytics":false}}`, unreadable)
+	inContext(`{"Analytics":false}`, unreadable)
 }

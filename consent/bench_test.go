@@ -47,7 +47,7 @@ func BenchmarkLookup(b *testing.B) {
 func BenchmarkResolve(b *testing.B) {
 	f := setup(b)
 	s := f.choose(b, nil, `{"all":"granted"}`).State
-	sig := &Signals{GPC: true}
+	sig := &Signals{OptOut: SchemeSet(0).With(GPC)}
 	now := time.Now()
 	b.ReportAllocs()
 	var out Resolution
@@ -57,13 +57,13 @@ func BenchmarkResolve(b *testing.B) {
 	_ = out
 }
 
-func BenchmarkSegmentPreferences(b *testing.B) {
+func BenchmarkReadSegment(b *testing.B) {
 	p := shop(b)
 	raw := []byte(`{"Analytics":true,"Measuring":true,"ads":false}`)
 	b.ReportAllocs()
 	for b.Loop() {
 		var sig Signals
-		p.SegmentPreferences(raw, &sig)
+		Read(p, Carried{Segment, raw}, &sig)
 	}
 }
 

@@ -32,7 +32,7 @@ type Choice struct {
 	Policy       string // name@version
 	PolicyHash   string
 	Source       string
-	Signals      SignalSet
+	Signals      SchemeSet // of the request
 	// NeedsID reports whether an allowed purpose needs an identifier in this state;
 	// nil: none does. Called while locks are held: it must not call the Registry.
 	NeedsID func(*State) bool

@@ -102,7 +102,7 @@ type Purpose struct {
 	// KeepsID: some recipient may have the visitor id for it alone. A choice cookie that
 	// is bound to no id cannot grant it.
 	KeepsID bool
-	// Signals maps a foreign vocabulary ("segment") to this purpose's names in it.
+	// Signals maps a scheme ("segment") to this purpose's names in it.
 	Signals map[string][]string
 }
 
@@ -138,7 +138,7 @@ func NewPurposes(list []Purpose) (*Purposes, error) {
 			p.named = p.named.With(i)
 		}
 	}
-	p.segment = categories(p.list, "segment")
+	p.segment = categories(p.list, Segment.String())
 	if len(p.segment) > maxCategories {
 		return nil, errors.New("more than 256 signal names")
 	}

@@ -164,7 +164,7 @@ func TestReceipt(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.NeedsID, c.Jurisdiction, c.Regimes = needsID, "FR", []string{"gdpr", "eprivacy"}
-	c.Policy, c.PolicyHash, c.Source, c.Signals = "shop@2026-11-22", "sha256:cd", "web", SignalGPC|SignalSegment
+	c.Policy, c.PolicyHash, c.Source, c.Signals = "shop@2026-11-22", "sha256:cd", "web", SchemeSet(0).With(GPC).With(Segment)
 	o, err := f.Record(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)

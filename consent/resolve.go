@@ -8,6 +8,8 @@ type Rules struct {
 	OptOut PurposeSet
 	// Affirmative: purposes whose grant must come from an affirmative act.
 	Affirmative PurposeSet
+	// Unreadable: it could not be read which rules are in force.
+	Unreadable bool
 }
 
 // Reason says which rule of Resolve answered for a purpose. A closed set.
@@ -15,9 +17,9 @@ type Reason uint8
 
 const (
 	NoChoice         Reason = iota // nothing recorded, nothing signalled
-	UnreadableState                // the store or a signal could not be read
+	UnreadableState                // the store, the place or a signal could not be read
 	RecordedDenial                 // refused, withdrawn or objected, on record
-	DeniedPreference               // the event's own category preferences say no
+	DeniedPreference               // a signal says no to the purpose by itself
 	DeniedOptOut                   // a universal opt-out signal, honoured here
 	RecordedGrant                  // granted, on record, and valid
 	GrantStale                     // granted for another revision of the purpose
@@ -47,6 +49,7 @@ type Resolution struct {
 	OptOut          bool // a universal opt-out signal is present, honoured or not
 	Unreadable      bool // only contract and law may justify anything
 	Why             [MaxPurposes]Reason
+	By              [MaxPurposes]Scheme // whose signal is the reason; else none
 }
 
 // Status is the answer for one purpose.
@@ -63,11 +66,11 @@ func (r *Resolution) Status(i int) Status {
 // Resolve answers for every purpose of the stored state's vocabulary. The first
 // rule that applies answers; each is stricter than what follows it:
 //
-//  1. The state or a signal cannot be read: nothing is granted. What is known to
-//     be denied stays denied.
+//  1. The state, the place or a signal cannot be read: nothing is granted. What is
+//     known to be denied stays denied.
 //  2. A denial on record. It never ends.
-//  3. A signal of the request that narrows: its category preferences, or a
-//     universal opt-out signal for the purposes in Rules.OptOut.
+//  3. A signal that says no to the purpose by itself, or a universal opt-out signal
+//     where Rules.OptOut has the purpose.
 //  4. A grant on record that is for this revision, not expired at now, by an
 //     affirmative act where Rules.Affirmative asks for one, and, for an event
 //     that happened at an instant before now, unbroken since then. An event older
@@ -82,22 +85,23 @@ func Resolve(r Rules, stored *State, sig *Signals, at, now time.Time) Resolution
 	if sig == nil {
 		sig = &noSignals
 	}
-	out.OptOut = sig.GPC
+	out.OptOut = sig.OptOut != 0
+	denied := sig.Denied()
 	if stored == nil {
 		out.Unreadable = true
-		out.Denied = sig.Denied
+		out.Denied = denied
 		for i := range out.Why {
 			out.Why[i] = UnreadableState
 		}
 		return out
 	}
 	var optOut PurposeSet
-	if sig.GPC {
+	if out.OptOut {
 		optOut = r.OptOut
 	}
-	out.Unreadable = stored.Unreadable || sig.Unreadable
+	out.Unreadable = stored.Unreadable || r.Unreadable || sig.Unreadable != 0
 	all := stored.purposes.All()
-	out.Denied = (stored.Denied | sig.Denied | optOut) & all
+	out.Denied = (stored.Denied | denied | optOut) & all
 	nowMicro := now.UnixMicro()
 	atMicro := nowMicro
 	past := at.Before(now)
@@ -109,13 +113,13 @@ func Resolve(r Rules, stored *State, sig *Signals, at, now time.Time) Resolution
 		var why Reason
 		switch {
 		case out.Unreadable:
-			why = UnreadableState
+			why, out.By[i] = UnreadableState, sig.Unreadable.first()
 		case stored.Denied&bit != 0:
 			why = RecordedDenial
-		case sig.Denied&bit != 0:
-			why = DeniedPreference
+		case denied&bit != 0:
+			why, out.By[i] = DeniedPreference, sig.denier(bit)
 		case optOut&bit != 0:
-			why = DeniedOptOut
+			why, out.By[i] = DeniedOptOut, sig.OptOut.first()
 		case stored.Stale&bit != 0:
 			why = GrantStale
 		case stored.Granted&bit == 0:

@@ -44,9 +44,9 @@ func resolveCase(t *testing.T, name, facts string, met map[Reason]bool) string {
 		case "no-state":
 			missing = true
 		case "gpc":
-			sig.SetGPC([]byte(rest))
+			Read(p, Carried{GPC, []byte(rest)}, &sig)
 		case "segment":
-			p.SegmentPreferences([]byte(rest), &sig)
+			Read(p, Carried{Segment, []byte(rest)}, &sig)
 		case "honours":
 			rules.OptOut = set(t, p, strings.Fields(rest)...)
 		case "affirmative":
@@ -70,7 +70,11 @@ func resolveCase(t *testing.T, name, facts string, met map[Reason]bool) string {
 	for i := range p.Len() {
 		met[r.Why[i]] = true
 		if r.Why[i] != NoChoice || r.Status(i) != Unknown {
-			fmt.Fprintf(&b, "%s %s: %s\n", p.At(i).Name, r.Status(i), r.Why[i])
+			fmt.Fprintf(&b, "%s %s: %s", p.At(i).Name, r.Status(i), r.Why[i])
+			if r.By[i] != NoScheme {
+				fmt.Fprintf(&b, " by %s", r.By[i])
+			}
+			b.WriteByte('\n')
 		}
 	}
 	if r.OptOut {
@@ -182,10 +186,16 @@ func TestResolveOnlyNarrows(t *testing.T) {
 		rules := Rules{OptOut: setGen(p).Draw(t, "opt-out"), Affirmative: setGen(p).Draw(t, "affirmative")}
 		now := timeGen().Draw(t, "now")
 		base := Resolve(Rules{}, s, nil, now, now)
-		sig := &Signals{
-			GPC: rapid.Bool().Draw(t, "gpc"), Denied: setGen(p).Draw(t, "denied"),
-			Unreadable: rapid.Bool().Draw(t, "unreadable"),
+		sig := &Signals{}
+		for k := range schemes {
+			sig.denied[k] = setGen(p).Draw(t, "denied")
+			for _, set := range []*SchemeSet{&sig.OptOut, &sig.Unreadable} {
+				if rapid.Bool().Draw(t, "in the set") {
+					*set = set.With(k)
+				}
+			}
 		}
+		rules.Unreadable = rapid.Bool().Draw(t, "rules unreadable")
 		narrow := Resolve(rules, s, sig, timeGen().Draw(t, "at"), now)
 		if narrow.Granted&^base.Granted != 0 || base.Denied&^narrow.Denied != 0 || narrow.Granted&narrow.Denied != 0 {
 			t.Fatalf("from %b/%b to %b/%b", base.Granted, base.Denied, narrow.Granted, narrow.Denied)
@@ -201,61 +211,6 @@ func TestResolveOnlyNarrows(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestGPCIsExactlyOne(t *testing.T) {
-	for _, v := range []string{"", "0", "true", "01", "11", "\"1\"", "１", "?1", "1;q=1", "1.0", "1 1", "0,0", "10,01", ",", " ", "1\n", "1\u00a0"} {
-		var s Signals
-		if s.SetGPC([]byte(v)); s.GPC || s.Present != 0 {
-			t.Errorf("%q is a signal", v)
-		}
-	}
-	for _, v := range []string{"1", "1 ", "\t1", "1,1", "1, 1", "0,1", "1 ,0", ",1", "1,", "0, true ,\t1\t, x"} {
-		var s Signals
-		if s.SetGPC([]byte(v)); !s.GPC || s.Present.String() != "gpc" {
-			t.Errorf("%q is no signal", v)
-		}
-	}
-}
-
-func TestSegmentPreferences(t *testing.T) {
-	p := shop(t)
-	for _, c := range []struct{ raw, denied string }{
-		{`{"Analytics":true,"Measuring":true}`, ""},
-		{`{"ANALYTICS":true,"measuring":true,"ads":true}`, ""},
-		{`{"Analytics":true}`, "analytics"},
-		{`{}`, "analytics"},
-		{`{"Analytics":false,"Measuring":true}`, "analytics"},
-		{`{"Analytics":true,"Measuring":true,"Ads":false}`, "ads"},
-		{`{"Analytics":true,"Measuring":true,"ads":"true"}`, "unreadable"},
-		{`{"Analytics":true,"Measuring":true,"ads":"false"}`, "unreadable"},
-		{`{"Analytics":1,"Measuring":true}`, "unreadable"},
-		{`{"Analytics":true,"Measuring":true,"other":null}`, "unreadable"},
-		{`{"Analytics":true,"Measuring":true,"other":{"ads":false}}`, "unreadable"},
-		{`{"Analytics":true,"Measuring":true,"Analytics":false}`, "analytics"},
-		{`{"Analytics":false,"Measuring":true,"Analytics":true}`, "analytics"},
-		{`{"An\u0061lytics":true,"Measuring":true,"\u0061ds":false}`, "ads"},
-		{`{"Analytics":true,"Measuring":true,"fraud":false,"orders":false}`, "fraud,orders"},
-		{`{"Analytics":true,"Measuring":true,"other":false}`, ""},
-		{` {"Analytics" : true , "Measuring" : true } `, ""},
-		{`null`, "unreadable"},
-		{``, "unreadable"},
-		{`true`, "unreadable"},
-		{`[true]`, "unreadable"},
-		{`{"Analytics":true`, "unreadable"},
-		{`{"Analytics":tru}`, "unreadable"},
-		{`{"Analytics":true}x`, "unreadable"},
-	} {
-		var s Signals
-		p.SegmentPreferences([]byte(c.raw), &s)
-		got := strings.Join(p.Names(s.Denied), ",")
-		if s.Unreadable {
-			got = "unreadable"
-		}
-		if got != c.denied || s.Present != SignalSegment {
-			t.Errorf("%s: denied %q, want %q", c.raw, got, c.denied)
-		}
-	}
 }
 
 func TestNewPurposesRefuses(t *testing.T) {

@@ -268,6 +268,8 @@ func (p *Policy) whyPurpose(i int, s Source, r *Regime, res *consent.Resolution)
 		return "rests on " + u.Basis.String() + ", which is not a matter of choice"
 	case res.OptOut && r.Rules.OptOut.Has(i):
 		return "a universal opt-out signal, honoured " + r.under(func(l *Law) bool { return l.withdraws(u) })
+	case res.Denied.Has(i) && reason == consent.DeniedPreference:
+		return reasonTexts[reason] + ": " + res.By[i].String()
 	case res.Denied.Has(i):
 		return reasonTexts[max(reason, consent.NoChoice)]
 	case r.granted&bit != 0 && res.Granted.Has(i):
@@ -289,7 +291,7 @@ var reasonTexts = map[consent.Reason]string{
 	consent.NoChoice:         "no choice is known",
 	consent.UnreadableState:  "the choice or a signal cannot be read",
 	consent.RecordedDenial:   "refused or withdrawn, on record",
-	consent.DeniedPreference: "the event's own preferences say no",
+	consent.DeniedPreference: "a signal says no",
 	consent.DeniedOptOut:     "a universal opt-out signal says no",
 	consent.RecordedGrant:    "granted, on record",
 	consent.GrantStale:       "granted for another revision of the purpose",

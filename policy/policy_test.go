@@ -84,6 +84,15 @@ func place(t testing.TB, s string) geo.Jurisdiction {
 	return j
 }
 
+// signals are those of a request with or without Sec-GPC.
+func signals(gpc bool) *consent.Signals {
+	var s consent.Signals
+	if gpc {
+		consent.Read(nil, consent.Carried{Scheme: consent.GPC, Value: []byte("1")}, &s)
+	}
+	return &s
+}
+
 // resolve answers as a request with these recorded choices would be answered.
 func resolve(r *Regime, p *Policy, granted, denied consent.PurposeSet, gpc bool) *consent.Resolution {
 	rec := &consent.Record{}
@@ -104,7 +113,7 @@ func resolve(r *Regime, p *Policy, granted, denied consent.PurposeSet, gpc bool)
 	}
 	// A record's entries are kept sorted by purpose.
 	slices.SortFunc(rec.Entries, func(a, b consent.Entry) int { return strings.Compare(a.Purpose, b.Purpose) })
-	res := consent.Resolve(r.Rules, consent.Fold(p.Purposes(), rec), &consent.Signals{GPC: gpc}, frozen, frozen)
+	res := consent.Resolve(r.Rules, consent.Fold(p.Purposes(), rec), signals(gpc), frozen, frozen)
 	return &res
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"assent/consent"
 )
 
 // Pos is a place in the document; both count from 1.
@@ -40,8 +42,8 @@ func (ps Problems) Error() string {
 func (d *Document) Warnings() Problems {
 	ps := &problems{file: d.File}
 	for _, p := range d.Purposes {
-		for _, scheme := range unread {
-			if len(p.Signals[scheme]) > 0 {
+		for _, scheme := range sortedKeys(signalSchemes) {
+			if len(p.Signals[scheme]) > 0 && !consent.Mapped(scheme) {
 				ps.addf(p.at[scheme], "purpose %s: signals.%s has no effect yet: these signals are not read", p.Name, scheme)
 			}
 		}
@@ -60,9 +62,6 @@ func (d *Document) Warnings() Problems {
 	}
 	return ps.sorted()
 }
-
-// unread are the schemes of signals that a document may name and nothing reads.
-var unread = []string{"tcf", "consent_mode", "onetrust"}
 
 // maxProblems bounds the report: past it the document is not the one that was meant.
 const maxProblems = 200

@@ -178,14 +178,19 @@ func (f *explainFlags) readHeaders(trust *trustConfig, w *collector.Hypothetical
 			w.Named.Country = append(w.Named.Country, []byte(value))
 		case strings.ToLower(trust.RegionHeader):
 			w.Named.Region = append(w.Named.Region, []byte(value))
-		case "sec-gpc":
-			if !consent.IsGPC([]byte(w.GPC)) { // of several lines, as of a request's, one is enough
-				w.GPC = value
-			}
 		case "user-agent":
 			w.UserAgent = value
 		default:
-			return errMisuse{fmt.Errorf("--header: %s has no part in a decision; Sec-GPC, User-Agent and those of trust.country_header and trust.region_header have", name)}
+			known := len(w.Carried)
+			var carry []string
+			for _, p := range consent.Places(consent.Header) {
+				if carry = append(carry, p.Name); strings.EqualFold(name, p.Name) {
+					w.Carried = append(w.Carried, consent.Carried{Scheme: p.Scheme, Value: []byte(value)})
+				}
+			}
+			if len(w.Carried) == known {
+				return errMisuse{fmt.Errorf("--header: %s has no part in a decision; %s, User-Agent and those of trust.country_header and trust.region_header have", name, strings.Join(carry, ", "))}
+			}
 		}
 	}
 	return nil

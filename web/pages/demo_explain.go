@@ -92,7 +92,7 @@ func readQuestion(p *policy.Policy, r *collector.Request) (w collector.Hypotheti
 	}
 	w.Place = &place
 	if asked.GPC {
-		w.GPC = "1"
+		w.Carried = []consent.Carried{{Scheme: consent.GPC, Value: []byte("1")}}
 	}
 	for name, word := range asked.Consent {
 		if i, ok := p.Purposes().Index(name); !ok || !p.Purposes().At(i).Basis.Chooses() {
