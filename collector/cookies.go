@@ -60,6 +60,37 @@ func (c *Collector) readCookies(h *fasthttp.RequestHeader, x *exchange) {
 	x.namesake = x.namesake || x.choices > 1 || x.idCookies > 1
 }
 
+// requestPlaces are where signals are looked for in a request: by default all places of
+// consent's table of signals.
+type requestPlaces struct{ headers, cookies, arguments []consent.Place }
+
+func tablePlaces() requestPlaces {
+	return requestPlaces{consent.Places(consent.Header), consent.Places(consent.Cookie), consent.Places(consent.Query)}
+}
+
+// carry notes what headers and query carry of signals; readCookies does so for cookies.
+func (c *Collector) carry(h *fasthttp.RequestHeader, x *exchange) {
+	for _, p := range c.places.headers {
+		for _, line := range h.PeekAll(p.Name) {
+			x.carried = append(x.carried, consent.Carried{Scheme: p.Scheme, Value: line})
+		}
+	}
+	if len(c.places.arguments) > 0 {
+		for name, value := range x.req.Query.All() {
+			x.carryNamed(c.places.arguments, name, value)
+		}
+	}
+}
+
+// carryNamed notes a value that came under a name, where the name is one of the places'.
+func (x *exchange) carryNamed(places []consent.Place, name, value []byte) {
+	for i := range places {
+		if places[i].Name == string(name) {
+			x.carried = append(x.carried, consent.Carried{Scheme: places[i].Scheme, Value: value})
+		}
+	}
+}
+
 // anotherCookie joins the value of one more cookie of a name. An empty value, which
 // deletes nothing, stays a cookie that came.
 func anotherCookie(have, value []byte) []byte {
