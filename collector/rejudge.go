@@ -15,6 +15,7 @@ import (
 	"assent/policy"
 	"assent/redact"
 	"assent/sinks"
+	"assent/uuid7"
 )
 
 // Judge judges again what waits in a journal, because its subject may have chosen
@@ -119,7 +120,7 @@ func reseal(p *policy.Policy, plan *policy.Plan, j *sinks.Judged, r *sinks.Recor
 // begins with a nonce of its own.
 func otherID(j *sinks.Judged, topic string) []byte {
 	sum := sha256.Sum256(append(slices.Clone(j.Subject), topic...))
-	var id [36]byte
-	putUUID(&id, uint64(j.At), binary.LittleEndian.Uint64(sum[:8]), binary.LittleEndian.Uint64(sum[8:]))
+	var id [uuid7.Len]byte
+	uuid7.Put(&id, uint64(j.At), binary.LittleEndian.Uint64(sum[:8]), binary.LittleEndian.Uint64(sum[8:]))
 	return id[:]
 }

@@ -5,13 +5,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
-	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"assent/keys"
+	"assent/uuid7"
 )
 
 // Three values go to the visitor's device, each signed so that a device cannot
@@ -194,7 +193,7 @@ func readID(ring []keys.Key, cookie []byte, now time.Time) (visitor string, ends
 	s := string(cookie)
 	dot := strings.LastIndexByte(s, '.')
 	visitor, id, ok := strings.Cut(s[:max(dot, 0)], ".")
-	born, uuid := uuidTime(visitor)
+	born, uuid := uuid7.Time(visitor)
 	if !ok || !uuid {
 		return "", ends, Malformed
 	}
@@ -213,47 +212,4 @@ func readToken(token []byte) (id, choice []byte) {
 		return nil, token
 	}
 	return id, choice
-}
-
-// newUUID makes a UUIDv7 (RFC 9562, 5.7): milliseconds, then 74 random bits.
-func newUUID(rand io.Reader, now time.Time) (string, error) {
-	var u [16]byte
-	if _, err := io.ReadFull(rand, u[6:]); err != nil {
-		return "", fmt.Errorf("reading randomness: %w", err)
-	}
-	ms := now.UnixMilli()
-	for i := range 6 {
-		u[i] = byte(ms >> (40 - 8*i))
-	}
-	u[6] = u[6]&0x0f | 0x70
-	u[8] = u[8]&0x3f | 0x80
-	h := hex.EncodeToString(u[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], nil
-}
-
-// uuidTime reads the creation time of a UUIDv7 in its one canonical form.
-func uuidTime(s string) (time.Time, bool) {
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' || s[14] != '7' {
-		return time.Time{}, false
-	}
-	var ms int64
-	for i := range 36 {
-		c := s[i]
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			continue
-		}
-		var v byte
-		switch {
-		case '0' <= c && c <= '9':
-			v = c - '0'
-		case 'a' <= c && c <= 'f':
-			v = c - 'a' + 10
-		default:
-			return time.Time{}, false
-		}
-		if i < 13 {
-			ms = ms<<4 | int64(v)
-		}
-	}
-	return time.UnixMilli(ms), true
 }

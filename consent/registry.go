@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"assent/keys"
+	"assent/uuid7"
 )
 
 // Options of a Registry.
@@ -256,7 +257,7 @@ func (r *Registry) follow(s Subject, e *cached) (*Record, error) {
 	if err != nil || s.Kind != Anonymous {
 		return own, err
 	}
-	if _, ours := uuidTime(s.ID); ours {
+	if _, ours := uuid7.Time(s.ID); ours {
 		visitor := Subject{Visitor, s.ID}
 		e.deps[e.n], e.n = r.epochs.of(visitor), e.n+1
 		record, err := r.o.Store.Get(visitor)
@@ -318,14 +319,14 @@ func (r *Registry) Ready() error { return r.o.Store.Ready() }
 func (r *Registry) Receipt(id string) ([]byte, error) { return r.o.Store.Receipt(id) }
 
 // NewVisitor makes an id for someone who needs one.
-func (r *Registry) NewVisitor() (string, error) { return newUUID(r.o.Rand, r.o.Now()) }
+func (r *Registry) NewVisitor() (string, error) { return uuid7.New(r.o.Rand, r.o.Now()) }
 
 // IDCookie is the signed value of the id cookie for a visitor.
 func (r *Registry) IDCookie(visitor string) string { return signID(&r.o.CookieKeys[0], visitor) }
 
 // IDEnds is when a visitor's id must end, and its cookie with it.
 func (r *Registry) IDEnds(visitor string) time.Time {
-	born, _ := uuidTime(visitor)
+	born, _ := uuid7.Time(visitor)
 	return born.Add(IDLife)
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"assent/uuid7"
 )
 
 // Outcome is what a recorded choice leads to.
@@ -62,7 +64,7 @@ func (r *Registry) Record(ctx context.Context, c Choice) (*Outcome, error) {
 	if c.Visitor == nil {
 		c.Visitor = Fold(w.p, nil)
 	}
-	if w.id, err = newUUID(r.o.Rand, w.now); err != nil {
+	if w.id, err = uuid7.New(r.o.Rand, w.now); err != nil {
 		return nil, err
 	}
 	// Of several people none can be asked to answer for the others from now on.

@@ -2,12 +2,12 @@ package journal
 
 import (
 	"crypto/rand"
-	"fmt"
 	"strconv"
 	"time"
 
 	"assent/redact"
 	"assent/sinks"
+	"assent/uuid7"
 )
 
 // poison ends the journey of the record at the head of hand, which the log
@@ -56,9 +56,13 @@ func badRow(topic string, it *item, r sinks.Reason, now time.Time) sinks.Record 
 	value = append(value, `,"receivedAt":"`...)
 	value = time.UnixMilli(it.at).UTC().AppendFormat(value, timeFormat)
 	value = append(value, `"}`...)
+	id, err := uuid7.New(rand.Reader, now)
+	if err != nil {
+		panic("BUG: crypto/rand returned an error: " + err.Error())
+	}
 	return sinks.Record{Topic: topic, Value: value, Headers: []sinks.Header{
 		{Key: "ce_specversion", Value: []byte("1.0")},
-		{Key: "ce_id", Value: newID(now)},
+		{Key: "ce_id", Value: []byte(id)},
 		{Key: "ce_source", Value: []byte("urn:assent:source:" + it.src.name)},
 		{Key: "ce_type", Value: []byte("assent.bad_row")},
 		{Key: "ce_time", Value: now.UTC().AppendFormat(nil, timeFormat)},
@@ -67,16 +71,3 @@ func badRow(topic string, it *item, r sinks.Reason, now time.Time) sinks.Record 
 }
 
 const timeFormat = "2006-01-02T15:04:05.000Z"
-
-// newID returns a UUIDv7 (RFC 9562, 5.7).
-func newID(now time.Time) []byte {
-	var u [16]byte
-	rand.Read(u[:])
-	ms := uint64(now.UnixMilli())
-	for i := range 6 {
-		u[i] = byte(ms >> (40 - 8*i))
-	}
-	u[6] = u[6]&0x0f | 0x70
-	u[8] = u[8]&0x3f | 0x80
-	return fmt.Appendf(nil, "%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
-}

@@ -15,14 +15,14 @@ var wings = []wing{
 	{"test/**", []string{"**"}, false, "tests may look at everything"},
 	{"cmd/assent", []string{"**"}, false, "cmd wires all wings; only it knows every technology"},
 
-	{"collector", []string{"policy", "consent", "geo", "sinks", "redact", "keys", "metric", "names"}, false, "the edge uses types and contracts of the other wings, never a technology: cmd hands those in"},
+	{"collector", []string{"policy", "consent", "geo", "sinks", "redact", "keys", "metric", "names", "uuid7"}, false, "the edge uses types and contracts of the other wings, never a technology: cmd hands those in"},
 	{"collector/dialect", []string{"collector", "redact"}, false, "a dialect builds events and phrases the answer; it never judges"},
 	{"web/pages", []string{"collector", "policy", "consent", "geo", "redact"}, false, "pages are handlers of the collector that show what the policy does"},
 
 	{"policy", []string{"consent", "geo", "redact", "names"}, true, "a decision must be repeatable: explain, diff and re-judging run the same code on the same arguments"},
 	{"rights", []string{"consent", "sinks"}, false, "rights work on contracts, so that they hold whatever the technology"},
 
-	{"consent", []string{"consent/tcf", "consent/gpp", "consent/cmp", "keys", "names", "redact"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
+	{"consent", []string{"consent/tcf", "consent/gpp", "consent/cmp", "keys", "names", "redact", "uuid7"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
 	{"consent/tcf", nil, true, codec},
 	{"consent/gpp", nil, true, codec},
 	{"consent/cmp", nil, true, codec},
@@ -33,7 +33,7 @@ var wings = []wing{
 	{"geo/*", []string{"geo"}, false, adapter},
 
 	{"sinks", []string{"redact", "names"}, false, "the contract of all sinks knows none of them; redact quotes its lines"},
-	{"sinks/journal", []string{"sinks", "wal", "disk", "metric", "redact"}, false, "the journal is records kept in a log: it knows the contract on one side and the log on the other, never who forwards"},
+	{"sinks/journal", []string{"sinks", "wal", "disk", "metric", "redact", "uuid7"}, false, "the journal is records kept in a log: it knows the contract on one side and the log on the other, never who forwards"},
 	{"sinks/kafka", []string{"sinks", "metric"}, false, adapter},
 	{"sinks/*", []string{"sinks", "disk", "metric"}, false, adapter},
 
@@ -45,6 +45,7 @@ var wings = []wing{
 	{"names", nil, true, leaf},
 	{"metric", nil, false, "one instrument for whoever counts; it knows none of them"},
 	{"redact", nil, true, leaf},
+	{"uuid7", nil, true, leaf},
 }
 
 const (
