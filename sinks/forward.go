@@ -2,10 +2,10 @@ package sinks
 
 import "context"
 
-// A Lane is one ordered log downstream: a partition of a topic.
-type Lane struct {
-	Topic     string
-	Partition int32
+// A Partition is one ordered log downstream.
+type Partition struct {
+	Topic  string
+	Number int32
 }
 
 // A Parcel is one record on its way: encoded by AppendBody, with the instant of
@@ -22,21 +22,22 @@ type Load func() ([]Parcel, error)
 // Forwarder carries records from a journal to where data teams consume them,
 // exactly once with the journal's help: the journal makes a plan durable before
 // the parcels are sent for the first time and repeats it, after a crash too,
-// until it is told what became of them. Per lane one plan at a time is open;
-// lanes are independent and order holds within each. Safe for concurrent use.
+// until it is told what became of them. Per partition one plan at a time is open;
+// partitions are independent and order holds within each. Safe for concurrent use.
 type Forwarder interface {
-	// Lane picks the lane of a record by the key; a nil key is spread. It does
-	// not block; the error, an *Error, says why no lane can be had at present:
-	// also that lanes are being given up, until Plan had the time to say so of
-	// each, so that their records are not overtaken.
-	Lane(topic string, key []byte) (Lane, error)
+	// Partition picks the partition of a record by its key; records with a nil key
+	// are spread. It does not block. The error, an *Error, says why the topic has
+	// no partition to offer at present. While partitions are being given up there
+	// is none either, until Plan had the time to say so of each: their records
+	// must not be overtaken.
+	Partition(topic string, key []byte) (Partition, error)
 
-	// Plan decides under which identity the next n parcels of the lane travel.
-	// Plans that were not sent are forgotten by the next Plan of the lane. The
+	// Plan decides under which identity the next n parcels of the partition travel.
+	// Plans that were not sent are forgotten by the next Plan of the partition. The
 	// bytes are the forwarder's own and mean the same to a later process. Errors
-	// are *Error; ReasonUnplaced says that the lane is there no more: its records
-	// are to be given lanes anew.
-	Plan(ctx context.Context, l Lane, n int) ([]byte, error)
+	// are *Error; ReasonUnplaced says that the partition no longer exists: its
+	// records are to be given partitions anew.
+	Plan(ctx context.Context, p Partition, n int) ([]byte, error)
 
 	// Send sends the parcels of a plan, as many as it was made for, and returns
 	// nil when every in-sync replica has them, stored once. They are loaded as
@@ -54,7 +55,7 @@ type Forwarder interface {
 	//                     them as possibly doubled
 	//   any other         nothing is known: send again, later
 	// The parcels belong to the forwarder until it loads again or Send returns.
-	Send(ctx context.Context, l Lane, plan []byte, load Load, again bool) (Sent, error)
+	Send(ctx context.Context, p Partition, plan []byte, load Load, again bool) (Sent, error)
 
 	// Ready returns nil while the log downstream can be reached.
 	Ready() error

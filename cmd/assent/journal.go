@@ -83,7 +83,7 @@ func printItem(out io.Writer, it *journal.Item) error {
 		fmt.Fprintf(&b, " at %s", it.At.UTC().Format(time.RFC3339Nano))
 	}
 	for _, p := range []struct{ name, value string }{
-		{"source", it.Source}, {"place", it.Place}, {"policy", it.Policy}, {"topic", it.Lane.Topic}, {"cause", it.Cause},
+		{"source", it.Source}, {"place", it.Place}, {"policy", it.Policy}, {"topic", it.Partition.Topic}, {"cause", it.Cause},
 	} {
 		if p.value != "" {
 			fmt.Fprintf(&b, " %s %s", p.name, p.value)
@@ -93,7 +93,7 @@ func printItem(out io.Writer, it *journal.Item) error {
 		fmt.Fprintf(&b, " plan %x", it.Plan)
 	}
 	if it.Kind == "plan" {
-		fmt.Fprintf(&b, " partition %d", it.Lane.Partition)
+		fmt.Fprintf(&b, " partition %d", it.Partition.Number)
 	}
 	if it.Number > 0 {
 		fmt.Fprintf(&b, " %d records", it.Number)
@@ -122,8 +122,8 @@ func printItemJSON(out io.Writer, it *journal.Item) error {
 	add("place", it.Place, it.Place != "")
 	add("policy", it.Policy, it.Policy != "")
 	add("plan", fmt.Sprintf("%x", it.Plan), it.Plan != 0)
-	add("topic", it.Lane.Topic, it.Lane.Topic != "")
-	add("partition", it.Lane.Partition, it.Kind == "plan")
+	add("topic", it.Partition.Topic, it.Partition.Topic != "")
+	add("partition", it.Partition.Number, it.Kind == "plan")
 	add("number", it.Number, it.Number > 0)
 	add("cause", it.Cause, it.Cause != "")
 	var records []map[string]any

@@ -14,8 +14,8 @@ import (
 // away is a log downstream that cannot be reached.
 type away struct{ sinks.Forwarder }
 
-func (away) Lane(string, []byte) (sinks.Lane, error) {
-	return sinks.Lane{}, &sinks.Error{Reason: sinks.ReasonUnavailable}
+func (away) Partition(string, []byte) (sinks.Partition, error) {
+	return sinks.Partition{}, &sinks.Error{Reason: sinks.ReasonUnavailable}
 }
 func (away) Ready() error { return &sinks.Error{Reason: sinks.ReasonUnavailable} }
 func (away) Close() error { return nil }

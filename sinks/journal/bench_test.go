@@ -16,18 +16,18 @@ import (
 // null is a forwarder that has a few partitions and stores nothing.
 type null struct{ next atomic.Uint64 }
 
-func (f *null) Lane(topic string, key []byte) (sinks.Lane, error) {
+func (f *null) Partition(topic string, key []byte) (sinks.Partition, error) {
 	if len(key) == 0 {
-		return sinks.Lane{Topic: topic}, nil
+		return sinks.Partition{Topic: topic}, nil
 	}
-	return sinks.Lane{Topic: topic, Partition: int32(key[len(key)-1] & 7)}, nil
+	return sinks.Partition{Topic: topic, Number: int32(key[len(key)-1] & 7)}, nil
 }
 
-func (f *null) Plan(context.Context, sinks.Lane, int) ([]byte, error) {
+func (f *null) Plan(context.Context, sinks.Partition, int) ([]byte, error) {
 	return binary.LittleEndian.AppendUint64(nil, f.next.Add(1)), nil
 }
 
-func (f *null) Send(_ context.Context, _ sinks.Lane, _ []byte, load sinks.Load, _ bool) (sinks.Sent, error) {
+func (f *null) Send(_ context.Context, _ sinks.Partition, _ []byte, load sinks.Load, _ bool) (sinks.Sent, error) {
 	_, err := load()
 	return sinks.Sent{}, err
 }
@@ -96,7 +96,7 @@ type gated struct {
 	open chan struct{}
 }
 
-func (g *gated) Send(ctx context.Context, _ sinks.Lane, _ []byte, load sinks.Load, _ bool) (sinks.Sent, error) {
+func (g *gated) Send(ctx context.Context, _ sinks.Partition, _ []byte, load sinks.Load, _ bool) (sinks.Sent, error) {
 	<-g.open
 	_, err := load()
 	return sinks.Sent{}, err

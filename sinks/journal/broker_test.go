@@ -18,13 +18,13 @@ import (
 type broker struct {
 	mu         sync.Mutex
 	rng        *rand.Rand
-	partitions map[sinks.Lane]*partition
+	partitions map[sinks.Partition]*partition
 	counts     map[string]int32 // partitions by topic
 	nextPID    uint64
 
 	// Faults.
-	noTopic    map[string]sinks.Reason // Lane fails
-	down       map[sinks.Lane]sinks.Reason
+	noTopic    map[string]sinks.Reason // Partition fails
+	down       map[sinks.Partition]sinks.Reason
 	allDown    bool
 	unready    bool
 	lose       float64 // chance that an answer is lost after storing
@@ -36,9 +36,9 @@ type broker struct {
 	sendTime   time.Duration
 
 	sends, repeats, lookups, violations int
-	seen                                map[sinks.Lane]int // sends by lane
-	working                             int                // sends under way
-	beside                              []int              // by send: how many others were, when it began
+	seen                                map[sinks.Partition]int // sends by partition
+	working                             int                     // sends under way
+	beside                              []int                   // by send: how many others were, when it began
 }
 
 type partition struct {
@@ -56,8 +56,8 @@ type batchInfo struct{ base, n, offset uint32 }
 
 func newBroker(seed uint64, topics map[string]int32) *broker {
 	return &broker{
-		rng: rand.New(rand.NewPCG(seed, 7)), partitions: map[sinks.Lane]*partition{}, counts: topics,
-		noTopic: map[string]sinks.Reason{}, down: map[sinks.Lane]sinks.Reason{}, seen: map[sinks.Lane]int{},
+		rng: rand.New(rand.NewPCG(seed, 7)), partitions: map[sinks.Partition]*partition{}, counts: topics,
+		noTopic: map[string]sinks.Reason{}, down: map[sinks.Partition]sinks.Reason{}, seen: map[sinks.Partition]int{},
 	}
 }
 
@@ -68,7 +68,7 @@ func (b *broker) with(f func()) {
 	f()
 }
 
-func (b *broker) partition(l sinks.Lane) *partition {
+func (b *broker) partition(l sinks.Partition) *partition {
 	p := b.partitions[l]
 	if p == nil {
 		p = &partition{producers: map[uint64]*producer{}}
@@ -109,11 +109,11 @@ func (b *broker) count() (n int) {
 type client struct {
 	b      *broker
 	mu     sync.Mutex
-	pid    map[sinks.Lane]uint64
-	next   map[sinks.Lane]uint32
+	pid    map[sinks.Partition]uint64
+	next   map[sinks.Partition]uint32
 	killed bool
 	closed bool
-	inside map[sinks.Lane]bool
+	inside map[sinks.Partition]bool
 	nonce  uint64
 	base   uint64
 }
@@ -122,7 +122,7 @@ func (b *broker) client() *client {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.nextPID++
-	return &client{b: b, base: b.nextPID, pid: map[sinks.Lane]uint64{}, next: map[sinks.Lane]uint32{}, inside: map[sinks.Lane]bool{}}
+	return &client{b: b, base: b.nextPID, pid: map[sinks.Partition]uint64{}, next: map[sinks.Partition]uint32{}, inside: map[sinks.Partition]bool{}}
 }
 
 // kill makes everything the client does from now on come to nothing.
@@ -134,26 +134,26 @@ func (c *client) kill() {
 
 func fail(r sinks.Reason) error { return &sinks.Error{Reason: r} }
 
-func (c *client) Lane(topic string, key []byte) (sinks.Lane, error) {
+func (c *client) Partition(topic string, key []byte) (sinks.Partition, error) {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
 	if r, no := c.b.noTopic[topic]; no {
-		return sinks.Lane{}, fail(r)
+		return sinks.Partition{}, fail(r)
 	}
 	n := c.b.counts[topic]
 	if n == 0 {
-		return sinks.Lane{}, fail(sinks.ReasonNoTopic)
+		return sinks.Partition{}, fail(sinks.ReasonNoTopic)
 	}
 	if key == nil {
 		c.nonce++
-		return sinks.Lane{Topic: topic, Partition: int32(c.nonce % uint64(n))}, nil
+		return sinks.Partition{Topic: topic, Number: int32(c.nonce % uint64(n))}, nil
 	}
 	h := fnv.New32a()
 	h.Write(key)
-	return sinks.Lane{Topic: topic, Partition: int32(h.Sum32() % uint32(n))}, nil
+	return sinks.Partition{Topic: topic, Number: int32(h.Sum32() % uint32(n))}, nil
 }
 
-func (c *client) Plan(ctx context.Context, l sinks.Lane, n int) ([]byte, error) {
+func (c *client) Plan(ctx context.Context, l sinks.Partition, n int) ([]byte, error) {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
 	if c.b.allDown || c.killed {
@@ -162,7 +162,7 @@ func (c *client) Plan(ctx context.Context, l sinks.Lane, n int) ([]byte, error) 
 	if r, down := c.b.down[l]; down {
 		return nil, fail(r)
 	}
-	if l.Partition >= c.b.counts[l.Topic] {
+	if l.Number >= c.b.counts[l.Topic] {
 		return nil, fail(sinks.ReasonUnplaced)
 	}
 	if c.pid[l] == 0 {
@@ -173,7 +173,7 @@ func (c *client) Plan(ctx context.Context, l sinks.Lane, n int) ([]byte, error) 
 	return binary.LittleEndian.AppendUint32(plan, uint32(n)), nil
 }
 
-func (c *client) Send(ctx context.Context, l sinks.Lane, plan []byte, load sinks.Load, again bool) (sinks.Sent, error) {
+func (c *client) Send(ctx context.Context, l sinks.Partition, plan []byte, load sinks.Load, again bool) (sinks.Sent, error) {
 	b := c.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -204,7 +204,7 @@ func (c *client) Send(ctx context.Context, l sinks.Lane, plan []byte, load sinks
 	if b.rng.Float64() < b.drop || l.Topic == b.stuck && b.rng.IntN(2) == 0 {
 		return sinks.Sent{}, fail(sinks.ReasonTimeout)
 	}
-	if l.Partition >= b.counts[l.Topic] {
+	if l.Number >= b.counts[l.Topic] {
 		if again {
 			return sinks.Sent{}, fail(sinks.ReasonDoubtful)
 		}
@@ -242,7 +242,7 @@ func (c *client) Send(ctx context.Context, l sinks.Lane, plan []byte, load sinks
 }
 
 // append does what a broker does with a batch, and what a client does about it.
-func (c *client) append(l sinks.Lane, pid uint64, base, n uint32, parcels []sinks.Parcel, again bool) (sinks.Sent, error) {
+func (c *client) append(l sinks.Partition, pid uint64, base, n uint32, parcels []sinks.Parcel, again bool) (sinks.Sent, error) {
 	p := c.b.partition(l)
 	pr := p.producers[pid]
 	if pr == nil && again {
@@ -278,7 +278,7 @@ func (c *client) append(l sinks.Lane, pid uint64, base, n uint32, parcels []sink
 }
 
 // lookUp looks for parcels by their ce_id.
-func (c *client) lookUp(l sinks.Lane, parcels []sinks.Parcel) (sinks.Sent, error) {
+func (c *client) lookUp(l sinks.Partition, parcels []sinks.Parcel) (sinks.Sent, error) {
 	c.b.lookups++
 	c.pid[l], c.next[l] = c.pid[l]+1, 0
 	if c.pid[l] == 1 {

@@ -123,7 +123,7 @@ func (l *load) parse(f *fields) {
 type plan struct {
 	id    uint64 // unique over all processes that wrote the journal
 	at    int64
-	lane  sinks.Lane
+	lane  sinks.Partition
 	bytes []byte // the forwarder's
 	load  load
 }
@@ -133,7 +133,7 @@ func (p *plan) append(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, p.id)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(p.at))
 	dst = appendText(dst, p.lane.Topic)
-	dst = binary.AppendVarint(dst, int64(p.lane.Partition))
+	dst = binary.AppendVarint(dst, int64(p.lane.Number))
 	dst = binary.AppendUvarint(dst, uint64(len(p.bytes)))
 	dst = append(dst, p.bytes...)
 	return p.load.append(dst)
@@ -142,7 +142,7 @@ func (p *plan) append(dst []byte) []byte {
 func (p *plan) parse(payload []byte) error {
 	f := fields{rest: payload[1:]}
 	p.id, p.at = f.word(), int64(f.word())
-	p.lane = sinks.Lane{Topic: string(f.bytes()), Partition: int32(f.varint())}
+	p.lane = sinks.Partition{Topic: string(f.bytes()), Number: int32(f.varint())}
 	p.bytes = append([]byte(nil), f.bytes()...)
 	p.load.parse(&f)
 	return f.end()

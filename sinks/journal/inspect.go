@@ -31,10 +31,10 @@ type Item struct {
 	Records []ItemRecord
 
 	// Of what forwarding wrote down.
-	Plan   uint64     // 0: none; of a horizon the first that it does not end
-	Lane   sinks.Lane // of a plan; of a settlement the topic alone
-	Number int        // of records it names, or of plans a horizon leaves open
-	Cause  string     // of a settlement: stored, withheld, refused, summed
+	Plan      uint64          // 0: none; of a horizon the first that it does not end
+	Partition sinks.Partition // of a plan; of a settlement the topic alone
+	Number    int             // of records it names, or of plans a horizon leaves open
+	Cause     string          // of a settlement: stored, withheld, refused, summed
 }
 
 // An ItemRecord is one record of an Item.
@@ -196,7 +196,7 @@ func (v *viewer) view(e *wal.Entry) error {
 		if err := v.plan.parse(e.Payload); err != nil {
 			return err
 		}
-		it.At, it.Plan, it.Lane, it.Number = time.UnixMilli(v.plan.at).UTC(), v.plan.id, v.plan.lane, len(v.plan.load.refs)
+		it.At, it.Plan, it.Partition, it.Number = time.UnixMilli(v.plan.at).UTC(), v.plan.id, v.plan.lane, len(v.plan.load.refs)
 		return nil
 	case kindSettled:
 		it.Kind = "settled"
@@ -204,7 +204,7 @@ func (v *viewer) view(e *wal.Entry) error {
 			return err
 		}
 		s := &v.settled
-		it.Plan, it.Lane.Topic, it.Number, it.Cause = s.plan, s.topic, len(s.load.refs), causes[s.cause]
+		it.Plan, it.Partition.Topic, it.Number, it.Cause = s.plan, s.topic, len(s.load.refs), causes[s.cause]
 		return nil
 	case kindVoid:
 		it.Kind = "void"

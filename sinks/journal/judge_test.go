@@ -308,7 +308,7 @@ func TestDelivered(t *testing.T) {
 	if n := b.count(); n != 2 {
 		t.Fatalf("%d records stored when it was answered, want 2", n)
 	}
-	b.with(func() { b.down[sinks.Lane{Topic: "ads"}] = sinks.ReasonUnavailable })
+	b.with(func() { b.down[sinks.Partition{Topic: "ads"}] = sinks.ReasonUnavailable })
 	if err := send(2); sinks.ReasonOf(err) != sinks.ReasonTimeout || sinks.ClassOf(err) != sinks.Retriable {
 		t.Fatalf("one recipient is down: %v", err)
 	}

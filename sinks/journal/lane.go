@@ -57,7 +57,7 @@ const (
 // sends it. A parked lane is what waits for a topic that has no lane at present.
 type lane struct {
 	j      *Journal
-	id     sinks.Lane
+	id     sinks.Partition
 	topic  *topic
 	parked bool
 	wake   chan struct{}
@@ -110,7 +110,7 @@ func (t *topic) lane(j *Journal, partition int32) (_ *lane, fresh bool) {
 		return l, false
 	}
 	l := &lane{
-		j: j, id: sinks.Lane{Topic: t.name, Partition: partition}, topic: t,
+		j: j, id: sinks.Partition{Topic: t.name, Number: partition}, topic: t,
 		parked: partition == parkedLane, wake: make(chan struct{}, 1),
 	}
 	l.worker.lane = l

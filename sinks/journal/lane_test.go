@@ -103,8 +103,8 @@ func TestLeft(t *testing.T) {
 			case "lane":
 				healthy := 0
 				for k := range 9 {
-					l, _ := b.client().Lane("events", fmt.Appendf(nil, "k%d", k))
-					if l.Partition != 0 {
+					l, _ := b.client().Partition("events", fmt.Appendf(nil, "k%d", k))
+					if l.Number != 0 {
 						healthy++
 					}
 				}
@@ -136,12 +136,12 @@ func TestLeft(t *testing.T) {
 			}
 		})
 	}
-	one := func(b *broker) { b.down[sinks.Lane{Topic: "events"}] = sinks.ReasonUnavailable }
+	one := func(b *broker) { b.down[sinks.Partition{Topic: "events"}] = sinks.ReasonUnavailable }
 	f("a partition", one, "lane", false)
 	f("a partition, restart", one, "lane", true)
 	f("a topic not authorized", func(b *broker) {
-		b.down[sinks.Lane{Topic: "events"}] = sinks.ReasonUnauthorized
-		b.down[sinks.Lane{Topic: "events", Partition: 1}] = sinks.ReasonUnauthorized
+		b.down[sinks.Partition{Topic: "events"}] = sinks.ReasonUnauthorized
+		b.down[sinks.Partition{Topic: "events", Number: 1}] = sinks.ReasonUnauthorized
 	}, "ads", false)
 	f("a topic without lanes", func(b *broker) { b.noTopic["events"] = sinks.ReasonNoTopic }, "ads", false)
 	f("a topic without lanes, restart", func(b *broker) { b.noTopic["events"] = sinks.ReasonNoTopic }, "ads", true)
@@ -156,7 +156,7 @@ func TestLeft(t *testing.T) {
 func TestManyLeft(t *testing.T) {
 	b := newBroker(1, map[string]int32{"events": 60, "ads": 1})
 	for p := range int32(60) {
-		b.down[sinks.Lane{Topic: "events", Partition: p}] = sinks.ReasonUnavailable
+		b.down[sinks.Partition{Topic: "events", Number: p}] = sinks.ReasonUnavailable
 	}
 	opt := quick(memory(), b.client())
 	opt.MaxBytes, opt.WindowBytes, opt.MaxBatchBytes, opt.Linger = 16<<20, 1<<20, 1<<20, 200*time.Millisecond
@@ -194,7 +194,7 @@ func TestManyLeft(t *testing.T) {
 // others. Nothing is lost and nothing comes twice.
 func TestPartitionsAdded(t *testing.T) {
 	b := newBroker(1, map[string]int32{"events": 2, "ads": 1})
-	b.down[sinks.Lane{Topic: "events"}] = sinks.ReasonUnavailable
+	b.down[sinks.Partition{Topic: "events"}] = sinks.ReasonUnavailable
 	j := open(t, quick(memory(), b.client()))
 	for i := range 3000 {
 		commit(t, j, single("web", fmt.Sprintf("k%d", i%13), i, "events"))
@@ -202,7 +202,7 @@ func TestPartitionsAdded(t *testing.T) {
 			b.with(func() { b.counts["events"] = 5 })
 		}
 		if i == 2000 {
-			b.with(func() { b.down[sinks.Lane{Topic: "events", Partition: 3}] = sinks.ReasonUnavailable })
+			b.with(func() { b.down[sinks.Partition{Topic: "events", Number: 3}] = sinks.ReasonUnavailable })
 		}
 	}
 	time.Sleep(20 * time.Millisecond)
@@ -246,8 +246,8 @@ func TestPartitionsRemoved(t *testing.T) {
 			b.with(func() { // the forwarder is in doubt: nobody is given a lane, what is there goes on
 				b.allDown, b.drop = false, 0
 				b.noTopic["events"] = sinks.ReasonUnavailable
-				b.down[sinks.Lane{Topic: "events", Partition: 2}] = sinks.ReasonUnavailable
-				b.down[sinks.Lane{Topic: "events", Partition: 3}] = sinks.ReasonUnavailable
+				b.down[sinks.Partition{Topic: "events", Number: 2}] = sinks.ReasonUnavailable
+				b.down[sinks.Partition{Topic: "events", Number: 3}] = sinks.ReasonUnavailable
 			})
 			more()
 			if restart {
@@ -262,7 +262,7 @@ func TestPartitionsRemoved(t *testing.T) {
 				j.mu.Lock()
 				defer j.mu.Unlock()
 				for _, l := range j.lanes {
-					if l.id.Partition >= 2 && (l.hand > 0 || l.queued() > 0 || l.state != following) {
+					if l.id.Number >= 2 && (l.hand > 0 || l.queued() > 0 || l.state != following) {
 						return false
 					}
 				}
@@ -275,7 +275,7 @@ func TestPartitionsRemoved(t *testing.T) {
 				t.Errorf("%d counted as possibly doubled; batches were sent before: %t", doubled, planned)
 			}
 			for l, p := range b.partitions {
-				if l.Partition >= 2 && len(p.log) > 0 {
+				if l.Number >= 2 && len(p.log) > 0 {
 					t.Errorf("%d records in %v", len(p.log), l)
 				}
 			}
@@ -313,7 +313,7 @@ func TestHandBackAhead(t *testing.T) {
 	other := l.topic.started(j, 0)
 	other.failing = time.Now()
 	if got, err := j.resolve(l.topic, nil); got != other || err != nil {
-		t.Errorf("a record without a key goes to partition %d, error %v", got.id.Partition, err)
+		t.Errorf("a record without a key goes to partition %d, error %v", got.id.Number, err)
 	}
 }
 
@@ -436,7 +436,7 @@ func TestPoison(t *testing.T) {
 func TestPoisonFlood(t *testing.T) {
 	b := newBroker(1, map[string]int32{"events": 1, "events.bad": 1})
 	b.poison = "filler"
-	b.down[sinks.Lane{Topic: "events.bad"}] = sinks.ReasonUnavailable
+	b.down[sinks.Partition{Topic: "events.bad"}] = sinks.ReasonUnavailable
 	opt := quick(memory(), b.client())
 	opt.MaxBytes = 1 << 20
 	j := open(t, opt)

@@ -36,7 +36,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	w.b = newBroker(seed, map[string]int32{"events": 3, "ads": 2, "events.bad": 1})
 	w.b.poison = "poison"
-	w.b.partition(sinks.Lane{Topic: "events.bad"})
+	w.b.partition(sinks.Partition{Topic: "events.bad"})
 	return w
 }
 
@@ -134,9 +134,9 @@ func (w *world) mischief(stop chan struct{}) (wait func()) {
 }
 
 func (b *broker) misbehave(rng *rand.Rand) {
-	lane := sinks.Lane{Topic: "events", Partition: rng.Int32N(3)}
+	lane := sinks.Partition{Topic: "events", Number: rng.Int32N(3)}
 	if rng.IntN(2) == 0 {
-		lane = sinks.Lane{Topic: "ads", Partition: rng.Int32N(2)}
+		lane = sinks.Partition{Topic: "ads", Number: rng.Int32N(2)}
 	}
 	switch rng.IntN(12) {
 	case 0:

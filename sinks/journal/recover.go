@@ -260,7 +260,7 @@ func (r *recovery) resume() bool {
 			j.log.Note(appendVoid(nil, id))
 			continue
 		}
-		l, _ := j.topicOf([]byte(p.lane.Topic)).lane(j, p.lane.Partition)
+		l, _ := j.topicOf([]byte(p.lane.Topic)).lane(j, p.lane.Number)
 		s := &search{plan: p, lane: l, items: make([]item, len(p.load.refs))}
 		searches = append(searches, s)
 		for i, ref := range p.load.refs {

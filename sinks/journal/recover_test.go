@@ -69,7 +69,7 @@ func (p *past) plan(id uint64, refs ...ref) {
 	bytes := binary.LittleEndian.AppendUint64(nil, 77<<32|id)
 	bytes = binary.LittleEndian.AppendUint32(bytes, 0)
 	bytes = binary.LittleEndian.AppendUint32(bytes, uint32(len(refs)))
-	pl := plan{id: id, lane: sinks.Lane{Topic: "events"}, bytes: bytes, load: p.load(refs...)}
+	pl := plan{id: id, lane: sinks.Partition{Topic: "events"}, bytes: bytes, load: p.load(refs...)}
 	p.write(pl.append(nil))
 }
 
@@ -85,7 +85,7 @@ func (p *past) forwarded() (string, *Journal) {
 		p.t.Fatal(err)
 	}
 	b := newBroker(1, map[string]int32{"events": 1})
-	b.partition(sinks.Lane{Topic: "events"})
+	b.partition(sinks.Partition{Topic: "events"})
 	opt := quick(p.fs, b.client())
 	opt.keepEvery = 1 << 40
 	j := open(p.t, opt)

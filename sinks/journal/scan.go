@@ -199,11 +199,11 @@ func (j *Journal) route(t *topic, key []byte, at position, main bool) *lane {
 // resolve picks the lane of a record; one without a key need not wait for a lane
 // that fails.
 func (j *Journal) resolve(t *topic, key []byte) (*lane, error) {
-	id, err := j.fwd.Lane(t.name, key)
+	id, err := j.fwd.Partition(t.name, key)
 	if err != nil {
 		return nil, err
 	}
-	l := t.started(j, id.Partition)
+	l := t.started(j, id.Number)
 	l.gone = false
 	if key == nil && !l.well() {
 		for _, other := range t.lanes {

@@ -33,8 +33,8 @@ func TestLaneAllocatesNothing(t *testing.T) {
 	f.seen.Store(&cluster{topics: map[string]*topic{"t": {name: "t", leaders: []int32{1, 1, 1}, led: []int32{0, 1, 2}, spread: &spread{}, most: new(atomic.Int64)}}})
 	key := []byte("visitor")
 	if n := testing.AllocsPerRun(100, func() {
-		f.Lane("t", key)
-		f.Lane("t", nil)
+		f.Partition("t", key)
+		f.Partition("t", nil)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

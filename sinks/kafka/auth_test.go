@@ -31,7 +31,7 @@ func TestSecureListeners(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			topic := topicFor(t, b, 1)
 			f := openWith(t, o)
-			deliver(t, f, laneOf(t, f, topic, "k"), parcels("a", 2))
+			deliver(t, f, partitionOf(t, f, topic, "k"), parcels("a", 2))
 			wantIDs(t, b, topic, "a-0 a-1")
 		})
 	}
@@ -61,7 +61,7 @@ func TestSecureListeners(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			_, err = f.Plan(t.Context(), sinks.Lane{Topic: "events"}, 1)
+			_, err = f.Plan(t.Context(), sinks.Partition{Topic: "events"}, 1)
 			wantError(t, err, c.want)
 			wantError(t, f.Ready(), c.want)
 			if strings.Contains(err.Error(), wrong.Password) {

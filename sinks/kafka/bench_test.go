@@ -75,7 +75,7 @@ func BenchmarkSend(b *testing.B) {
 	f.buffers.New = func() any { return new([]byte) }
 	f.seen.Store(&cluster{brokers: map[int32]string{1: addr}, topics: map[string]*topic{"t": {name: "t", leaders: []int32{1}}}})
 	all := eventsOf(500)
-	l := sinks.Lane{Topic: "t"}
+	l := sinks.Partition{Topic: "t"}
 	p := plan{count: int32(len(all)), at: f.opt.Now().UnixMilli()}
 	raw := p.append(nil)
 	b.ReportAllocs()

@@ -203,20 +203,20 @@ func (c *cluster) missing() (names []string) {
 
 // leader returns the address of the broker that leads a partition. One that is
 // not known is asked for, once. One that is gone is ReasonUnplaced.
-func (f *Forwarder) leader(ctx context.Context, l sinks.Lane) (string, *cluster, error) {
+func (f *Forwarder) leader(ctx context.Context, l sinks.Partition) (string, *cluster, error) {
 	for asked := false; ; asked = true {
 		c := f.seen.Load()
 		if c != nil {
 			if t := c.topics[l.Topic]; t != nil {
 				if t.gone.IsZero() {
-					t.know(int64(l.Partition) + 1)
+					t.know(int64(l.Number) + 1)
 				}
 				if t.err != nil {
 					return "", nil, t.err
 				}
 				switch {
-				case int(l.Partition) < len(t.leaders):
-					if addr, ok := c.brokers[t.leaders[l.Partition]]; ok {
+				case int(l.Number) < len(t.leaders):
+					if addr, ok := c.brokers[t.leaders[l.Number]]; ok {
 						return addr, c, nil
 					}
 				case !t.gone.IsZero():
@@ -227,10 +227,10 @@ func (f *Forwarder) leader(ctx context.Context, l sinks.Lane) (string, *cluster,
 		if asked {
 			return "", nil, f.leaderless()
 		}
-		if err := sinks.ValidTopic(l.Topic); err != nil || l.Partition < 0 {
+		if err := sinks.ValidTopic(l.Topic); err != nil || l.Number < 0 {
 			return "", nil, &sinks.Error{Reason: sinks.ReasonBadTopic, Err: err}
 		}
-		f.want(l.Topic, int64(l.Partition)+1)
+		f.want(l.Topic, int64(l.Number)+1)
 		if err := f.refreshed(ctx); err != nil {
 			return "", nil, err
 		}

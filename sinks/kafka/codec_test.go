@@ -22,7 +22,7 @@ func TestConsumersReadEveryCodec(t *testing.T) {
 	eachCodec(t, func(t *testing.T, name string, c codec) {
 		topic := topicFor(t, b, 1)
 		f := open(t, b, func(o *Options) { o.Compression = name })
-		l := laneOf(t, f, topic, "k")
+		l := partitionOf(t, f, topic, "k")
 		all := parcels("a", 500)
 		all[7] = nulled("k")
 		mustSend(t, f, l, planFor(t, f, l, len(all)), all, false)

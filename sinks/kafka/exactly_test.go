@@ -18,7 +18,7 @@ func TestRepeatIsStoredOnce(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := laneOf(t, f, topic, "k")
+	l := partitionOf(t, f, topic, "k")
 	first := parcels("a", 3)
 	plan := planFor(t, f, l, 3)
 	if sent := mustSend(t, f, l, plan, first, false); sent != (sinks.Sent{Offset: 0}) {
@@ -43,7 +43,7 @@ func TestPlanAdvancesNothing(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := laneOf(t, f, topic, "k")
+	l := partitionOf(t, f, topic, "k")
 	mustSend(t, f, l, planFor(t, f, l, 1), parcels("a", 1), false)
 	planFor(t, f, l, 7)
 	planFor(t, f, l, 4)
@@ -56,7 +56,7 @@ func TestRepeatAfterARestart(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	before := open(t, b, nil)
-	l := laneOf(t, before, topic, "k")
+	l := partitionOf(t, before, topic, "k")
 	mustSend(t, before, l, planFor(t, before, l, 2), parcels("a", 2), false)
 	sentPlan := planFor(t, before, l, 3)
 	mustSend(t, before, l, sentPlan, parcels("b", 3), false)
@@ -80,11 +80,11 @@ func TestSequenceWraps(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := laneOf(t, f, topic, "k")
+	l := partitionOf(t, f, topic, "k")
 	deliver(t, f, l, parcels("first", 1)) // brokers of 4.5 want 0 in a log that was never written (KAFKA-15591)
-	f.lane(l).name.ok, f.lane(l).fresh = false, true
+	f.partition(l).name.ok, f.partition(l).fresh = false, true
 	planFor(t, f, l, 3)
-	f.lane(l).sequence = 1<<31 - 2
+	f.partition(l).sequence = 1<<31 - 2
 	plan := planFor(t, f, l, 3)
 	mustSend(t, f, l, plan, parcels("a", 3), false)
 	next := planFor(t, f, l, 2)
@@ -104,7 +104,7 @@ func TestOldPlanIsLookedUp(t *testing.T) {
 			topic := topicFor(t, b, 1)
 			clock := newClock()
 			f := open(t, b, func(o *Options) { o.Compression = name; o.Now = clock.Now })
-			l := laneOf(t, f, topic, "k")
+			l := partitionOf(t, f, topic, "k")
 			mustSend(t, f, l, planFor(t, f, l, 2), parcels("a", 2), false)
 			stored := planFor(t, f, l, 3)
 			mustSend(t, f, l, stored, parcels("b", 3), false)
@@ -132,7 +132,7 @@ func TestPlanOfTheFutureIsLookedUp(t *testing.T) {
 	topic := topicFor(t, b, 1)
 	clock := newClock()
 	f := open(t, b, func(o *Options) { o.Now = clock.Now })
-	l := laneOf(t, f, topic, "k")
+	l := partitionOf(t, f, topic, "k")
 	plan := planFor(t, f, l, 1)
 	clock.Add(-time.Hour)
 	_, err := f.Send(t.Context(), l, plan, loaded(parcels("a", 1)), true)
@@ -140,12 +140,12 @@ func TestPlanOfTheFutureIsLookedUp(t *testing.T) {
 }
 
 // A broker remembers five batches of a producer; what is older it calls out of
-// order, though it is stored. The lane goes on under a new identity.
+// order, though it is stored. The partition goes on under a new identity.
 func TestOutOfOrderIsLookedUp(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := laneOf(t, f, topic, "k")
+	l := partitionOf(t, f, topic, "k")
 	old := planFor(t, f, l, 2)
 	mustSend(t, f, l, old, parcels("a", 2), false)
 	for range 6 {
@@ -175,7 +175,7 @@ func TestLookUpOfWhatIsGoneIsDoubtful(t *testing.T) {
 	topic := topicFor(t, b, 1)
 	clock := newClock()
 	f := open(t, b, func(o *Options) { o.Now = clock.Now })
-	l := laneOf(t, f, topic, "k")
+	l := partitionOf(t, f, topic, "k")
 	var plans [3][]byte
 	for i := range plans {
 		plans[i] = planFor(t, f, l, 2)
@@ -209,7 +209,7 @@ func TestRefusedForGood(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			topic := topicFor(t, b, 1, c.setting)
 			f := open(t, b, func(o *Options) { o.Compression = "none" })
-			l := laneOf(t, f, topic, "k")
+			l := partitionOf(t, f, topic, "k")
 			mustSend(t, f, l, planFor(t, f, l, 1), parcels("a", 1), false)
 			all := append(parcels("b", 2), c.bad)
 			plan := planFor(t, f, l, 3)
@@ -237,7 +237,7 @@ func TestMistimed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			topic := topicFor(t, b, 1, "message.timestamp.before.max.ms=3600000", "message.timestamp.after.max.ms=3600000")
 			f := open(t, b, nil)
-			l := laneOf(t, f, topic, "k")
+			l := partitionOf(t, f, topic, "k")
 			all := parcels("a", 2)
 			all[1].Time += by.Milliseconds()
 			plan := planFor(t, f, l, 2)
@@ -255,7 +255,7 @@ func TestRefusedRepeatIsLookedUp(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, func(o *Options) { o.Compression = "none" })
-	l := laneOf(t, f, topic, "k")
+	l := partitionOf(t, f, topic, "k")
 	all := []sinks.Parcel{parcel("k", "big", `{"x":"`+strings.Repeat("x", 50_000)+`"}`)}
 	plan := planFor(t, f, l, 1)
 	mustSend(t, f, l, plan, all, false)
@@ -279,7 +279,7 @@ func TestLookUpOfWhatTheBrokerCompressed(t *testing.T) {
 					o.Compression = "gzip"
 				}
 			})
-			l := laneOf(t, f, topic, "k")
+			l := partitionOf(t, f, topic, "k")
 			mustSend(t, f, l, planFor(t, f, l, 1), parcels("a", 1), false)
 			plan := planFor(t, f, l, 2000)
 			all := parcels("b", 2000)
@@ -297,7 +297,7 @@ func TestUnreadablePlan(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := laneOf(t, f, topic, "k")
+	l := partitionOf(t, f, topic, "k")
 	good := planFor(t, f, l, 2)
 	other, err := parsePlan(good)
 	if err != nil {

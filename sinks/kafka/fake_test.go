@@ -31,7 +31,7 @@ func fake(t *testing.T, opts ...kfake.Opt) (*kfake.Cluster, *Forwarder) {
 	return c, openWith(t, Options{Brokers: c.ListenAddrs(), Topics: []string{"t"}, Timeout: 2 * time.Second})
 }
 
-var laneT = sinks.Lane{Topic: "t"}
+var partitionT = sinks.Partition{Topic: "t"}
 
 // stored returns how many records the fake's partition holds.
 func storedIn(c *kfake.Cluster) int64 { return c.PartitionInfo("t", 0).HighWatermark }
@@ -94,7 +94,7 @@ func TestAnswers(t *testing.T) {
 				}
 			}
 			handle := c.Fault(fault(kmsg.Produce, f.err))
-			_, err := fw.Send(t.Context(), laneT, planFor(t, fw, laneT, 2), loaded(parcels("a", 2)), false)
+			_, err := fw.Send(t.Context(), partitionT, planFor(t, fw, partitionT, 2), loaded(parcels("a", 2)), false)
 			check(err, f.first)
 			if handle.Hits() != 1 {
 				t.Fatal("the fault was not met")
@@ -102,15 +102,15 @@ func TestAnswers(t *testing.T) {
 			if f.first == sinks.ReasonUnavailable || f.first == sinks.ReasonTimeout {
 				return // the plan is open
 			}
-			plan := planFor(t, fw, laneT, 3)
-			mustSend(t, fw, laneT, plan, parcels("b", 3), false)
+			plan := planFor(t, fw, partitionT, 3)
+			mustSend(t, fw, partitionT, plan, parcels("b", 3), false)
 			c.Fault(fault(kmsg.Produce, f.err))
-			_, err = fw.Send(t.Context(), laneT, plan, loaded(parcels("b", 3)), true)
+			_, err = fw.Send(t.Context(), partitionT, plan, loaded(parcels("b", 3)), true)
 			check(err, f.repeat)
 			if f.repeat != ok {
-				mustSend(t, fw, laneT, plan, parcels("b", 3), true)
+				mustSend(t, fw, partitionT, plan, parcels("b", 3), true)
 			}
-			mustSend(t, fw, laneT, planFor(t, fw, laneT, 1), parcels("c", 1), false)
+			mustSend(t, fw, partitionT, planFor(t, fw, partitionT, 1), parcels("c", 1), false)
 			if n := storedIn(c); n != 4 {
 				t.Errorf("%d records, want 4", n)
 			}
@@ -133,18 +133,18 @@ func TestAnswerLost(t *testing.T) {
 				l, err := net.Listen(network, address)
 				return &cutter{l, &cut}, err
 			}))
-			plan := planFor(t, f, laneT, 2)
+			plan := planFor(t, f, partitionT, 2)
 			break_(c)
-			_, err := f.Send(t.Context(), laneT, plan, loaded(parcels("a", 2)), false)
+			_, err := f.Send(t.Context(), partitionT, plan, loaded(parcels("a", 2)), false)
 			if sinks.ClassOf(err) != sinks.Retriable || err == nil {
 				t.Fatalf("%v, want a retriable error", err)
 			}
 			before := storedIn(c)
-			sent := mustSend(t, f, laneT, plan, parcels("a", 2), true)
+			sent := mustSend(t, f, partitionT, plan, parcels("a", 2), true)
 			if want := (sinks.Sent{Repeated: before == 2}); sent != want || strings.Contains(name, "not stored") == sent.Repeated {
 				t.Errorf("%+v, want %+v", sent, want)
 			}
-			mustSend(t, f, laneT, planFor(t, f, laneT, 1), parcels("b", 1), false)
+			mustSend(t, f, partitionT, planFor(t, f, partitionT, 1), parcels("b", 1), false)
 			if n := storedIn(c); n != 3 {
 				t.Errorf("%d records, want 3", n)
 			}
@@ -195,17 +195,17 @@ func (c *cutConn) Write(p []byte) (int, error) {
 // A look-up that fails for now is made again; in between the plan stays open.
 func TestLookUpFails(t *testing.T) {
 	c, f := fake(t)
-	plan := planFor(t, f, laneT, 2)
-	mustSend(t, f, laneT, plan, parcels("a", 2), false)
+	plan := planFor(t, f, partitionT, 2)
+	mustSend(t, f, partitionT, plan, parcels("a", 2), false)
 	for _, key := range []kmsg.Key{kmsg.ListOffsets, kmsg.Fetch} {
 		c.Fault(fault(kmsg.Produce, kerr.OutOfOrderSequenceNumber))
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.NotLeaderForPartition})
-		_, err := f.Send(t.Context(), laneT, plan, loaded(parcels("a", 2)), true)
+		_, err := f.Send(t.Context(), partitionT, plan, loaded(parcels("a", 2)), true)
 		wantError(t, err, sinks.ReasonUnavailable)
 	}
 	c.DropControl()
 	eventually(t, func() error {
-		sent, err := f.Send(t.Context(), laneT, plan, loaded(parcels("a", 2)), true)
+		sent, err := f.Send(t.Context(), partitionT, plan, loaded(parcels("a", 2)), true)
 		if err == nil && (!sent.Repeated || sent.Offset != 0) {
 			err = fmt.Errorf("%+v, want a repeat of offset 0", sent)
 		}
@@ -219,9 +219,9 @@ func TestProducerIDs(t *testing.T) {
 	c, f := fake(t, kfake.SeedTopics(2, "u"))
 	given := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Observe: true, Count: -1, TopLevel: true})
 	loading := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.CoordinatorLoadInProgress, Count: 3, TopLevel: true})
-	lanes := []sinks.Lane{laneT, {Topic: "u"}, {Topic: "u", Partition: 1}}
+	partitions := []sinks.Partition{partitionT, {Topic: "u"}, {Topic: "u", Number: 1}}
 	ids := func() (out []int64) {
-		for _, l := range lanes {
+		for _, l := range partitions {
 			raw, err := f.Plan(t.Context(), l, 1)
 			if err != nil {
 				t.Fatal(err)
@@ -240,7 +240,7 @@ func TestProducerIDs(t *testing.T) {
 		t.Errorf("producer ids %d after %d refusals, want one after 3", first, loading.Hits())
 	}
 	c.Fault(fault(kmsg.Produce, kerr.UnknownProducerID))
-	_, err := f.Send(t.Context(), lanes[1], planFor(t, f, lanes[1], 1), loaded(parcels("b", 1)), false)
+	_, err := f.Send(t.Context(), partitions[1], planFor(t, f, partitions[1], 1), loaded(parcels("b", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
 	second := ids()
 	if second[0] != first[0] || second[1] == first[1] || second[2] != first[2] {
@@ -258,15 +258,15 @@ func TestProducerIDs(t *testing.T) {
 // It is not believed, and not lost.
 func TestSequenceUsedTwice(t *testing.T) {
 	c, f := fake(t)
-	plan := planFor(t, f, laneT, 2)
-	mustSend(t, f, laneT, plan, parcels("a", 2), false)
-	_, err := f.Send(t.Context(), laneT, plan, loaded(parcels("b", 2)), true)
+	plan := planFor(t, f, partitionT, 2)
+	mustSend(t, f, partitionT, plan, parcels("a", 2), false)
+	_, err := f.Send(t.Context(), partitionT, plan, loaded(parcels("b", 2)), true)
 	wantError(t, err, sinks.ReasonUnplaced)
-	mustSend(t, f, laneT, planFor(t, f, laneT, 2), parcels("b", 2), false)
-	f.lane(laneT).sequence = 0 // as if it had been forgotten
-	_, err = f.Send(t.Context(), laneT, planFor(t, f, laneT, 2), loaded(parcels("c", 2)), false)
+	mustSend(t, f, partitionT, planFor(t, f, partitionT, 2), parcels("b", 2), false)
+	f.partition(partitionT).sequence = 0 // as if it had been forgotten
+	_, err = f.Send(t.Context(), partitionT, planFor(t, f, partitionT, 2), loaded(parcels("c", 2)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
-	mustSend(t, f, laneT, planFor(t, f, laneT, 2), parcels("c", 2), false)
+	mustSend(t, f, partitionT, planFor(t, f, partitionT, 2), parcels("c", 2), false)
 	if n := storedIn(c); n != 6 {
 		t.Errorf("%d records, want 6", n)
 	}
@@ -276,18 +276,18 @@ func TestSequenceUsedTwice(t *testing.T) {
 // the lower bound is found where the broker says it is.
 func TestLowerBoundTooHigh(t *testing.T) {
 	c, f := fake(t)
-	deliver(t, f, laneT, parcels("a", 1))
+	deliver(t, f, partitionT, parcels("a", 1))
 	for _, low := range []int64{2, 50} {
-		f.lane(laneT).low = low
-		plan := planFor(t, f, laneT, 2)
+		f.partition(partitionT).low = low
+		plan := planFor(t, f, partitionT, 2)
 		at := storedIn(c)
-		if sent := mustSend(t, f, laneT, plan, parcels("b", 2), false); sent != (sinks.Sent{Offset: at}) {
+		if sent := mustSend(t, f, partitionT, plan, parcels("b", 2), false); sent != (sinks.Sent{Offset: at}) {
 			t.Errorf("%+v, want offset %d", sent, at)
 		}
-		if sent := mustSend(t, f, laneT, plan, parcels("b", 2), true); sent != (sinks.Sent{Offset: at, Repeated: true}) {
+		if sent := mustSend(t, f, partitionT, plan, parcels("b", 2), true); sent != (sinks.Sent{Offset: at, Repeated: true}) {
 			t.Errorf("%+v, want a repeat of offset %d", sent, at)
 		}
-		if got := f.lane(laneT).low; got != at+2 {
+		if got := f.partition(partitionT).low; got != at+2 {
 			t.Errorf("lower bound %d, want %d", got, at+2)
 		}
 	}
@@ -301,33 +301,33 @@ func TestLowerBoundTooHigh(t *testing.T) {
 func TestTopicMadeAnew(t *testing.T) {
 	c, f := fake(t)
 	for range 3 {
-		deliver(t, f, laneT, parcels("a", 2))
+		deliver(t, f, partitionT, parcels("a", 2))
 	}
-	open := planFor(t, f, laneT, 2)
+	open := planFor(t, f, partitionT, 2)
 	if err := errors.Join(c.DeleteTopic("t"), c.CreateTopic("t", 1, nil)); err != nil {
 		t.Fatal(err)
 	}
 	again := false
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), laneT, open, loaded(parcels("b", 2)), again)
+		_, err := f.Send(t.Context(), partitionT, open, loaded(parcels("b", 2)), again)
 		if sinks.ReasonOf(err) == sinks.ReasonDoubtful || sinks.ReasonOf(err) == sinks.ReasonUnplaced {
-			open, again = planFor(t, f, laneT, 2), false
+			open, again = planFor(t, f, partitionT, 2), false
 		} else {
 			again = true
 		}
 		return err
 	})
-	deliver(t, f, laneT, parcels("c", 2))
+	deliver(t, f, partitionT, parcels("c", 2))
 	if n := storedIn(c); n != 4 {
 		t.Errorf("%d records, want 4", n)
 	}
 }
 
-// The same address leads to another cluster by now: lanes begin anew there.
+// The same address leads to another cluster by now: partitions begin anew there.
 func TestClusterReplaced(t *testing.T) {
 	before, f := fake(t, kfake.ClusterID("one"))
-	deliver(t, f, laneT, parcels("a", 1))
-	open := planFor(t, f, laneT, 1)
+	deliver(t, f, partitionT, parcels("a", 1))
+	open := planFor(t, f, partitionT, 1)
 	_, port, err := net.SplitHostPort(before.ListenAddrs()[0])
 	if err != nil {
 		t.Fatal(err)
@@ -349,9 +349,9 @@ func TestClusterReplaced(t *testing.T) {
 		}
 		return nil
 	})
-	_, err = f.Send(t.Context(), laneT, open, loaded(parcels("b", 1)), true)
+	_, err = f.Send(t.Context(), partitionT, open, loaded(parcels("b", 1)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
-	mustSend(t, f, laneT, planFor(t, f, laneT, 1), parcels("b", 1), false)
+	mustSend(t, f, partitionT, planFor(t, f, partitionT, 1), parcels("b", 1), false)
 	if n := storedIn(after); n != 1 {
 		t.Errorf("%d records, want 1", n)
 	}
@@ -366,10 +366,10 @@ func TestLeaderMoves(t *testing.T) {
 	t.Cleanup(c.Close)
 	f := openWith(t, Options{Brokers: c.ListenAddrs()[:1], Topics: []string{"t"}})
 	for range 4 {
-		deliver(t, f, laneT, parcels("a", 1))
+		deliver(t, f, partitionT, parcels("a", 1))
 		c.MoveTopicPartition("t", 0, (c.LeaderFor("t", 0)+1)%3)
 	}
-	deliver(t, f, laneT, parcels("a", 1))
+	deliver(t, f, partitionT, parcels("a", 1))
 	if n := storedIn(c); n != 5 {
 		t.Errorf("%d records, want 5", n)
 	}
@@ -379,9 +379,9 @@ func TestLeaderMoves(t *testing.T) {
 func TestAnotherCluster(t *testing.T) {
 	_, here := fake(t, kfake.ClusterID("one"))
 	c, there := fake(t, kfake.ClusterID("two"))
-	plan := planFor(t, here, laneT, 1)
-	mustSend(t, there, laneT, planFor(t, there, laneT, 1), parcels("other", 1), false)
-	_, err := there.Send(t.Context(), laneT, plan, loaded(parcels("a", 1)), true)
+	plan := planFor(t, here, partitionT, 1)
+	mustSend(t, there, partitionT, planFor(t, there, partitionT, 1), parcels("other", 1), false)
+	_, err := there.Send(t.Context(), partitionT, plan, loaded(parcels("a", 1)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
 	if n := storedIn(c); n != 1 {
 		t.Errorf("%d records, want 1", n)

@@ -25,9 +25,9 @@ func TestBrokerFaults(t *testing.T) {
 		t.Fatalf("opening while the broker is away: %v", err)
 	}
 	defer f.Close()
-	_, err = f.Lane(topic, []byte("k"))
+	_, err = f.Partition(topic, []byte("k"))
 	wantError(t, err, sinks.ReasonUnavailable)
-	_, err = f.Plan(t.Context(), sinks.Lane{Topic: topic}, 1)
+	_, err = f.Plan(t.Context(), sinks.Partition{Topic: topic}, 1)
 	wantError(t, err, sinks.ReasonUnavailable)
 	wantError(t, f.Ready(), sinks.ReasonUnavailable)
 	b.Restart(t)
@@ -40,7 +40,7 @@ func TestBrokerFaults(t *testing.T) {
 // frozenBroker: connections stay open and nobody answers. The parcels' memory
 // is the caller's again when Send returns, and what was sent arrives whole.
 func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string, timeout time.Duration) {
-	l := laneOf(t, f, topic, "frozen")
+	l := partitionOf(t, f, topic, "frozen")
 	plan := planFor(t, f, l, 1)
 	all := []sinks.Parcel{parcel("frozen", "frozen", `{"visitor":"`+strings.Repeat("A", 900_000)+`"}`)}
 	b.Pause(t)
@@ -76,7 +76,7 @@ func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string,
 	}
 }
 
-// killedBroker: eight lanes in a hurry while the broker is killed and restarted
+// killedBroker: eight partitions in a hurry while the broker is killed and restarted
 // twice; every batch is there once, in order.
 func killedBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string) {
 	var stop atomic.Bool
@@ -84,7 +84,7 @@ func killedBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string)
 	var running sync.WaitGroup
 	sent := make([]int, 4)
 	for p := range sent {
-		l := sinks.Lane{Topic: topic, Partition: int32(p)}
+		l := sinks.Partition{Topic: topic, Number: int32(p)}
 		running.Go(func() {
 			for ; !stop.Load() || sent[p] == 0; sent[p]++ {
 				plan, again := planFor(t, f, l, 20), false

@@ -27,9 +27,9 @@ type Forwarder struct {
 	kicks  chan struct{}    // asks for a refresh now
 
 	naming   sync.Mutex // one InitProducerId at a time
-	producer named      // of lanes that have not lost theirs
+	producer named      // of partitions that have not lost theirs
 
-	lanes sync.Map // sinks.Lane to *lane
+	partitions sync.Map // sinks.Partition to *partition
 
 	stop    context.CancelFunc
 	stopped chan struct{}
@@ -72,27 +72,27 @@ func Open(opt Options) (*Forwarder, error) {
 	return f, nil
 }
 
-// Lane implements sinks.Forwarder: keys go where the Java client's default
+// Partition implements sinks.Forwarder: keys go where the Java client's default
 // partitioner puts them, records without one in runs to each partition in turn.
-func (f *Forwarder) Lane(name string, key []byte) (sinks.Lane, error) {
+func (f *Forwarder) Partition(name string, key []byte) (sinks.Partition, error) {
 	c := f.seen.Load()
 	var t *topic
 	if c != nil {
 		t = c.topics[name]
 	}
 	if t == nil {
-		return sinks.Lane{}, f.want(name, 0)
+		return sinks.Partition{}, f.want(name, 0)
 	}
 	if t.err != nil {
-		return sinks.Lane{}, t.err
+		return sinks.Partition{}, t.err
 	}
 	if t.narrow() {
-		return sinks.Lane{}, errNarrow
+		return sinks.Partition{}, errNarrow
 	}
 	if key != nil {
-		return sinks.Lane{Topic: t.name, Partition: keyPartition(key, len(t.leaders))}, nil
+		return sinks.Partition{Topic: t.name, Number: keyPartition(key, len(t.leaders))}, nil
 	}
-	return sinks.Lane{Topic: t.name, Partition: t.led[t.spread.next(len(t.led))]}, nil
+	return sinks.Partition{Topic: t.name, Number: t.led[t.spread.next(len(t.led))]}, nil
 }
 
 // want has a topic asked for from now on, of which that many partitions were seen,

@@ -94,7 +94,7 @@ func parcels(prefix string, n int) []sinks.Parcel {
 	return all
 }
 
-func planFor(t testing.TB, f *Forwarder, l sinks.Lane, n int) []byte {
+func planFor(t testing.TB, f *Forwarder, l sinks.Partition, n int) []byte {
 	t.Helper()
 	var plan []byte
 	eventually(t, func() (err error) {
@@ -105,7 +105,7 @@ func planFor(t testing.TB, f *Forwarder, l sinks.Lane, n int) []byte {
 }
 
 // mustSend sends and wants the parcels stored.
-func mustSend(t testing.TB, f *Forwarder, l sinks.Lane, plan []byte, all []sinks.Parcel, again bool) sinks.Sent {
+func mustSend(t testing.TB, f *Forwarder, l sinks.Partition, plan []byte, all []sinks.Parcel, again bool) sinks.Sent {
 	t.Helper()
 	sent, err := f.Send(t.Context(), l, plan, loaded(all), again)
 	if err != nil {
@@ -115,7 +115,7 @@ func mustSend(t testing.TB, f *Forwarder, l sinks.Lane, plan []byte, all []sinks
 }
 
 // deliver plans and sends, until it is stored.
-func deliver(t testing.TB, f *Forwarder, l sinks.Lane, all []sinks.Parcel) {
+func deliver(t testing.TB, f *Forwarder, l sinks.Partition, all []sinks.Parcel) {
 	t.Helper()
 	plan, again := planFor(t, f, l, len(all)), false
 	eventually(t, func() error {
@@ -125,16 +125,16 @@ func deliver(t testing.TB, f *Forwarder, l sinks.Lane, all []sinks.Parcel) {
 	})
 }
 
-// laneOf waits until the topic is known.
-func laneOf(t testing.TB, f *Forwarder, topic, key string) sinks.Lane {
+// partitionOf waits until the topic is known.
+func partitionOf(t testing.TB, f *Forwarder, topic, key string) sinks.Partition {
 	t.Helper()
-	var l sinks.Lane
+	var l sinks.Partition
 	var k []byte
 	if key != "" {
 		k = []byte(key)
 	}
 	eventually(t, func() (err error) {
-		l, err = f.Lane(topic, k)
+		l, err = f.Partition(topic, k)
 		return err
 	})
 	return l
@@ -185,7 +185,7 @@ func TestSendKeepsEveryPartOfARecord(t *testing.T) {
 	for i := range records {
 		all = append(all, sinks.Parcel{Body: sinks.AppendBody(nil, &records[i]), Time: now - int64(i*i)*1000})
 	}
-	l := laneOf(t, f, topic, "visitor-1")
+	l := partitionOf(t, f, topic, "visitor-1")
 	if sent := mustSend(t, f, l, planFor(t, f, l, 3), all, false); sent != (sinks.Sent{}) {
 		t.Errorf("%+v, want offset 0, not repeated", sent)
 	}
@@ -214,7 +214,7 @@ func text(s *string) string {
 
 func TestClose(t *testing.T) {
 	f := open(t, kafkatest.Shared(t), nil)
-	l := laneOf(t, f, "closing", "")
+	l := partitionOf(t, f, "closing", "")
 	for range 2 {
 		if err := f.Close(); err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ var (
 //
 // A batch is known by the identity of its plan, which the log keeps, and by its
 // events' ids.
-func (f *Forwarder) lookUp(ctx context.Context, s *lane, a *attempt, why error) (sinks.Sent, error) {
+func (f *Forwarder) lookUp(ctx context.Context, s *partition, a *attempt, why error) (sinks.Sent, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, lookupTime, errBounds)
 	defer cancel()
 	offset, err := f.find(bounded, a)
@@ -66,11 +66,11 @@ func (f *Forwarder) find(ctx context.Context, a *attempt) (int64, error) {
 			return 0, err
 		}
 	}
-	first, err := f.offset(ctx, a.addr, a.lane, kafkago.FirstOffset)
+	first, err := f.offset(ctx, a.addr, a.partition, kafkago.FirstOffset)
 	if err != nil {
 		return 0, err
 	}
-	end, err := f.offset(ctx, a.addr, a.lane, kafkago.LastOffset)
+	end, err := f.offset(ctx, a.addr, a.partition, kafkago.LastOffset)
 	if err != nil {
 		return 0, err
 	}
@@ -78,7 +78,7 @@ func (f *Forwarder) find(ctx context.Context, a *attempt) (int64, error) {
 	if scan.next < first || scan.next > end { // retention, or a topic made anew
 		scan.next, scan.gone = first, true
 	}
-	req := &fetchRequest{topic: a.lane.Topic, partition: a.lane.Partition}
+	req := &fetchRequest{topic: a.partition.Topic, partition: a.partition.Number}
 	for read := 0; scan.next < end; read += len(req.answer.records) {
 		if read > lookupBytes {
 			return 0, errBounds

@@ -16,7 +16,7 @@ import (
 // while; only time, and what all others say, tells one from the other.
 const (
 	goneAfter   = 30 * time.Second // no broker lags behind for so long
-	settleAfter = 10 * time.Second // several times what a lane waits between attempts
+	settleAfter = 10 * time.Second // several times what a partition waits between attempts
 )
 
 var (
@@ -25,7 +25,7 @@ var (
 )
 
 // narrow reports whether partitions were known, by an answer or by a plan, that
-// the topic does not have. Records have no lane then: those of the lanes that
+// the topic does not have. Records have no partition then: those of the partitions that
 // may be gone come first.
 func (t *topic) narrow() bool { return t.most.Load() > int64(len(t.leaders)) }
 
@@ -49,7 +49,7 @@ func (t *topic) follow(before *topic, now time.Time) {
 }
 
 // doubt finds out whether the partitions that a topic does not have are gone.
-// When each of their lanes had the time to hear of it, records get lanes again.
+// When each of their partitions had the time to hear of it, records get partitions again.
 func (f *Forwarder) doubt(ctx context.Context, c *cluster, t *topic) {
 	if t.err != nil || !t.narrow() {
 		return

@@ -50,14 +50,14 @@ func liar(t *testing.T, c *kfake.Cluster) *atomic.Int32 {
 	return says
 }
 
-// What becomes of lane 5 when answers do not have it: whether a record gets a
-// lane, and what a new plan, an unsent one and one that was sent are told, after a
+// What becomes of partition 5 when answers do not have it: whether a record gets a
+// partition, and what a new plan, an unsent one and one that was sent are told, after a
 // script, of which each step is followed by a look at the cluster:
 //
 //	=N     the topic is made again with N partitions; 0: it is deleted
 //	lag=N  one broker says that it has so many, and is asked before the other
 //	+D     time passes
-//	ask    somebody has a plan for the lane
+//	ask    somebody has a plan for the partition
 func TestPartitionGone(t *testing.T) {
 	f := func(name, script, want string) {
 		t.Run(name, func(t *testing.T) {
@@ -70,9 +70,9 @@ func TestPartitionGone(t *testing.T) {
 			says := liar(t, c)
 			clock, addrs := newClock(), c.ListenAddrs()
 			f := openWith(t, Options{Brokers: addrs, Now: clock.Now})
-			plan := planFor(t, f, sinks.Lane{Topic: "u"}, 1) // a plan names no lane
-			f.Lane("t", nil)                                 // asks for the topic from now on
-			lane := sinks.Lane{Topic: "t", Partition: 5}
+			plan := planFor(t, f, sinks.Partition{Topic: "u"}, 1) // a plan names no partition
+			f.Partition("t", nil)                                 // asks for the topic from now on
+			partition := sinks.Partition{Topic: "t", Number: 5}
 			for _, step := range strings.Fields(script) {
 				kind, value, _ := strings.Cut(step, "=")
 				n, _ := strconv.Atoi(value)
@@ -88,7 +88,7 @@ func TestPartitionGone(t *testing.T) {
 					says.Store(int32(n))
 					f.answered.Store(&addrs[1])
 				case "ask":
-					f.Plan(t.Context(), lane, 1)
+					f.Plan(t.Context(), partition, 1)
 				default:
 					d, e := time.ParseDuration(step)
 					clock.Add(d)
@@ -106,12 +106,12 @@ func TestPartitionGone(t *testing.T) {
 					got = append(got, sinks.ReasonOf(err).String())
 				}
 			}
-			_, err = f.Lane("t", []byte("k"))
+			_, err = f.Partition("t", []byte("k"))
 			told(err)
-			_, err = f.Plan(t.Context(), lane, 1)
+			_, err = f.Plan(t.Context(), partition, 1)
 			told(err)
 			for _, again := range []bool{false, true} {
-				_, err = f.Send(t.Context(), lane, plan, loaded(parcels("a", 1)), again)
+				_, err = f.Send(t.Context(), partition, plan, loaded(parcels("a", 1)), again)
 				told(err)
 			}
 			if got := strings.Join(got, " "); got != want {

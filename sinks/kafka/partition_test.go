@@ -32,13 +32,13 @@ func TestPartitionsAgreeWithTheJavaClient(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, partitions)
 	f := open(t, b, nil)
-	laneOf(t, f, topic, "known")
+	partitionOf(t, f, topic, "known")
 	var input strings.Builder
 	want := make(map[string]int32)
 	for i := range keys {
 		key := fmt.Sprintf("%x-é%s", i*7919, strings.Repeat("k", i%9))
 		fmt.Fprintf(&input, "%s\tv\n", key)
-		want[key] = laneOf(t, f, topic, key).Partition
+		want[key] = partitionOf(t, f, topic, key).Number
 	}
 	b.Tool(t, input.String(), "org.apache.kafka.tools.ConsoleProducer", "--topic", topic, "--property", "parse.key=true")
 	all := b.ReadAll(t, topic)
@@ -57,20 +57,20 @@ func TestNullKeysAreSpread(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 5)
 	f := open(t, b, nil)
-	laneOf(t, f, topic, "")
+	partitionOf(t, f, topic, "")
 	placed := make(map[int32]int)
 	changes, last := 0, int32(-1)
 	const n = 5 * spreadRun * 4
 	for range n {
-		l, err := f.Lane(topic, nil)
+		l, err := f.Partition(topic, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		placed[l.Partition]++
-		if l.Partition != last {
+		placed[l.Number]++
+		if l.Number != last {
 			changes++
 		}
-		last = l.Partition
+		last = l.Number
 	}
 	for p := range int32(5) {
 		if placed[p] != n/5 {
@@ -91,16 +91,16 @@ func TestPartitionsAdded(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := laneOf(t, f, topic, "k")
+	l := partitionOf(t, f, topic, "k")
 	plan := planFor(t, f, l, 1)
 	b.Tool(t, "", "org.apache.kafka.tools.TopicCommand", "--alter", "--topic", topic, "--partitions", "9")
 	eventually(t, func() error {
-		if l, err := f.Lane(topic, []byte("foobar")); err != nil || l.Partition != keyPartition([]byte("foobar"), 9) {
-			return fmt.Errorf("partition %d, %v", l.Partition, err)
+		if l, err := f.Partition(topic, []byte("foobar")); err != nil || l.Number != keyPartition([]byte("foobar"), 9) {
+			return fmt.Errorf("partition %d, %v", l.Number, err)
 		}
 		return nil
 	})
 	mustSend(t, f, l, plan, parcels("a", 1), false)
-	deliver(t, f, sinks.Lane{Topic: topic, Partition: 8}, parcels("b", 1))
+	deliver(t, f, sinks.Partition{Topic: topic, Number: 8}, parcels("b", 1))
 	wantIDs(t, b, topic, "a-0 b-0")
 }

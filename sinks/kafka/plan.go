@@ -70,28 +70,28 @@ func parsePlan(b []byte) (p plan, err error) {
 	return p, nil
 }
 
-// lane is what this process knows of a lane. Its mutex is held over a plan and
-// over a send: one batch is in flight per partition, since brokers refuse
-// batches that overtake each other.
-type lane struct {
+// partition is what this process knows of a partition. Its mutex is held over a
+// plan and over a send: one batch is in flight per partition, because brokers
+// refuse batches that overtake each other.
+type partition struct {
 	mu       sync.Mutex
 	name     named
-	fresh    bool  // the identity that all lanes share has lost its force here
+	fresh    bool  // the identity that all partitions share has lost its force here
 	sequence int32 // of the next batch
 	low      int64 // no later batch can have a smaller offset; -1: not known
 }
 
-func (f *Forwarder) lane(l sinks.Lane) *lane {
-	if s, ok := f.lanes.Load(l); ok {
-		return s.(*lane)
+func (f *Forwarder) partition(l sinks.Partition) *partition {
+	if s, ok := f.partitions.Load(l); ok {
+		return s.(*partition)
 	}
-	s, _ := f.lanes.LoadOrStore(l, &lane{low: -1})
-	return s.(*lane)
+	s, _ := f.partitions.LoadOrStore(l, &partition{low: -1})
+	return s.(*partition)
 }
 
 // stored notes that a plan's batch is in the log at offset. again says that it
 // may have been there for long.
-func (s *lane) stored(p *plan, offset int64, again bool) {
+func (s *partition) stored(p *plan, offset int64, again bool) {
 	if s.name == p.named && s.sequence == p.sequence {
 		s.sequence = addSequence(p.sequence, int(p.count))
 	}
@@ -100,16 +100,16 @@ func (s *lane) stored(p *plan, offset int64, again bool) {
 	}
 }
 
-// lose drops the lane's identity if p has it.
-func (s *lane) lose(p *plan) {
+// lose drops the partition's identity if p has it.
+func (s *partition) lose(p *plan) {
 	if s.name == p.named {
 		s.name.ok, s.fresh = false, true
 	}
 }
 
 // Plan implements sinks.Forwarder.
-func (f *Forwarder) Plan(ctx context.Context, l sinks.Lane, n int) ([]byte, error) {
-	s := f.lane(l)
+func (f *Forwarder) Plan(ctx context.Context, l sinks.Partition, n int) ([]byte, error) {
+	s := f.partition(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, f.opt.Timeout)
@@ -136,8 +136,8 @@ func (f *Forwarder) Plan(ctx context.Context, l sinks.Lane, n int) ([]byte, erro
 	return p.append(make([]byte, 0, planSize)), nil
 }
 
-// name returns an identity: the one all lanes share, asked for when it is first
-// needed, or a fresh one for a lane where that has lost its force.
+// name returns an identity: the one all partitions share, asked for when it is first
+// needed, or a fresh one for a partition where that has lost its force.
 func (f *Forwarder) name(ctx context.Context, c *cluster, fresh bool) (named, error) {
 	f.naming.Lock()
 	defer f.naming.Unlock()
@@ -169,11 +169,11 @@ func (f *Forwarder) name(ctx context.Context, c *cluster, fresh bool) (named, er
 	}
 }
 
-// offset returns the offset of a lane at an instant: kafkago.FirstOffset is the
+// offset returns the offset of a partition at an instant: kafkago.FirstOffset is the
 // oldest record's, kafkago.LastOffset the next record's to be.
-func (f *Forwarder) offset(ctx context.Context, addr string, l sinks.Lane, instant int64) (int64, error) {
+func (f *Forwarder) offset(ctx context.Context, addr string, l sinks.Partition, instant int64) (int64, error) {
 	answer, err := f.conns.ask(ctx, addr, &listoffsets.Request{ReplicaID: -1, Topics: []listoffsets.RequestTopic{{
-		Topic: l.Topic, Partitions: []listoffsets.RequestPartition{{Partition: l.Partition, CurrentLeaderEpoch: -1, Timestamp: instant}},
+		Topic: l.Topic, Partitions: []listoffsets.RequestPartition{{Partition: l.Number, CurrentLeaderEpoch: -1, Timestamp: instant}},
 	}}})
 	if err != nil {
 		return 0, err

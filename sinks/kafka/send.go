@@ -35,15 +35,15 @@ func failed(err error) *sinks.Error {
 
 // Send implements sinks.Forwarder. It makes one attempt, within Options.Timeout
 // unless the batch has to be looked up.
-func (f *Forwarder) Send(ctx context.Context, l sinks.Lane, raw []byte, load sinks.Load, again bool) (sinks.Sent, error) {
-	s := f.lane(l)
+func (f *Forwarder) Send(ctx context.Context, l sinks.Partition, raw []byte, load sinks.Load, again bool) (sinks.Sent, error) {
+	s := f.partition(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := parsePlan(raw)
 	if err != nil {
 		return sinks.Sent{}, powerless(again, errPlan)
 	}
-	out, err := f.send(ctx, s, &attempt{lane: l, plan: p, load: load, again: again})
+	out, err := f.send(ctx, s, &attempt{partition: l, plan: p, load: load, again: again})
 	if err != nil {
 		e := failed(err)
 		switch e.Reason {
@@ -60,8 +60,8 @@ func (f *Forwarder) Send(ctx context.Context, l sinks.Lane, raw []byte, load sin
 	return out, nil
 }
 
-func (f *Forwarder) send(ctx context.Context, s *lane, a *attempt) (sinks.Sent, error) {
-	p, l, again := a.plan, a.lane, a.again
+func (f *Forwarder) send(ctx context.Context, s *partition, a *attempt) (sinks.Sent, error) {
+	p, l, again := a.plan, a.partition, a.again
 	addr, c, err := f.leaderOf(ctx, l)
 	if errors.Is(err, errNoPartition) {
 		return sinks.Sent{}, powerless(again, errNoPartition)
@@ -116,7 +116,7 @@ func (f *Forwarder) send(ctx context.Context, s *lane, a *attempt) (sinks.Sent, 
 
 // refuse answers that the broker does not want a batch. An earlier attempt may
 // have stored it all the same, before the topic's limits changed.
-func (f *Forwarder) refuse(ctx context.Context, s *lane, a *attempt, why *sinks.Error) (sinks.Sent, error) {
+func (f *Forwarder) refuse(ctx context.Context, s *partition, a *attempt, why *sinks.Error) (sinks.Sent, error) {
 	if !a.again {
 		return sinks.Sent{}, why
 	}
@@ -137,21 +137,21 @@ func powerless(again bool, why error) *sinks.Error {
 }
 
 // leaderOf is leader within Options.Timeout.
-func (f *Forwarder) leaderOf(ctx context.Context, l sinks.Lane) (string, *cluster, error) {
+func (f *Forwarder) leaderOf(ctx context.Context, l sinks.Partition) (string, *cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.opt.Timeout)
 	defer cancel()
 	return f.leader(ctx, l)
 }
 
-// attempt is one batch on its way to the leader of its lane.
+// attempt is one batch on its way to the leader of its partition.
 type attempt struct {
-	lane    sinks.Lane
-	addr    string // of the leader
-	plan    plan
-	load    sinks.Load
-	parcels []sinks.Parcel // as they were loaded last
-	again   bool           // an earlier one may have reached the log
-	arrival bool           // the records are to bear the instant of sending
+	partition sinks.Partition
+	addr      string // of the leader
+	plan      plan
+	load      sinks.Load
+	parcels   []sinks.Parcel // as they were loaded last
+	again     bool           // an earlier one may have reached the log
+	arrival   bool           // the records are to bear the instant of sending
 }
 
 // loaded makes the parcels be what they are at this instant.
@@ -195,8 +195,8 @@ func (f *Forwarder) produce(ctx context.Context, a *attempt) (int64, error) {
 		sentBytes.Add(len(set))
 		return &rawproduce.Request{
 			Acks: -1, Timeout: int32(f.opt.Timeout.Milliseconds() / 2), // the other half is for the way
-			Topics: []rawproduce.RequestTopic{{Topic: a.lane.Topic, Partitions: []rawproduce.RequestPartition{{
-				Partition: a.lane.Partition, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(set)},
+			Topics: []rawproduce.RequestTopic{{Topic: a.partition.Topic, Partitions: []rawproduce.RequestPartition{{
+				Partition: a.partition.Number, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(set)},
 			}}}},
 		}, nil
 	})

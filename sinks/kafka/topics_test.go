@@ -12,10 +12,10 @@ import (
 
 func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 	b := kafkatest.Shared(t)
-	lane := func(t *testing.T, f *Forwarder, topic string, want sinks.Reason) {
+	partition := func(t *testing.T, f *Forwarder, topic string, want sinks.Reason) {
 		t.Helper()
 		eventually(t, func() error {
-			if _, err := f.Lane(topic, []byte("k")); sinks.ReasonOf(err) != want {
+			if _, err := f.Partition(topic, []byte("k")); sinks.ReasonOf(err) != want {
 				return fmt.Errorf("%v, want reason %s", err, want)
 			}
 			return nil
@@ -23,8 +23,8 @@ func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 	}
 	t.Run("forbidden", func(t *testing.T) {
 		f := open(t, b, func(o *Options) { o.CreateTopics = false })
-		lane(t, f, "absent", sinks.ReasonNoTopic)
-		_, err := f.Plan(t.Context(), sinks.Lane{Topic: "absent"}, 1)
+		partition(t, f, "absent", sinks.ReasonNoTopic)
+		_, err := f.Plan(t.Context(), sinks.Partition{Topic: "absent"}, 1)
 		wantError(t, err, sinks.ReasonNoTopic)
 		if err := f.Ready(); err != nil {
 			t.Errorf("%v: a topic that was not required", err)
@@ -33,7 +33,7 @@ func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 			t.Error("the topic was created")
 		}
 		b.CreateTopic(t, "absent", 1)
-		deliver(t, f, laneOf(t, f, "absent", "k"), parcels("a", 1))
+		deliver(t, f, partitionOf(t, f, "absent", "k"), parcels("a", 1))
 	})
 	t.Run("forbidden, required", func(t *testing.T) {
 		f, err := Open(Options{Brokers: []string{b.Addr}, Topics: []string{"missing"}})
@@ -41,7 +41,7 @@ func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		lane(t, f, "missing", sinks.ReasonNoTopic)
+		partition(t, f, "missing", sinks.ReasonNoTopic)
 		wantError(t, f.Ready(), sinks.ReasonNoTopic)
 	})
 	t.Run("allowed", func(t *testing.T) {
@@ -52,31 +52,31 @@ func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 		var together sync.WaitGroup
 		for i := range 8 {
 			together.Go(func() {
-				laneOf(t, f, fmt.Sprint("later.", i%2), "k")
+				partitionOf(t, f, fmt.Sprint("later.", i%2), "k")
 			})
 		}
 		together.Wait()
 		for _, topic := range []string{"later.0", "later.1"} {
-			deliver(t, f, laneOf(t, f, topic, "k"), parcels("a", 1))
+			deliver(t, f, partitionOf(t, f, topic, "k"), parcels("a", 1))
 			wantIDs(t, b, topic, "a-0")
 		}
 	})
 	t.Run("allowed, broker's own number", func(t *testing.T) {
 		f := open(t, b, nil)
-		laneOf(t, f, "byDefault", "k")
+		partitionOf(t, f, "byDefault", "k")
 		if n := b.Topics(t)["byDefault"]; n != 3 {
 			t.Errorf("%d partitions, want the broker's 3", n)
 		}
 	})
 	t.Run("allowed, but not so", func(t *testing.T) {
 		f := open(t, b, func(o *Options) { o.Replication = 3 })
-		lane(t, f, "threefold", sinks.ReasonNoTopic)
+		partition(t, f, "threefold", sinks.ReasonNoTopic)
 	})
 	t.Run("no name", func(t *testing.T) {
 		f := open(t, b, nil)
-		_, err := f.Lane("../x", nil)
+		_, err := f.Partition("../x", nil)
 		wantError(t, err, sinks.ReasonBadTopic)
-		_, err = f.Send(t.Context(), sinks.Lane{Topic: "../x"}, (&plan{count: 1}).append(nil), loaded(parcels("a", 1)), false)
+		_, err = f.Send(t.Context(), sinks.Partition{Topic: "../x"}, (&plan{count: 1}).append(nil), loaded(parcels("a", 1)), false)
 		wantError(t, err, sinks.ReasonBadTopic)
 	})
 }
@@ -86,7 +86,7 @@ func TestNoSuchPartition(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	_, err := f.Plan(t.Context(), sinks.Lane{Topic: topic, Partition: 4}, 1)
+	_, err := f.Plan(t.Context(), sinks.Partition{Topic: topic, Number: 4}, 1)
 	wantError(t, err, sinks.ReasonUnavailable)
 	if !errors.Is(err, errNoLeader) {
 		t.Errorf("%v, want %v", err, errNoLeader)

@@ -14,7 +14,7 @@ import (
 )
 
 // assent produces through the forwarder as the journal does: a record is encoded
-// once, its lane chosen by its key, and each lane has a goroutine with one batch
+// once, its partition chosen by its key, and each partition has a goroutine with one batch
 // on its way. Encoding counts, although the journal does it when it commits.
 func assent(j job, records []record) (c cost, err error) {
 	f, err := kafka.Open(kafka.Options{Brokers: []string{j.Addr}, Topics: []string{j.Topic}, Compression: j.Codec})
@@ -23,7 +23,7 @@ func assent(j job, records []record) (c cost, err error) {
 	}
 	defer f.Close()
 	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if _, err = f.Lane(j.Topic, nil); err == nil {
+		if _, err = f.Partition(j.Topic, nil); err == nil {
 			break
 		}
 		if time.Now().After(limit) {
@@ -43,18 +43,18 @@ type pack struct {
 
 func forward(f sinks.Forwarder, j job, records []record, c *cost) error {
 	var (
-		packs = sync.Pool{New: func() any { return &pack{bytes: make([]byte, 0, j.Batch*2048)} }}
-		lanes = map[sinks.Lane]chan *pack{}
-		open  = map[sinks.Lane]*pack{}
-		wait  sync.WaitGroup
-		mu    sync.Mutex
-		fault error
+		packs      = sync.Pool{New: func() any { return &pack{bytes: make([]byte, 0, j.Batch*2048)} }}
+		partitions = map[sinks.Partition]chan *pack{}
+		open       = map[sinks.Partition]*pack{}
+		wait       sync.WaitGroup
+		mu         sync.Mutex
+		fault      error
 	)
-	hand := func(l sinks.Lane) {
-		if lanes[l] == nil {
-			lanes[l] = make(chan *pack, 1)
+	hand := func(l sinks.Partition) {
+		if partitions[l] == nil {
+			partitions[l] = make(chan *pack, 1)
 			wait.Go(func() {
-				for p := range lanes[l] {
+				for p := range partitions[l] {
 					if err := send(f, l, p.parcels); err != nil {
 						mu.Lock()
 						fault = errors.Join(fault, err)
@@ -66,13 +66,13 @@ func forward(f sinks.Forwarder, j job, records []record, c *cost) error {
 			})
 		}
 		c.Batches++
-		lanes[l] <- open[l]
+		partitions[l] <- open[l]
 		delete(open, l)
 	}
 	now := time.Now().UnixMilli()
 	for i := range j.Records {
 		r := &records[i%len(records)]
-		l, err := f.Lane(j.Topic, r.key)
+		l, err := f.Partition(j.Topic, r.key)
 		if err != nil {
 			return err
 		}
@@ -91,14 +91,14 @@ func forward(f sinks.Forwarder, j job, records []record, c *cost) error {
 	for l := range open {
 		hand(l)
 	}
-	for _, lane := range lanes {
-		close(lane)
+	for _, partition := range partitions {
+		close(partition)
 	}
 	wait.Wait()
 	return fault
 }
 
-func send(f sinks.Forwarder, l sinks.Lane, parcels []sinks.Parcel) error {
+func send(f sinks.Forwarder, l sinks.Partition, parcels []sinks.Parcel) error {
 	ctx := context.Background()
 	plan, err := f.Plan(ctx, l, len(parcels))
 	if err != nil {
