@@ -8,20 +8,20 @@ type Partition struct {
 	Number int32
 }
 
-// A Parcel is one record on its way: encoded by AppendBody, with the instant of
-// its event in milliseconds since 1970.
-type Parcel struct {
+// An Outgoing is one record on its way: encoded by AppendBody, with the instant
+// of its event in milliseconds since 1970.
+type Outgoing struct {
 	Body []byte
 	Time int64
 }
 
-// Load gives the parcels of a plan, judged at this instant. An error, an *Error,
-// says that they cannot be judged at present.
-type Load func() ([]Parcel, error)
+// A Provider returns the records of a plan, judged at this instant. Its error, an
+// *Error, says that they cannot be judged at present.
+type Provider func() ([]Outgoing, error)
 
 // Forwarder carries records from a journal to where data teams consume them,
 // exactly once with the journal's help: the journal makes a plan durable before
-// the parcels are sent for the first time and repeats it, after a crash too,
+// the records are sent for the first time and repeats it, after a crash too,
 // until it is told what became of them. Per partition one plan at a time is open;
 // partitions are independent and order holds within each. Safe for concurrent use.
 type Forwarder interface {
@@ -32,30 +32,30 @@ type Forwarder interface {
 	// must not be overtaken.
 	Partition(topic string, key []byte) (Partition, error)
 
-	// Plan decides under which identity the next n parcels of the partition travel.
+	// Plan decides under which identity the next n records of the partition travel.
 	// Plans that were not sent are forgotten by the next Plan of the partition. The
 	// bytes are the forwarder's own and mean the same to a later process. Errors
 	// are *Error; ReasonUnplaced says that the partition no longer exists: its
 	// records are to be given partitions anew.
 	Plan(ctx context.Context, p Partition, n int) ([]byte, error)
 
-	// Send sends the parcels of a plan, as many as it was made for, and returns
-	// nil when every in-sync replica has them, stored once. They are loaded as
-	// late as can be, when the way to the log is open: a choice that is
+	// Send sends the records of a plan, as many as it was made for, and returns
+	// nil when every in-sync replica has them, stored once. They are asked
+	// for as late as can be, when the way to the log is open: a choice that is
 	// acknowledged while Send waits for a broker still takes hold. again says
 	// that an earlier Send of this plan may have reached the log. Errors are
 	// *Error:
 	//   ReasonTooLarge,
-	//   ReasonRefused     the parcels are not stored and never will be as they
+	//   ReasonRefused     the records are not stored and never will be as they
 	//                     are; their plan is void
-	//   ReasonUnplaced    the plan has lost its force, and the parcels are not
+	//   ReasonUnplaced    the plan has lost its force, and the records are not
 	//                     stored: they were looked for or never sent. Plan again
-	//   ReasonDoubtful    the plan has lost its force, and whether the parcels
+	//   ReasonDoubtful    the plan has lost its force, and whether the records
 	//                     are stored cannot be found out: plan again, and count
 	//                     them as possibly doubled
 	//   any other         nothing is known: send again, later
-	// The parcels belong to the forwarder until it loads again or Send returns.
-	Send(ctx context.Context, p Partition, plan []byte, load Load, again bool) (Sent, error)
+	// The records belong to the forwarder until it asks again or Send returns.
+	Send(ctx context.Context, p Partition, plan []byte, provide Provider, again bool) (Sent, error)
 
 	// Ready returns nil while the log downstream can be reached.
 	Ready() error
@@ -64,7 +64,7 @@ type Forwarder interface {
 	Close() error
 }
 
-// Sent is what is known of parcels that were stored.
+// Sent is what is known of records that were stored.
 type Sent struct {
 	Offset   int64 // of the first; -1: not known
 	Repeated bool  // they were stored already: a repeat was avoided

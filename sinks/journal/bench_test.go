@@ -27,8 +27,8 @@ func (f *null) Plan(context.Context, sinks.Partition, int) ([]byte, error) {
 	return binary.LittleEndian.AppendUint64(nil, f.next.Add(1)), nil
 }
 
-func (f *null) Send(_ context.Context, _ sinks.Partition, _ []byte, load sinks.Load, _ bool) (sinks.Sent, error) {
-	_, err := load()
+func (f *null) Send(_ context.Context, _ sinks.Partition, _ []byte, provide sinks.Provider, _ bool) (sinks.Sent, error) {
+	_, err := provide()
 	return sinks.Sent{}, err
 }
 func (f *null) Ready() error { return nil }
@@ -96,9 +96,9 @@ type gated struct {
 	open chan struct{}
 }
 
-func (g *gated) Send(ctx context.Context, _ sinks.Partition, _ []byte, load sinks.Load, _ bool) (sinks.Sent, error) {
+func (g *gated) Send(ctx context.Context, _ sinks.Partition, _ []byte, provide sinks.Provider, _ bool) (sinks.Sent, error) {
 	<-g.open
-	_, err := load()
+	_, err := provide()
 	return sinks.Sent{}, err
 }
 

@@ -173,7 +173,7 @@ func (c *client) Plan(ctx context.Context, l sinks.Partition, n int) ([]byte, er
 	return binary.LittleEndian.AppendUint32(plan, uint32(n)), nil
 }
 
-func (c *client) Send(ctx context.Context, l sinks.Partition, plan []byte, load sinks.Load, again bool) (sinks.Sent, error) {
+func (c *client) Send(ctx context.Context, l sinks.Partition, plan []byte, provide sinks.Provider, again bool) (sinks.Sent, error) {
 	b := c.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -210,17 +210,17 @@ func (c *client) Send(ctx context.Context, l sinks.Partition, plan []byte, load 
 		}
 		return sinks.Sent{}, fail(sinks.ReasonUnplaced)
 	}
-	parcels, err := load()
+	outgoing, err := provide()
 	if err != nil {
 		return sinks.Sent{}, err
 	}
 	pid := binary.LittleEndian.Uint64(plan)
 	base, n := binary.LittleEndian.Uint32(plan[8:]), binary.LittleEndian.Uint32(plan[12:])
-	if int(n) != len(parcels) {
+	if int(n) != len(outgoing) {
 		b.violations++
 	}
 	size := 0
-	for _, p := range parcels {
+	for _, p := range outgoing {
 		size += len(p.Body)
 		if b.poison != "" && strings.Contains(string(p.Body), b.poison) {
 			return sinks.Sent{}, fail(sinks.ReasonRefused)
@@ -229,7 +229,7 @@ func (c *client) Send(ctx context.Context, l sinks.Partition, plan []byte, load 
 	if b.maxRequest > 0 && size > b.maxRequest {
 		return sinks.Sent{}, fail(sinks.ReasonTooLarge)
 	}
-	sent, err := c.append(l, pid, base, n, parcels, again)
+	sent, err := c.append(l, pid, base, n, outgoing, again)
 	if err == nil {
 		if pid == c.pid[l] {
 			c.next[l] = base + n
@@ -242,11 +242,11 @@ func (c *client) Send(ctx context.Context, l sinks.Partition, plan []byte, load 
 }
 
 // append does what a broker does with a batch, and what a client does about it.
-func (c *client) append(l sinks.Partition, pid uint64, base, n uint32, parcels []sinks.Parcel, again bool) (sinks.Sent, error) {
+func (c *client) append(l sinks.Partition, pid uint64, base, n uint32, outgoing []sinks.Outgoing, again bool) (sinks.Sent, error) {
 	p := c.b.partition(l)
 	pr := p.producers[pid]
 	if pr == nil && again {
-		return c.lookUp(l, parcels) // it would be taken for new
+		return c.lookUp(l, outgoing) // it would be taken for new
 	}
 	if pr == nil {
 		pr = &producer{next: base}
@@ -262,12 +262,12 @@ func (c *client) append(l sinks.Partition, pid uint64, base, n uint32, parcels [
 		if !again {
 			c.b.violations++
 		}
-		return c.lookUp(l, parcels)
+		return c.lookUp(l, outgoing)
 	}
 	offset := uint32(len(p.log))
-	for _, parcel := range parcels {
-		p.log = append(p.log, string(parcel.Body))
-		p.times = append(p.times, parcel.Time)
+	for _, out := range outgoing {
+		p.log = append(p.log, string(out.Body))
+		p.times = append(p.times, out.Time)
 	}
 	pr.next = base + n
 	pr.last = append(pr.last, batchInfo{base, n, offset})
@@ -277,8 +277,8 @@ func (c *client) append(l sinks.Partition, pid uint64, base, n uint32, parcels [
 	return sinks.Sent{Offset: int64(offset)}, nil
 }
 
-// lookUp looks for parcels by their ce_id.
-func (c *client) lookUp(l sinks.Partition, parcels []sinks.Parcel) (sinks.Sent, error) {
+// lookUp looks for records by their ce_id.
+func (c *client) lookUp(l sinks.Partition, outgoing []sinks.Outgoing) (sinks.Sent, error) {
 	c.b.lookups++
 	c.pid[l], c.next[l] = c.pid[l]+1, 0
 	if c.pid[l] == 1 {
@@ -291,7 +291,7 @@ func (c *client) lookUp(l sinks.Partition, parcels []sinks.Parcel) (sinks.Sent, 
 	for _, body := range c.b.partition(l).log {
 		there[string(sinks.BodyHeader([]byte(body), "ce_id"))] = true
 	}
-	for _, p := range parcels {
+	for _, p := range outgoing {
 		if id := sinks.BodyHeader(p.Body, "ce_id"); id != nil && there[string(id)] {
 			return sinks.Sent{Offset: -1, Repeated: true}, nil
 		}

@@ -23,18 +23,18 @@ type worker struct {
 	maxBytes int // of bodies under one plan, since the log found more too large; 0: the lane's limit
 	voids    int // plans in a row that lost their force
 
-	backoff time.Duration
-	owed    [][]byte // entries that could not be noted yet
-	parcels []sinks.Parcel
-	fates   []sinks.Verdict // of the parcels
-	gone    []item          // left out
-	scratch []byte          // bodies encoded anew
-	entry   []byte
-	batch   [][]byte
-	load    load
-	record  sinks.Record // being judged
-	headers []sinks.Header
-	judged  sinks.Judged
+	backoff  time.Duration
+	owed     [][]byte // entries that could not be noted yet
+	outgoing []sinks.Outgoing
+	fates    []sinks.Verdict // of the records
+	gone     []item          // left out
+	scratch  []byte          // bodies encoded anew
+	entry    []byte
+	batch    [][]byte
+	load     load
+	record   sinks.Record // being judged
+	headers  []sinks.Header
+	judged   sinks.Judged
 }
 
 // An uncertain plan was left by an earlier process: nobody knows whether its
@@ -264,9 +264,9 @@ var nulled = sinks.AppendBody(nil, &sinks.Record{
 	Headers: []sinks.Header{{Key: "privacy-withheld", Value: []byte("1")}},
 })
 
-// dress makes the parcels of the open plan, each judged anew.
-func (w *worker) dress() ([]sinks.Parcel, error) {
-	w.parcels, w.fates, w.scratch = w.parcels[:0], w.fates[:0], w.scratch[:0]
+// encodeBatch makes the records of the open plan, each judged anew.
+func (w *worker) encodeBatch() ([]sinks.Outgoing, error) {
+	w.outgoing, w.fates, w.scratch = w.outgoing[:0], w.fates[:0], w.scratch[:0]
 	for i := range w.planned {
 		it := &w.hand[i]
 		verdict, err := w.judge(it)
@@ -283,9 +283,9 @@ func (w *worker) dress() ([]sinks.Parcel, error) {
 			body = w.scratch[from:]
 		}
 		w.fates = append(w.fates, verdict)
-		w.parcels = append(w.parcels, sinks.Parcel{Body: body, Time: it.at})
+		w.outgoing = append(w.outgoing, sinks.Outgoing{Body: body, Time: it.at})
 	}
-	return w.parcels, nil
+	return w.outgoing, nil
 }
 
 // send makes one attempt at the open plan.
@@ -294,7 +294,7 @@ func (w *worker) send() sinks.Reason {
 	again := w.tried
 	w.tried = true
 	w.fates = w.fates[:0]
-	sent, err := j.fwd.Send(j.sending, l.id, w.open.bytes, w.dress, again)
+	sent, err := j.fwd.Send(j.sending, l.id, w.open.bytes, w.encodeBatch, again)
 	if err == nil {
 		w.stored(sent)
 		return progress

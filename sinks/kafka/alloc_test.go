@@ -10,7 +10,7 @@ import (
 // lz4 goes through kafka-go's codec, which makes two small things a batch.
 func TestEncoderAllocatesNothing(t *testing.T) {
 	allowed := map[codec]float64{codecLz4: 2}
-	all := someParcels(200)
+	all := someRecords(200)
 	eachCodec(t, func(t *testing.T, _ string, c codec) {
 		enc := newEncoder(c)
 		var buf []byte

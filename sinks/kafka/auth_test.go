@@ -31,7 +31,7 @@ func TestSecureListeners(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			topic := topicFor(t, b, 1)
 			f := openWith(t, o)
-			deliver(t, f, partitionOf(t, f, topic, "k"), parcels("a", 2))
+			deliver(t, f, partitionOf(t, f, topic, "k"), records("a", 2))
 			wantIDs(t, b, topic, "a-0 a-1")
 		})
 	}

@@ -60,18 +60,18 @@ func newEncoders(c codec) chan *encoder {
 // appendBatch appends a record set of one batch, its size first, to dst. The
 // same arguments give the same bytes. plain is the size of the records before
 // they were compressed.
-func (e *encoder) appendBatch(dst []byte, id identity, sequence int32, parcels []sinks.Parcel) (out []byte, plain int, err error) {
+func (e *encoder) appendBatch(dst []byte, id identity, sequence int32, outgoing []sinks.Outgoing) (out []byte, plain int, err error) {
 	start := len(dst) + sizePrefix
 	dst = append(dst, make([]byte, sizePrefix+headerSize)...)
-	first, last := parcels[0].Time, parcels[0].Time
+	first, last := outgoing[0].Time, outgoing[0].Time
 	records := e.plain[:0]
 	if e.codec == codecNone {
 		records = dst
 	}
 	from := len(records)
-	for i := range parcels {
-		records = appendRecord(records, int64(i), parcels[i].Time-first, parcels[i].Body)
-		last = max(last, parcels[i].Time)
+	for i := range outgoing {
+		records = appendRecord(records, int64(i), outgoing[i].Time-first, outgoing[i].Body)
+		last = max(last, outgoing[i].Time)
 	}
 	plain = len(records) - from
 	if e.codec == codecNone {
@@ -88,13 +88,13 @@ func (e *encoder) appendBatch(dst []byte, id identity, sequence int32, parcels [
 	binary.BigEndian.PutUint32(b[afterLength:], ^uint32(0)) // the broker knows the leader's epoch
 	b[atMagic] = magic
 	binary.BigEndian.PutUint16(b[atAttributes:], uint16(e.codec))
-	binary.BigEndian.PutUint32(b[atLastDelta:], uint32(len(parcels)-1))
+	binary.BigEndian.PutUint32(b[atLastDelta:], uint32(len(outgoing)-1))
 	binary.BigEndian.PutUint64(b[atFirstTime:], uint64(first))
 	binary.BigEndian.PutUint64(b[atLastTime:], uint64(last))
 	binary.BigEndian.PutUint64(b[atProducer:], uint64(id.producer))
 	binary.BigEndian.PutUint16(b[atEpoch:], uint16(id.epoch))
 	binary.BigEndian.PutUint32(b[atSequence:], uint32(sequence))
-	binary.BigEndian.PutUint32(b[atCount:], uint32(len(parcels)))
+	binary.BigEndian.PutUint32(b[atCount:], uint32(len(outgoing)))
 	binary.BigEndian.PutUint32(b[atChecksum:], crc32.Checksum(b[atAttributes:], castagnoli))
 	return dst, plain, nil
 }

@@ -60,8 +60,8 @@ const golden = `
 	01 01 00 01
 `
 
-func goldenParcels() []sinks.Parcel {
-	return []sinks.Parcel{
+func goldenRecords() []sinks.Outgoing {
+	return []sinks.Outgoing{
 		{Body: []byte("\x02k\x04{}\x02\x02a\x04xy"), Time: 0x19000000000},
 		{Body: []byte{1, 1, 0, 1}, Time: 0x19000000005},
 		{Body: []byte{1, 1, 0, 1}, Time: 0x19000000000 - 1000},
@@ -69,7 +69,7 @@ func goldenParcels() []sinks.Parcel {
 }
 
 func TestBatchIsWhatTheFormatSays(t *testing.T) {
-	set, plain, err := newEncoder(codecNone).appendBatch([]byte("before"), identity{4000, 3}, math.MaxInt32, goldenParcels())
+	set, plain, err := newEncoder(codecNone).appendBatch([]byte("before"), identity{4000, 3}, math.MaxInt32, goldenRecords())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,11 +83,11 @@ func TestBatchIsWhatTheFormatSays(t *testing.T) {
 	}
 }
 
-// someParcels returns n records like those of events, some of which have no
+// someRecords returns n records like those of events, some of which have no
 // key, no value or nothing but a header that says why.
-func someParcels(n int) []sinks.Parcel {
+func someRecords(n int) []sinks.Outgoing {
 	r := rand.New(rand.NewPCG(1, uint64(n)))
-	all := make([]sinks.Parcel, n)
+	all := make([]sinks.Outgoing, n)
 	for i := range all {
 		rec := sinks.Record{
 			Key:     fmt.Appendf(nil, "visitor-%d", r.IntN(50)),
@@ -100,7 +100,7 @@ func someParcels(n int) []sinks.Parcel {
 		case 7:
 			rec.Value, rec.Headers = nil, []sinks.Header{{Key: "privacy-withheld", Value: []byte("1")}}
 		}
-		all[i] = sinks.Parcel{Body: sinks.AppendBody(nil, &rec), Time: 1_760_000_000_000 + r.Int64N(2e6) - 1e6}
+		all[i] = sinks.Outgoing{Body: sinks.AppendBody(nil, &rec), Time: 1_760_000_000_000 + r.Int64N(2e6) - 1e6}
 	}
 	return all
 }
@@ -117,7 +117,7 @@ func TestOthersReadTheBatch(t *testing.T) {
 	eachCodec(t, func(t *testing.T, _ string, c codec) {
 		enc := newEncoder(c)
 		for _, n := range []int{1, 2, 63, 64, 1000} {
-			in := someParcels(n)
+			in := someRecords(n)
 			set, _, err := enc.appendBatch(nil, identity{77, 5}, 123456, in)
 			if err != nil {
 				t.Fatal(err)
@@ -129,7 +129,7 @@ func TestOthersReadTheBatch(t *testing.T) {
 	})
 }
 
-func readByFranz(t *testing.T, set []byte, in []sinks.Parcel) {
+func readByFranz(t *testing.T, set []byte, in []sinks.Outgoing) {
 	var b kmsg.RecordBatch
 	if err := b.ReadFrom(set[sizePrefix:]); err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func readByFranz(t *testing.T, set []byte, in []sinks.Parcel) {
 	}
 }
 
-func readByDriver(t *testing.T, set []byte, in []sinks.Parcel) {
+func readByDriver(t *testing.T, set []byte, in []sinks.Outgoing) {
 	var rs protocol.RecordSet
 	if _, err := rs.ReadFrom(bytes.NewBuffer(set)); err != nil {
 		t.Fatal(err)
@@ -185,7 +185,7 @@ func readByDriver(t *testing.T, set []byte, in []sinks.Parcel) {
 	}
 }
 
-func readByOwn(t *testing.T, set []byte, in []sinks.Parcel) {
+func readByOwn(t *testing.T, set []byte, in []sinks.Outgoing) {
 	b, rest, err := cutBatch(set[sizePrefix:])
 	if err != nil || len(rest) != 0 || !b.whole() || b.id != (identity{77, 5}) || b.sequence != 123456 {
 		t.Fatalf("%+v, %d bytes left, %v", b, len(rest), err)
@@ -203,7 +203,7 @@ func readByOwn(t *testing.T, set []byte, in []sinks.Parcel) {
 }
 
 func TestHolds(t *testing.T) {
-	in := []sinks.Parcel{parcel("k", "a", "{}"), nulled("k"), parcel("k", "c", "{}")}
+	in := []sinks.Outgoing{record("k", "a", "{}"), nulled("k"), record("k", "c", "{}")}
 	set, _, err := newEncoder(codecNone).appendBatch(nil, identity{}, 0, in)
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +212,7 @@ func TestHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := func(want bool, all ...sinks.Parcel) {
+	f := func(want bool, all ...sinks.Outgoing) {
 		t.Helper()
 		if got, err := b.holds(all); got != want || err != nil {
 			t.Errorf("%v, %v, want %v", got, err, want)
@@ -220,9 +220,9 @@ func TestHolds(t *testing.T) {
 	}
 	f(true, in...)
 	f(true, nulled("k"), nulled("k"), nulled("k"))                // withheld since
-	f(true, in[0], parcel("k", "b", "{}"), in[2])                 // withheld there
-	f(false, in[0], in[1], parcel("k", "d", "{}"))                // the last one is another
-	f(false, parcel("k", "c", "{}"), in[1], parcel("k", "a", "")) // another order
+	f(true, in[0], record("k", "b", "{}"), in[2])                 // withheld there
+	f(false, in[0], in[1], record("k", "d", "{}"))                // the last one is another
+	f(false, record("k", "c", "{}"), in[1], record("k", "a", "")) // another order
 	f(false, in[0], in[1])
 	b.raw[len(b.raw)-1] ^= 1
 	if got, err := b.holds(in); got || err == nil {

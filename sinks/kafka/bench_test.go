@@ -13,9 +13,9 @@ import (
 )
 
 // eventsOf returns n events of about 1 kB, alike as those of one site are.
-func eventsOf(n int) []sinks.Parcel {
+func eventsOf(n int) []sinks.Outgoing {
 	r := rand.New(rand.NewPCG(7, 7))
-	all := make([]sinks.Parcel, n)
+	all := make([]sinks.Outgoing, n)
 	for i := range all {
 		value := fmt.Appendf(nil, `{"type":"track","event":"Product Viewed","messageId":"%016x%016x","timestamp":"2026-07-01T12:%02d:%02d.%03dZ",`+
 			`"context":{"library":{"name":"analytics.js","version":"2.11.1"},"locale":"en-US","page":{"url":"https://shop.example/p/%d","title":"Product %d","referrer":"https://search.example/"},`+
@@ -36,7 +36,7 @@ func eventsOf(n int) []sinks.Parcel {
 			{Key: "privacy-regime", Value: []byte("gdpr")},
 			{Key: "privacy-policy", Value: []byte("sha256:0123456789abcdef")},
 		}}
-		all[i] = sinks.Parcel{Body: sinks.AppendBody(nil, &rec), Time: 1_780_000_000_000 + int64(i)}
+		all[i] = sinks.Outgoing{Body: sinks.AppendBody(nil, &rec), Time: 1_780_000_000_000 + int64(i)}
 	}
 	return all
 }
@@ -82,7 +82,7 @@ func BenchmarkSend(b *testing.B) {
 	b.ResetTimer()
 	before := cpu(b)
 	for i := 0; i < b.N; i += len(all) {
-		if _, err := f.Send(b.Context(), l, raw, loaded(all), false); err != nil {
+		if _, err := f.Send(b.Context(), l, raw, provided(all), false); err != nil {
 			b.Fatal(err)
 		}
 	}

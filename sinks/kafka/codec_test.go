@@ -23,7 +23,7 @@ func TestConsumersReadEveryCodec(t *testing.T) {
 		topic := topicFor(t, b, 1)
 		f := open(t, b, func(o *Options) { o.Compression = name })
 		l := partitionOf(t, f, topic, "k")
-		all := parcels("a", 500)
+		all := records("a", 500)
 		all[7] = nulled("k")
 		mustSend(t, f, l, planFor(t, f, l, len(all)), all, false)
 
@@ -108,7 +108,7 @@ func TestDecompressIsBounded(t *testing.T) {
 func FuzzBatches(f *testing.F) {
 	ids := identity{9, 1}
 	for _, c := range codecs {
-		set, _, err := newEncoder(c).appendBatch(nil, ids, 3, someParcels(4))
+		set, _, err := newEncoder(c).appendBatch(nil, ids, 3, someRecords(4))
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func FuzzBatches(f *testing.F) {
 	}
 	f.Add(bytes.Repeat([]byte{0xff}, 100))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		s := scan{attempt: &attempt{plan: plan{named: named{id: ids}, sequence: 3, count: 4}, parcels: someParcels(4)}}
+		s := scan{attempt: &attempt{plan: plan{named: named{id: ids}, sequence: 3, count: 4}, outgoing: someRecords(4)}}
 		if _, err := s.read(src); err != nil && err != errBatch {
 			t.Fatal(err)
 		}

@@ -96,16 +96,16 @@ func (b *batch) each(f func(index int64, body []byte) bool) error {
 // Kafka binding 3.2.3); a null value in a record's place has none.
 const eventID = "ce_id"
 
-// holds reports whether the records of the batch are the parcels: none has
-// another event id than the parcel in its place, as far as both have one.
-func (b *batch) holds(parcels []sinks.Parcel) (bool, error) {
+// holds reports whether the batch holds these records: none has another event id
+// than the record in its place, as far as both have one.
+func (b *batch) holds(outgoing []sinks.Outgoing) (bool, error) {
 	same := true
 	err := b.each(func(index int64, body []byte) bool {
-		if index >= int64(len(parcels)) {
+		if index >= int64(len(outgoing)) {
 			same = false
 			return false
 		}
-		there, here := sinks.BodyHeader(body, eventID), sinks.BodyHeader(parcels[index].Body, eventID)
+		there, here := sinks.BodyHeader(body, eventID), sinks.BodyHeader(outgoing[index].Body, eventID)
 		same = there == nil || here == nil || bytes.Equal(there, here)
 		return same
 	})

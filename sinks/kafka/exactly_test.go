@@ -19,7 +19,7 @@ func TestRepeatIsStoredOnce(t *testing.T) {
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
 	l := partitionOf(t, f, topic, "k")
-	first := parcels("a", 3)
+	first := records("a", 3)
 	plan := planFor(t, f, l, 3)
 	if sent := mustSend(t, f, l, plan, first, false); sent != (sinks.Sent{Offset: 0}) {
 		t.Errorf("%+v, want offset 0", sent)
@@ -32,7 +32,7 @@ func TestRepeatIsStoredOnce(t *testing.T) {
 		t.Errorf("%+v, want a repeat of offset 0", sent)
 	}
 	next := planFor(t, f, l, 2)
-	if sent := mustSend(t, f, l, next, parcels("b", 2), true); sent != (sinks.Sent{Offset: 3}) {
+	if sent := mustSend(t, f, l, next, records("b", 2), true); sent != (sinks.Sent{Offset: 3}) {
 		t.Errorf("a plan that was never sent: %+v, want offset 3", sent)
 	}
 	wantIDs(t, b, topic, "a-0 a-1 a-2 b-0 b-1")
@@ -44,10 +44,10 @@ func TestPlanAdvancesNothing(t *testing.T) {
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
 	l := partitionOf(t, f, topic, "k")
-	mustSend(t, f, l, planFor(t, f, l, 1), parcels("a", 1), false)
+	mustSend(t, f, l, planFor(t, f, l, 1), records("a", 1), false)
 	planFor(t, f, l, 7)
 	planFor(t, f, l, 4)
-	mustSend(t, f, l, planFor(t, f, l, 2), parcels("b", 2), false)
+	mustSend(t, f, l, planFor(t, f, l, 2), records("b", 2), false)
 	wantIDs(t, b, topic, "a-0 b-0 b-1")
 }
 
@@ -57,21 +57,21 @@ func TestRepeatAfterARestart(t *testing.T) {
 	topic := topicFor(t, b, 1)
 	before := open(t, b, nil)
 	l := partitionOf(t, before, topic, "k")
-	mustSend(t, before, l, planFor(t, before, l, 2), parcels("a", 2), false)
+	mustSend(t, before, l, planFor(t, before, l, 2), records("a", 2), false)
 	sentPlan := planFor(t, before, l, 3)
-	mustSend(t, before, l, sentPlan, parcels("b", 3), false)
+	mustSend(t, before, l, sentPlan, records("b", 3), false)
 	unsentPlan := planFor(t, before, l, 2)
 	before.Close()
 
 	after := open(t, b, nil)
-	if sent := mustSend(t, after, l, sentPlan, parcels("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
+	if sent := mustSend(t, after, l, sentPlan, records("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 2", sent)
 	}
-	mustSend(t, after, l, planFor(t, after, l, 1), parcels("d", 1), false)
-	if sent := mustSend(t, after, l, unsentPlan, parcels("c", 2), true); sent != (sinks.Sent{Offset: 6}) {
+	mustSend(t, after, l, planFor(t, after, l, 1), records("d", 1), false)
+	if sent := mustSend(t, after, l, unsentPlan, records("c", 2), true); sent != (sinks.Sent{Offset: 6}) {
 		t.Errorf("%+v, want offset 6, not repeated", sent)
 	}
-	mustSend(t, after, l, planFor(t, after, l, 1), parcels("e", 1), false)
+	mustSend(t, after, l, planFor(t, after, l, 1), records("e", 1), false)
 	wantIDs(t, b, topic, "a-0 a-1 b-0 b-1 b-2 d-0 c-0 c-1 e-0")
 }
 
@@ -81,18 +81,18 @@ func TestSequenceWraps(t *testing.T) {
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
 	l := partitionOf(t, f, topic, "k")
-	deliver(t, f, l, parcels("first", 1)) // brokers of 4.5 want 0 in a log that was never written (KAFKA-15591)
+	deliver(t, f, l, records("first", 1)) // brokers of 4.5 want 0 in a log that was never written (KAFKA-15591)
 	f.partition(l).name.ok, f.partition(l).fresh = false, true
 	planFor(t, f, l, 3)
 	f.partition(l).sequence = 1<<31 - 2
 	plan := planFor(t, f, l, 3)
-	mustSend(t, f, l, plan, parcels("a", 3), false)
+	mustSend(t, f, l, plan, records("a", 3), false)
 	next := planFor(t, f, l, 2)
 	if p, err := parsePlan(next); err != nil || p.sequence != 1 {
 		t.Errorf("sequence %d, %v, want 1", p.sequence, err)
 	}
-	mustSend(t, f, l, next, parcels("b", 2), false)
-	mustSend(t, f, l, plan, parcels("a", 3), true)
+	mustSend(t, f, l, next, records("b", 2), false)
+	mustSend(t, f, l, plan, records("a", 3), true)
 	wantIDs(t, b, topic, "first-0 a-0 a-1 a-2 b-0 b-1")
 }
 
@@ -105,20 +105,20 @@ func TestOldPlanIsLookedUp(t *testing.T) {
 			clock := newClock()
 			f := open(t, b, func(o *Options) { o.Compression = name; o.Now = clock.Now })
 			l := partitionOf(t, f, topic, "k")
-			mustSend(t, f, l, planFor(t, f, l, 2), parcels("a", 2), false)
+			mustSend(t, f, l, planFor(t, f, l, 2), records("a", 2), false)
 			stored := planFor(t, f, l, 3)
-			mustSend(t, f, l, stored, parcels("b", 3), false)
+			mustSend(t, f, l, stored, records("b", 3), false)
 			for range 3 {
-				mustSend(t, f, l, planFor(t, f, l, 50), parcels("c", 50), false)
+				mustSend(t, f, l, planFor(t, f, l, 50), records("c", 50), false)
 			}
 			absent := planFor(t, f, l, 2)
 			clock.Add(13 * time.Hour)
-			if sent := mustSend(t, f, l, stored, parcels("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
+			if sent := mustSend(t, f, l, stored, records("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
 				t.Errorf("%+v, want a repeat of offset 2", sent)
 			}
-			_, err := f.Send(t.Context(), l, absent, loaded(parcels("d", 2)), true)
+			_, err := f.Send(t.Context(), l, absent, provided(records("d", 2)), true)
 			wantError(t, err, sinks.ReasonUnplaced)
-			mustSend(t, f, l, absent, parcels("e", 2), false) // never sent: its age does not matter
+			mustSend(t, f, l, absent, records("e", 2), false) // never sent: its age does not matter
 			if n := len(b.ReadAll(t, topic)); n != 157 {
 				t.Errorf("%d records, want 157", n)
 			}
@@ -135,7 +135,7 @@ func TestPlanOfTheFutureIsLookedUp(t *testing.T) {
 	l := partitionOf(t, f, topic, "k")
 	plan := planFor(t, f, l, 1)
 	clock.Add(-time.Hour)
-	_, err := f.Send(t.Context(), l, plan, loaded(parcels("a", 1)), true)
+	_, err := f.Send(t.Context(), l, plan, provided(records("a", 1)), true)
 	wantError(t, err, sinks.ReasonUnplaced)
 }
 
@@ -147,25 +147,25 @@ func TestOutOfOrderIsLookedUp(t *testing.T) {
 	f := open(t, b, nil)
 	l := partitionOf(t, f, topic, "k")
 	old := planFor(t, f, l, 2)
-	mustSend(t, f, l, old, parcels("a", 2), false)
+	mustSend(t, f, l, old, records("a", 2), false)
 	for range 6 {
-		mustSend(t, f, l, planFor(t, f, l, 1), parcels("b", 1), false)
+		mustSend(t, f, l, planFor(t, f, l, 1), records("b", 1), false)
 	}
-	if sent := mustSend(t, f, l, old, parcels("a", 2), true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+	if sent := mustSend(t, f, l, old, records("a", 2), true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 0", sent)
 	}
-	mustSend(t, f, l, planFor(t, f, l, 1), parcels("x", 1), false)
+	mustSend(t, f, l, planFor(t, f, l, 1), records("x", 1), false)
 	p, err := parsePlan(planFor(t, f, l, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.sequence += 10 // as if batches before it had been lost
-	_, err = f.Send(t.Context(), l, p.append(nil), loaded(parcels("c", 1)), false)
+	_, err = f.Send(t.Context(), l, p.append(nil), provided(records("c", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
-	mustSend(t, f, l, planFor(t, f, l, 1), parcels("c", 1), false)
+	mustSend(t, f, l, planFor(t, f, l, 1), records("c", 1), false)
 	again := planFor(t, f, l, 1)
-	mustSend(t, f, l, again, parcels("d", 1), false)
-	mustSend(t, f, l, again, parcels("d", 1), true)
+	mustSend(t, f, l, again, records("d", 1), false)
+	mustSend(t, f, l, again, records("d", 1), true)
 	wantIDs(t, b, topic, "a-0 a-1 b-0 b-0 b-0 b-0 b-0 b-0 x-0 c-0 d-0")
 }
 
@@ -179,16 +179,16 @@ func TestLookUpOfWhatIsGoneIsDoubtful(t *testing.T) {
 	var plans [3][]byte
 	for i := range plans {
 		plans[i] = planFor(t, f, l, 2)
-		mustSend(t, f, l, plans[i], parcels("a", 2), false)
+		mustSend(t, f, l, plans[i], records("a", 2), false)
 	}
 	deleteBefore(t, b, topic, 3)
 	clock.Add(13 * time.Hour)
-	_, err := f.Send(t.Context(), l, plans[0], loaded(parcels("a", 2)), true)
+	_, err := f.Send(t.Context(), l, plans[0], provided(records("a", 2)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
-	if sent := mustSend(t, f, l, plans[1], parcels("a", 2), true); sent.Offset != 2 {
+	if sent := mustSend(t, f, l, plans[1], records("a", 2), true); sent.Offset != 2 {
 		t.Errorf("%+v: the batch of which a part is left is there", sent)
 	}
-	if sent := mustSend(t, f, l, plans[2], parcels("a", 2), true); sent.Offset != 4 {
+	if sent := mustSend(t, f, l, plans[2], records("a", 2), true); sent.Offset != 4 {
 		t.Errorf("%+v, want offset 4", sent)
 	}
 }
@@ -196,11 +196,11 @@ func TestLookUpOfWhatIsGoneIsDoubtful(t *testing.T) {
 // Refusals that are a record's own fault leave the sequence to what remains.
 func TestRefusedForGood(t *testing.T) {
 	b := kafkatest.Shared(t)
-	big := parcel("k", "big", `{"x":"`+strings.Repeat("x", 50_000)+`"}`)
-	keyless := parcel("", "keyless", `{}`)
+	big := record("k", "big", `{"x":"`+strings.Repeat("x", 50_000)+`"}`)
+	keyless := record("", "keyless", `{}`)
 	for _, c := range []struct {
 		name, setting string
-		bad           sinks.Parcel
+		bad           sinks.Outgoing
 		want          sinks.Reason
 	}{
 		{"too large", "max.message.bytes=20000", big, sinks.ReasonTooLarge},
@@ -210,20 +210,20 @@ func TestRefusedForGood(t *testing.T) {
 			topic := topicFor(t, b, 1, c.setting)
 			f := open(t, b, func(o *Options) { o.Compression = "none" })
 			l := partitionOf(t, f, topic, "k")
-			mustSend(t, f, l, planFor(t, f, l, 1), parcels("a", 1), false)
-			all := append(parcels("b", 2), c.bad)
+			mustSend(t, f, l, planFor(t, f, l, 1), records("a", 1), false)
+			all := append(records("b", 2), c.bad)
 			plan := planFor(t, f, l, 3)
 			for _, again := range []bool{false, true} {
-				_, err := f.Send(t.Context(), l, plan, loaded(all), again)
+				_, err := f.Send(t.Context(), l, plan, provided(all), again)
 				wantError(t, err, c.want)
 				if strings.Contains(err.Error(), "xxx") || strings.Contains(err.Error(), "keyless") {
 					t.Errorf("%v: holds a record's value", err)
 				}
 			}
 			mustSend(t, f, l, planFor(t, f, l, 2), all[:2], false)
-			_, err := f.Send(t.Context(), l, planFor(t, f, l, 1), loaded(all[2:]), false)
+			_, err := f.Send(t.Context(), l, planFor(t, f, l, 1), provided(all[2:]), false)
 			wantError(t, err, c.want)
-			mustSend(t, f, l, planFor(t, f, l, 1), parcels("c", 1), false)
+			mustSend(t, f, l, planFor(t, f, l, 1), records("c", 1), false)
 			wantIDs(t, b, topic, "a-0 b-0 b-1 c-0")
 		})
 	}
@@ -238,12 +238,12 @@ func TestMistimed(t *testing.T) {
 			topic := topicFor(t, b, 1, "message.timestamp.before.max.ms=3600000", "message.timestamp.after.max.ms=3600000")
 			f := open(t, b, nil)
 			l := partitionOf(t, f, topic, "k")
-			all := parcels("a", 2)
+			all := records("a", 2)
 			all[1].Time += by.Milliseconds()
 			plan := planFor(t, f, l, 2)
 			mustSend(t, f, l, plan, all, false)
 			mustSend(t, f, l, plan, all, true)
-			mustSend(t, f, l, planFor(t, f, l, 1), parcels("b", 1), false)
+			mustSend(t, f, l, planFor(t, f, l, 1), records("b", 1), false)
 			wantIDs(t, b, topic, "a-0 a-1 b-0")
 		})
 	}
@@ -256,7 +256,7 @@ func TestRefusedRepeatIsLookedUp(t *testing.T) {
 	topic := topicFor(t, b, 1)
 	f := open(t, b, func(o *Options) { o.Compression = "none" })
 	l := partitionOf(t, f, topic, "k")
-	all := []sinks.Parcel{parcel("k", "big", `{"x":"`+strings.Repeat("x", 50_000)+`"}`)}
+	all := []sinks.Outgoing{record("k", "big", `{"x":"`+strings.Repeat("x", 50_000)+`"}`)}
 	plan := planFor(t, f, l, 1)
 	mustSend(t, f, l, plan, all, false)
 	b.Tool(t, "", "kafka.admin.ConfigCommand", "--alter", "--topic", topic, "--add-config", "max.message.bytes=20000")
@@ -280,9 +280,9 @@ func TestLookUpOfWhatTheBrokerCompressed(t *testing.T) {
 				}
 			})
 			l := partitionOf(t, f, topic, "k")
-			mustSend(t, f, l, planFor(t, f, l, 1), parcels("a", 1), false)
+			mustSend(t, f, l, planFor(t, f, l, 1), records("a", 1), false)
 			plan := planFor(t, f, l, 2000)
-			all := parcels("b", 2000)
+			all := records("b", 2000)
 			mustSend(t, f, l, plan, all, false)
 			clock.Add(13 * time.Hour)
 			if sent := mustSend(t, f, l, plan, all, true); sent != (sinks.Sent{Offset: 1, Repeated: true}) {
@@ -308,13 +308,13 @@ func TestUnreadablePlan(t *testing.T) {
 		"empty": nil, "short": good[:len(good)-1], "of another version": append([]byte{9}, good[1:]...), "of another cluster": other.append(nil),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := f.Send(t.Context(), l, plan, loaded(parcels("a", 2)), true)
+			_, err := f.Send(t.Context(), l, plan, provided(records("a", 2)), true)
 			wantError(t, err, sinks.ReasonDoubtful)
-			_, err = f.Send(t.Context(), l, plan, loaded(parcels("a", 2)), false)
+			_, err = f.Send(t.Context(), l, plan, provided(records("a", 2)), false)
 			wantError(t, err, sinks.ReasonUnplaced)
 		})
 	}
-	_, err = f.Send(t.Context(), l, good, loaded(parcels("a", 1)), false)
+	_, err = f.Send(t.Context(), l, good, provided(records("a", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
 	wantIDs(t, b, topic, "")
 }

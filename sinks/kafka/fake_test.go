@@ -94,7 +94,7 @@ func TestAnswers(t *testing.T) {
 				}
 			}
 			handle := c.Fault(fault(kmsg.Produce, f.err))
-			_, err := fw.Send(t.Context(), partitionT, planFor(t, fw, partitionT, 2), loaded(parcels("a", 2)), false)
+			_, err := fw.Send(t.Context(), partitionT, planFor(t, fw, partitionT, 2), provided(records("a", 2)), false)
 			check(err, f.first)
 			if handle.Hits() != 1 {
 				t.Fatal("the fault was not met")
@@ -103,14 +103,14 @@ func TestAnswers(t *testing.T) {
 				return // the plan is open
 			}
 			plan := planFor(t, fw, partitionT, 3)
-			mustSend(t, fw, partitionT, plan, parcels("b", 3), false)
+			mustSend(t, fw, partitionT, plan, records("b", 3), false)
 			c.Fault(fault(kmsg.Produce, f.err))
-			_, err = fw.Send(t.Context(), partitionT, plan, loaded(parcels("b", 3)), true)
+			_, err = fw.Send(t.Context(), partitionT, plan, provided(records("b", 3)), true)
 			check(err, f.repeat)
 			if f.repeat != ok {
-				mustSend(t, fw, partitionT, plan, parcels("b", 3), true)
+				mustSend(t, fw, partitionT, plan, records("b", 3), true)
 			}
-			mustSend(t, fw, partitionT, planFor(t, fw, partitionT, 1), parcels("c", 1), false)
+			mustSend(t, fw, partitionT, planFor(t, fw, partitionT, 1), records("c", 1), false)
 			if n := storedIn(c); n != 4 {
 				t.Errorf("%d records, want 4", n)
 			}
@@ -135,16 +135,16 @@ func TestAnswerLost(t *testing.T) {
 			}))
 			plan := planFor(t, f, partitionT, 2)
 			break_(c)
-			_, err := f.Send(t.Context(), partitionT, plan, loaded(parcels("a", 2)), false)
+			_, err := f.Send(t.Context(), partitionT, plan, provided(records("a", 2)), false)
 			if sinks.ClassOf(err) != sinks.Retriable || err == nil {
 				t.Fatalf("%v, want a retriable error", err)
 			}
 			before := storedIn(c)
-			sent := mustSend(t, f, partitionT, plan, parcels("a", 2), true)
+			sent := mustSend(t, f, partitionT, plan, records("a", 2), true)
 			if want := (sinks.Sent{Repeated: before == 2}); sent != want || strings.Contains(name, "not stored") == sent.Repeated {
 				t.Errorf("%+v, want %+v", sent, want)
 			}
-			mustSend(t, f, partitionT, planFor(t, f, partitionT, 1), parcels("b", 1), false)
+			mustSend(t, f, partitionT, planFor(t, f, partitionT, 1), records("b", 1), false)
 			if n := storedIn(c); n != 3 {
 				t.Errorf("%d records, want 3", n)
 			}
@@ -196,16 +196,16 @@ func (c *cutConn) Write(p []byte) (int, error) {
 func TestLookUpFails(t *testing.T) {
 	c, f := fake(t)
 	plan := planFor(t, f, partitionT, 2)
-	mustSend(t, f, partitionT, plan, parcels("a", 2), false)
+	mustSend(t, f, partitionT, plan, records("a", 2), false)
 	for _, key := range []kmsg.Key{kmsg.ListOffsets, kmsg.Fetch} {
 		c.Fault(fault(kmsg.Produce, kerr.OutOfOrderSequenceNumber))
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.NotLeaderForPartition})
-		_, err := f.Send(t.Context(), partitionT, plan, loaded(parcels("a", 2)), true)
+		_, err := f.Send(t.Context(), partitionT, plan, provided(records("a", 2)), true)
 		wantError(t, err, sinks.ReasonUnavailable)
 	}
 	c.DropControl()
 	eventually(t, func() error {
-		sent, err := f.Send(t.Context(), partitionT, plan, loaded(parcels("a", 2)), true)
+		sent, err := f.Send(t.Context(), partitionT, plan, provided(records("a", 2)), true)
 		if err == nil && (!sent.Repeated || sent.Offset != 0) {
 			err = fmt.Errorf("%+v, want a repeat of offset 0", sent)
 		}
@@ -230,7 +230,7 @@ func TestProducerIDs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mustSend(t, f, l, raw, parcels("a", 1), false)
+			mustSend(t, f, l, raw, records("a", 1), false)
 			out = append(out, p.id.producer)
 		}
 		return out
@@ -240,7 +240,7 @@ func TestProducerIDs(t *testing.T) {
 		t.Errorf("producer ids %d after %d refusals, want one after 3", first, loading.Hits())
 	}
 	c.Fault(fault(kmsg.Produce, kerr.UnknownProducerID))
-	_, err := f.Send(t.Context(), partitions[1], planFor(t, f, partitions[1], 1), loaded(parcels("b", 1)), false)
+	_, err := f.Send(t.Context(), partitions[1], planFor(t, f, partitions[1], 1), provided(records("b", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
 	second := ids()
 	if second[0] != first[0] || second[1] == first[1] || second[2] != first[2] {
@@ -259,14 +259,14 @@ func TestProducerIDs(t *testing.T) {
 func TestSequenceUsedTwice(t *testing.T) {
 	c, f := fake(t)
 	plan := planFor(t, f, partitionT, 2)
-	mustSend(t, f, partitionT, plan, parcels("a", 2), false)
-	_, err := f.Send(t.Context(), partitionT, plan, loaded(parcels("b", 2)), true)
+	mustSend(t, f, partitionT, plan, records("a", 2), false)
+	_, err := f.Send(t.Context(), partitionT, plan, provided(records("b", 2)), true)
 	wantError(t, err, sinks.ReasonUnplaced)
-	mustSend(t, f, partitionT, planFor(t, f, partitionT, 2), parcels("b", 2), false)
+	mustSend(t, f, partitionT, planFor(t, f, partitionT, 2), records("b", 2), false)
 	f.partition(partitionT).sequence = 0 // as if it had been forgotten
-	_, err = f.Send(t.Context(), partitionT, planFor(t, f, partitionT, 2), loaded(parcels("c", 2)), false)
+	_, err = f.Send(t.Context(), partitionT, planFor(t, f, partitionT, 2), provided(records("c", 2)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
-	mustSend(t, f, partitionT, planFor(t, f, partitionT, 2), parcels("c", 2), false)
+	mustSend(t, f, partitionT, planFor(t, f, partitionT, 2), records("c", 2), false)
 	if n := storedIn(c); n != 6 {
 		t.Errorf("%d records, want 6", n)
 	}
@@ -276,15 +276,15 @@ func TestSequenceUsedTwice(t *testing.T) {
 // the lower bound is found where the broker says it is.
 func TestLowerBoundTooHigh(t *testing.T) {
 	c, f := fake(t)
-	deliver(t, f, partitionT, parcels("a", 1))
+	deliver(t, f, partitionT, records("a", 1))
 	for _, low := range []int64{2, 50} {
 		f.partition(partitionT).low = low
 		plan := planFor(t, f, partitionT, 2)
 		at := storedIn(c)
-		if sent := mustSend(t, f, partitionT, plan, parcels("b", 2), false); sent != (sinks.Sent{Offset: at}) {
+		if sent := mustSend(t, f, partitionT, plan, records("b", 2), false); sent != (sinks.Sent{Offset: at}) {
 			t.Errorf("%+v, want offset %d", sent, at)
 		}
-		if sent := mustSend(t, f, partitionT, plan, parcels("b", 2), true); sent != (sinks.Sent{Offset: at, Repeated: true}) {
+		if sent := mustSend(t, f, partitionT, plan, records("b", 2), true); sent != (sinks.Sent{Offset: at, Repeated: true}) {
 			t.Errorf("%+v, want a repeat of offset %d", sent, at)
 		}
 		if got := f.partition(partitionT).low; got != at+2 {
@@ -301,7 +301,7 @@ func TestLowerBoundTooHigh(t *testing.T) {
 func TestTopicMadeAnew(t *testing.T) {
 	c, f := fake(t)
 	for range 3 {
-		deliver(t, f, partitionT, parcels("a", 2))
+		deliver(t, f, partitionT, records("a", 2))
 	}
 	open := planFor(t, f, partitionT, 2)
 	if err := errors.Join(c.DeleteTopic("t"), c.CreateTopic("t", 1, nil)); err != nil {
@@ -309,7 +309,7 @@ func TestTopicMadeAnew(t *testing.T) {
 	}
 	again := false
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), partitionT, open, loaded(parcels("b", 2)), again)
+		_, err := f.Send(t.Context(), partitionT, open, provided(records("b", 2)), again)
 		if sinks.ReasonOf(err) == sinks.ReasonDoubtful || sinks.ReasonOf(err) == sinks.ReasonUnplaced {
 			open, again = planFor(t, f, partitionT, 2), false
 		} else {
@@ -317,7 +317,7 @@ func TestTopicMadeAnew(t *testing.T) {
 		}
 		return err
 	})
-	deliver(t, f, partitionT, parcels("c", 2))
+	deliver(t, f, partitionT, records("c", 2))
 	if n := storedIn(c); n != 4 {
 		t.Errorf("%d records, want 4", n)
 	}
@@ -326,7 +326,7 @@ func TestTopicMadeAnew(t *testing.T) {
 // The same address leads to another cluster by now: partitions begin anew there.
 func TestClusterReplaced(t *testing.T) {
 	before, f := fake(t, kfake.ClusterID("one"))
-	deliver(t, f, partitionT, parcels("a", 1))
+	deliver(t, f, partitionT, records("a", 1))
 	open := planFor(t, f, partitionT, 1)
 	_, port, err := net.SplitHostPort(before.ListenAddrs()[0])
 	if err != nil {
@@ -349,9 +349,9 @@ func TestClusterReplaced(t *testing.T) {
 		}
 		return nil
 	})
-	_, err = f.Send(t.Context(), partitionT, open, loaded(parcels("b", 1)), true)
+	_, err = f.Send(t.Context(), partitionT, open, provided(records("b", 1)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
-	mustSend(t, f, partitionT, planFor(t, f, partitionT, 1), parcels("b", 1), false)
+	mustSend(t, f, partitionT, planFor(t, f, partitionT, 1), records("b", 1), false)
 	if n := storedIn(after); n != 1 {
 		t.Errorf("%d records, want 1", n)
 	}
@@ -366,10 +366,10 @@ func TestLeaderMoves(t *testing.T) {
 	t.Cleanup(c.Close)
 	f := openWith(t, Options{Brokers: c.ListenAddrs()[:1], Topics: []string{"t"}})
 	for range 4 {
-		deliver(t, f, partitionT, parcels("a", 1))
+		deliver(t, f, partitionT, records("a", 1))
 		c.MoveTopicPartition("t", 0, (c.LeaderFor("t", 0)+1)%3)
 	}
-	deliver(t, f, partitionT, parcels("a", 1))
+	deliver(t, f, partitionT, records("a", 1))
 	if n := storedIn(c); n != 5 {
 		t.Errorf("%d records, want 5", n)
 	}
@@ -380,8 +380,8 @@ func TestAnotherCluster(t *testing.T) {
 	_, here := fake(t, kfake.ClusterID("one"))
 	c, there := fake(t, kfake.ClusterID("two"))
 	plan := planFor(t, here, partitionT, 1)
-	mustSend(t, there, partitionT, planFor(t, there, partitionT, 1), parcels("other", 1), false)
-	_, err := there.Send(t.Context(), partitionT, plan, loaded(parcels("a", 1)), true)
+	mustSend(t, there, partitionT, planFor(t, there, partitionT, 1), records("other", 1), false)
+	_, err := there.Send(t.Context(), partitionT, plan, provided(records("a", 1)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
 	if n := storedIn(c); n != 1 {
 		t.Errorf("%d records, want 1", n)

@@ -37,18 +37,18 @@ func TestBrokerFaults(t *testing.T) {
 	t.Run("killed", func(t *testing.T) { killedBroker(t, b, f, topic) })
 }
 
-// frozenBroker: connections stay open and nobody answers. The parcels' memory
+// frozenBroker: connections stay open and nobody answers. The records' memory
 // is the caller's again when Send returns, and what was sent arrives whole.
 func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string, timeout time.Duration) {
 	l := partitionOf(t, f, topic, "frozen")
 	plan := planFor(t, f, l, 1)
-	all := []sinks.Parcel{parcel("frozen", "frozen", `{"visitor":"`+strings.Repeat("A", 900_000)+`"}`)}
+	all := []sinks.Outgoing{record("frozen", "frozen", `{"visitor":"`+strings.Repeat("A", 900_000)+`"}`)}
 	b.Pause(t)
 	for _, wait := range []time.Duration{200 * time.Millisecond, time.Minute} {
-		mine := []sinks.Parcel{{Body: append([]byte{}, all[0].Body...), Time: all[0].Time}}
+		mine := []sinks.Outgoing{{Body: append([]byte{}, all[0].Body...), Time: all[0].Time}}
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		start := time.Now()
-		_, err := f.Send(ctx, l, plan, loaded(mine), wait > timeout)
+		_, err := f.Send(ctx, l, plan, provided(mine), wait > timeout)
 		wantError(t, err, sinks.ReasonTimeout)
 		cancel()
 		if took := time.Since(start); took > 30*time.Second { // where the context would allow a minute
@@ -65,7 +65,7 @@ func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string,
 	b.Resume(t)
 	waitReady(t, f)
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), l, plan, loaded(all), true)
+		_, err := f.Send(t.Context(), l, plan, provided(all), true)
 		return err
 	})
 	wantIDs(t, b, topic, "frozen")
@@ -88,9 +88,9 @@ func killedBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string)
 		running.Go(func() {
 			for ; !stop.Load() || sent[p] == 0; sent[p]++ {
 				plan, again := planFor(t, f, l, 20), false
-				all := parcels(fmt.Sprintf("%d.%d", p, sent[p]), 20)
+				all := records(fmt.Sprintf("%d.%d", p, sent[p]), 20)
 				for {
-					_, err := f.Send(context.Background(), l, plan, loaded(all), again)
+					_, err := f.Send(context.Background(), l, plan, provided(all), again)
 					if err == nil {
 						break
 					}

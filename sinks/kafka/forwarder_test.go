@@ -70,26 +70,26 @@ func topicFor(t testing.TB, b *kafkatest.Broker, partitions int, settings ...str
 	return topic
 }
 
-// parcel returns a record as the collector seals them.
-func parcel(key, id, value string) sinks.Parcel {
+// record returns one as the collector seals them.
+func record(key, id, value string) sinks.Outgoing {
 	r := sinks.Record{Value: []byte(value), Headers: []sinks.Header{{Key: "ce_id", Value: []byte(id)}, {Key: "privacy-regime", Value: []byte("gdpr")}}}
 	if key != "" {
 		r.Key = []byte(key)
 	}
-	return sinks.Parcel{Body: sinks.AppendBody(nil, &r), Time: time.Now().UnixMilli()}
+	return sinks.Outgoing{Body: sinks.AppendBody(nil, &r), Time: time.Now().UnixMilli()}
 }
 
-// nulled returns what takes the place of a parcel that was withheld.
-func nulled(key string) sinks.Parcel {
+// nulled returns what takes the place of a record that was withheld.
+func nulled(key string) sinks.Outgoing {
 	r := sinks.Record{Key: []byte(key), Headers: []sinks.Header{{Key: "privacy-withheld", Value: []byte("1")}}}
-	return sinks.Parcel{Body: sinks.AppendBody(nil, &r), Time: time.Now().UnixMilli()}
+	return sinks.Outgoing{Body: sinks.AppendBody(nil, &r), Time: time.Now().UnixMilli()}
 }
 
-// parcels returns n of them with ids that begin with prefix.
-func parcels(prefix string, n int) []sinks.Parcel {
-	all := make([]sinks.Parcel, n)
+// records returns n of them with ids that begin with prefix.
+func records(prefix string, n int) []sinks.Outgoing {
+	all := make([]sinks.Outgoing, n)
 	for i := range all {
-		all[i] = parcel("k", fmt.Sprintf("%s-%d", prefix, i), fmt.Sprintf(`{"n":%d}`, i))
+		all[i] = record("k", fmt.Sprintf("%s-%d", prefix, i), fmt.Sprintf(`{"n":%d}`, i))
 	}
 	return all
 }
@@ -104,10 +104,10 @@ func planFor(t testing.TB, f *Forwarder, l sinks.Partition, n int) []byte {
 	return plan
 }
 
-// mustSend sends and wants the parcels stored.
-func mustSend(t testing.TB, f *Forwarder, l sinks.Partition, plan []byte, all []sinks.Parcel, again bool) sinks.Sent {
+// mustSend sends and wants the records stored.
+func mustSend(t testing.TB, f *Forwarder, l sinks.Partition, plan []byte, all []sinks.Outgoing, again bool) sinks.Sent {
 	t.Helper()
-	sent, err := f.Send(t.Context(), l, plan, loaded(all), again)
+	sent, err := f.Send(t.Context(), l, plan, provided(all), again)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,11 +115,11 @@ func mustSend(t testing.TB, f *Forwarder, l sinks.Partition, plan []byte, all []
 }
 
 // deliver plans and sends, until it is stored.
-func deliver(t testing.TB, f *Forwarder, l sinks.Partition, all []sinks.Parcel) {
+func deliver(t testing.TB, f *Forwarder, l sinks.Partition, all []sinks.Outgoing) {
 	t.Helper()
 	plan, again := planFor(t, f, l, len(all)), false
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), l, plan, loaded(all), again)
+		_, err := f.Send(t.Context(), l, plan, provided(all), again)
 		again = true
 		return err
 	})
@@ -181,9 +181,9 @@ func TestSendKeepsEveryPartOfARecord(t *testing.T) {
 		{Key: []byte("visitor-2"), Headers: []sinks.Header{{Key: "privacy-withheld", Value: []byte("1")}}},
 	}
 	now := time.Now().UnixMilli()
-	var all []sinks.Parcel
+	var all []sinks.Outgoing
 	for i := range records {
-		all = append(all, sinks.Parcel{Body: sinks.AppendBody(nil, &records[i]), Time: now - int64(i*i)*1000})
+		all = append(all, sinks.Outgoing{Body: sinks.AppendBody(nil, &records[i]), Time: now - int64(i*i)*1000})
 	}
 	l := partitionOf(t, f, topic, "visitor-1")
 	if sent := mustSend(t, f, l, planFor(t, f, l, 3), all, false); sent != (sinks.Sent{}) {
@@ -225,9 +225,9 @@ func TestClose(t *testing.T) {
 	wantError(t, f.Ready(), sinks.ReasonClosed)
 }
 
-// loaded gives parcels as they are.
-func loaded(all []sinks.Parcel) sinks.Load {
-	return func() ([]sinks.Parcel, error) { return all, nil }
+// provided gives records as they are.
+func provided(all []sinks.Outgoing) sinks.Provider {
+	return func() ([]sinks.Outgoing, error) { return all, nil }
 }
 
 // A clock stands at an instant until it is moved.

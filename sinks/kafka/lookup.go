@@ -61,8 +61,8 @@ var errAbsent = errors.New("it is not there")
 // find returns the offset of a batch. errAbsent is certain; errGone, errBounds
 // and errBatch say that nobody will ever know; anything else may pass.
 func (f *Forwarder) find(ctx context.Context, a *attempt) (int64, error) {
-	if a.parcels == nil {
-		if err := a.loaded(); err != nil {
+	if a.outgoing == nil {
+		if err := a.provide(); err != nil {
 			return 0, err
 		}
 	}
@@ -127,7 +127,7 @@ func (s *scan) read(src []byte) (int64, error) {
 		if b.id != s.plan.id || b.sequence != s.plan.sequence || b.last-b.base != int64(s.plan.count)-1 {
 			continue
 		}
-		ours, err := b.holds(s.parcels)
+		ours, err := b.holds(s.outgoing)
 		if err != nil {
 			return -1, errBatch
 		}

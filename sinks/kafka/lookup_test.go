@@ -8,7 +8,7 @@ import (
 // batchAt returns a batch of n records as a broker would at an offset.
 func batchAt(t *testing.T, offset int64, id identity, sequence int32, n int) []byte {
 	t.Helper()
-	set, _, err := newEncoder(codecZstd).appendBatch(nil, id, sequence, parcels("a", n))
+	set, _, err := newEncoder(codecZstd).appendBatch(nil, id, sequence, records("a", n))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestScan(t *testing.T) {
 			for _, b := range c.batches {
 				src = append(src, b...)
 			}
-			s := scan{attempt: &attempt{plan: plan{named: named{id: ours}, sequence: 5, count: 3}, parcels: parcels("a", 3)}, next: 10}
+			s := scan{attempt: &attempt{plan: plan{named: named{id: ours}, sequence: 5, count: 3}, outgoing: records("a", 3)}, next: 10}
 			found, err := s.read(src)
 			if found != c.found || s.next != c.next || s.gone != c.gone || (err != nil) != c.bad {
 				t.Errorf("found %d, next %d, gone %v, %v, want %+v", found, s.next, s.gone, err, c)

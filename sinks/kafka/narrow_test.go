@@ -111,7 +111,7 @@ func TestPartitionGone(t *testing.T) {
 			_, err = f.Plan(t.Context(), partition, 1)
 			told(err)
 			for _, again := range []bool{false, true} {
-				_, err = f.Send(t.Context(), partition, plan, loaded(parcels("a", 1)), again)
+				_, err = f.Send(t.Context(), partition, plan, provided(records("a", 1)), again)
 				told(err)
 			}
 			if got := strings.Join(got, " "); got != want {

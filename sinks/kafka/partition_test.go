@@ -100,7 +100,7 @@ func TestPartitionsAdded(t *testing.T) {
 		}
 		return nil
 	})
-	mustSend(t, f, l, plan, parcels("a", 1), false)
-	deliver(t, f, sinks.Partition{Topic: topic, Number: 8}, parcels("b", 1))
+	mustSend(t, f, l, plan, records("a", 1), false)
+	deliver(t, f, sinks.Partition{Topic: topic, Number: 8}, records("b", 1))
 	wantIDs(t, b, topic, "a-0 b-0")
 }

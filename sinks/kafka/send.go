@@ -35,7 +35,7 @@ func failed(err error) *sinks.Error {
 
 // Send implements sinks.Forwarder. It makes one attempt, within Options.Timeout
 // unless the batch has to be looked up.
-func (f *Forwarder) Send(ctx context.Context, l sinks.Partition, raw []byte, load sinks.Load, again bool) (sinks.Sent, error) {
+func (f *Forwarder) Send(ctx context.Context, l sinks.Partition, raw []byte, provider sinks.Provider, again bool) (sinks.Sent, error) {
 	s := f.partition(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func (f *Forwarder) Send(ctx context.Context, l sinks.Partition, raw []byte, loa
 	if err != nil {
 		return sinks.Sent{}, powerless(again, errPlan)
 	}
-	out, err := f.send(ctx, s, &attempt{partition: l, plan: p, load: load, again: again})
+	out, err := f.send(ctx, s, &attempt{partition: l, plan: p, provider: provider, again: again})
 	if err != nil {
 		e := failed(err)
 		switch e.Reason {
@@ -148,26 +148,26 @@ type attempt struct {
 	partition sinks.Partition
 	addr      string // of the leader
 	plan      plan
-	load      sinks.Load
-	parcels   []sinks.Parcel // as they were loaded last
-	again     bool           // an earlier one may have reached the log
-	arrival   bool           // the records are to bear the instant of sending
+	provider  sinks.Provider
+	outgoing  []sinks.Outgoing // as they were provided last
+	again     bool             // an earlier one may have reached the log
+	arrival   bool             // the records are to bear the instant of sending
 }
 
-// loaded makes the parcels be what they are at this instant.
-func (a *attempt) loaded() error {
-	parcels, err := a.load()
-	if err == nil && len(parcels) != int(a.plan.count) {
+// provide asks for the records as they are at this instant.
+func (a *attempt) provide() error {
+	outgoing, err := a.provider()
+	if err == nil && len(outgoing) != int(a.plan.count) {
 		err = powerless(a.again, errPlan)
 	}
 	if err != nil {
 		return err
 	}
-	a.parcels = parcels
+	a.outgoing = outgoing
 	if a.arrival {
-		a.parcels = slices.Clone(parcels)
-		for i := range a.parcels {
-			a.parcels[i].Time = time.Now().UnixMilli()
+		a.outgoing = slices.Clone(outgoing)
+		for i := range a.outgoing {
+			a.outgoing[i].Time = time.Now().UnixMilli()
 		}
 	}
 	return nil
@@ -182,10 +182,10 @@ func (f *Forwarder) produce(ctx context.Context, a *attempt) (int64, error) {
 	answer, err := f.conns.askLate(ctx, a.addr, func() (protocol.Message, error) {
 		enc := <-f.encoders
 		defer func() { f.encoders <- enc }()
-		if err := a.loaded(); err != nil {
+		if err := a.provide(); err != nil {
 			return nil, err
 		}
-		set, size, err := enc.appendBatch((*buf)[:0], a.plan.id, a.plan.sequence, a.parcels)
+		set, size, err := enc.appendBatch((*buf)[:0], a.plan.id, a.plan.sequence, a.outgoing)
 		if err != nil {
 			return nil, err
 		}

@@ -33,7 +33,7 @@ func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 			t.Error("the topic was created")
 		}
 		b.CreateTopic(t, "absent", 1)
-		deliver(t, f, partitionOf(t, f, "absent", "k"), parcels("a", 1))
+		deliver(t, f, partitionOf(t, f, "absent", "k"), records("a", 1))
 	})
 	t.Run("forbidden, required", func(t *testing.T) {
 		f, err := Open(Options{Brokers: []string{b.Addr}, Topics: []string{"missing"}})
@@ -57,7 +57,7 @@ func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 		}
 		together.Wait()
 		for _, topic := range []string{"later.0", "later.1"} {
-			deliver(t, f, partitionOf(t, f, topic, "k"), parcels("a", 1))
+			deliver(t, f, partitionOf(t, f, topic, "k"), records("a", 1))
 			wantIDs(t, b, topic, "a-0")
 		}
 	})
@@ -76,7 +76,7 @@ func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 		f := open(t, b, nil)
 		_, err := f.Partition("../x", nil)
 		wantError(t, err, sinks.ReasonBadTopic)
-		_, err = f.Send(t.Context(), sinks.Partition{Topic: "../x"}, (&plan{count: 1}).append(nil), loaded(parcels("a", 1)), false)
+		_, err = f.Send(t.Context(), sinks.Partition{Topic: "../x"}, (&plan{count: 1}).append(nil), provided(records("a", 1)), false)
 		wantError(t, err, sinks.ReasonBadTopic)
 	})
 }

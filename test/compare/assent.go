@@ -37,8 +37,8 @@ func assent(j job, records []record) (c cost, err error) {
 
 // pack is a batch in the making; its bodies lie in one buffer.
 type pack struct {
-	bytes   []byte
-	parcels []sinks.Parcel
+	bytes    []byte
+	outgoing []sinks.Outgoing
 }
 
 func forward(f sinks.Forwarder, j job, records []record, c *cost) error {
@@ -55,12 +55,12 @@ func forward(f sinks.Forwarder, j job, records []record, c *cost) error {
 			partitions[l] = make(chan *pack, 1)
 			wait.Go(func() {
 				for p := range partitions[l] {
-					if err := send(f, l, p.parcels); err != nil {
+					if err := send(f, l, p.outgoing); err != nil {
 						mu.Lock()
 						fault = errors.Join(fault, err)
 						mu.Unlock()
 					}
-					p.bytes, p.parcels = p.bytes[:0], p.parcels[:0]
+					p.bytes, p.outgoing = p.bytes[:0], p.outgoing[:0]
 					packs.Put(p)
 				}
 			})
@@ -83,8 +83,8 @@ func forward(f sinks.Forwarder, j job, records []record, c *cost) error {
 		}
 		start := len(p.bytes)
 		p.bytes = sinks.AppendBody(p.bytes, &sinks.Record{Key: r.key, Value: r.value, Headers: r.headers})
-		p.parcels = append(p.parcels, sinks.Parcel{Body: p.bytes[start:len(p.bytes):len(p.bytes)], Time: now})
-		if len(p.parcels) == j.Batch {
+		p.outgoing = append(p.outgoing, sinks.Outgoing{Body: p.bytes[start:len(p.bytes):len(p.bytes)], Time: now})
+		if len(p.outgoing) == j.Batch {
 			hand(l)
 		}
 	}
@@ -98,12 +98,12 @@ func forward(f sinks.Forwarder, j job, records []record, c *cost) error {
 	return fault
 }
 
-func send(f sinks.Forwarder, l sinks.Partition, parcels []sinks.Parcel) error {
+func send(f sinks.Forwarder, l sinks.Partition, outgoing []sinks.Outgoing) error {
 	ctx := context.Background()
-	plan, err := f.Plan(ctx, l, len(parcels))
+	plan, err := f.Plan(ctx, l, len(outgoing))
 	if err != nil {
 		return err
 	}
-	_, err = f.Send(ctx, l, plan, func() ([]sinks.Parcel, error) { return parcels, nil }, false)
+	_, err = f.Send(ctx, l, plan, func() ([]sinks.Outgoing, error) { return outgoing, nil }, false)
 	return err
 }
