@@ -34,8 +34,8 @@ const (
 	ReasonNoTopic                    // the topic does not exist and may not be created
 	ReasonUnauthorized               // the broker refuses this client
 	ReasonRefused                    // the broker refuses the batch for good
-	ReasonUnplaced                   // a plan has lost its force and its records are not stored; see Forwarder
-	ReasonDoubtful                   // a plan has lost its force and nobody can tell whether its records are stored
+	ReasonUnplaced                   // the reservation cannot be used any more, its records are not stored; see Forwarder
+	ReasonDoubtful                   // the reservation cannot be used any more, whether its records are stored is unknown
 	numReasons
 )
 

@@ -15,47 +15,48 @@ type Outgoing struct {
 	Time int64
 }
 
-// A Provider returns the records of a plan, judged at this instant. Its error, an
-// *Error, says that they cannot be judged at present.
+// A Provider returns the records of a reservation, judged at this instant. Its
+// error, an *Error, says that they cannot be judged at present.
 type Provider func() ([]Outgoing, error)
 
-// Forwarder carries records from a journal to where data teams consume them,
-// exactly once with the journal's help: the journal makes a plan durable before
-// the records are sent for the first time and repeats it, after a crash too,
-// until it is told what became of them. Per partition one plan at a time is open;
-// partitions are independent and order holds within each. Safe for concurrent use.
+// Forwarder carries records from a journal to where data teams consume them. With
+// the journal's help each is stored exactly once: a reservation fixes the identity
+// of a batch; the journal makes the reservation durable before the batch is first
+// sent and sends the batch under it again, after a crash too, until it knows what
+// became of the batch. A partition has one open reservation at a time. Partitions
+// are independent, and order holds within each. Safe for concurrent use.
 type Forwarder interface {
 	// Partition picks the partition of a record by its key; records with a nil key
 	// are spread. It does not block. The error, an *Error, says why the topic has
 	// no partition to offer at present. While partitions are being given up there
-	// is none either, until Plan had the time to say so of each: their records
+	// is none either, until Reserve had the time to say so of each: their records
 	// must not be overtaken.
 	Partition(topic string, key []byte) (Partition, error)
 
-	// Plan decides under which identity the next n records of the partition travel.
-	// Plans that were not sent are forgotten by the next Plan of the partition. The
-	// bytes are the forwarder's own and mean the same to a later process. Errors
-	// are *Error; ReasonUnplaced says that the partition no longer exists: its
-	// records are to be given partitions anew.
-	Plan(ctx context.Context, p Partition, n int) ([]byte, error)
+	// Reserve decides under which identity the next n records of the partition
+	// travel. A reservation that was not sent is forgotten by the next Reserve of
+	// the partition. The bytes are the forwarder's own and mean the same to a later
+	// process. Errors are *Error; ReasonUnplaced says that the partition no longer
+	// exists: its records are to be given partitions anew.
+	Reserve(ctx context.Context, p Partition, n int) ([]byte, error)
 
-	// Send sends the records of a plan, as many as it was made for, and returns
-	// nil when every in-sync replica has them, stored once. They are asked
-	// for as late as can be, when the way to the log is open: a choice that is
-	// acknowledged while Send waits for a broker still takes hold. again says
-	// that an earlier Send of this plan may have reached the log. Errors are
-	// *Error:
+	// Send sends the records of a reservation, as many as were reserved, and returns
+	// nil when every in-sync replica has them, stored once. It asks provide for them
+	// as late as possible, when the connection is open: a choice that is acknowledged
+	// while Send waits for a broker still takes hold. again says that an earlier Send
+	// of this reservation may have reached the log. Errors are *Error:
 	//   ReasonTooLarge,
 	//   ReasonRefused     the records are not stored and never will be as they
-	//                     are; their plan is void
-	//   ReasonUnplaced    the plan has lost its force, and the records are not
-	//                     stored: they were looked for or never sent. Plan again
-	//   ReasonDoubtful    the plan has lost its force, and whether the records
-	//                     are stored cannot be found out: plan again, and count
-	//                     them as possibly doubled
+	//                     are; their reservation is void
+	//   ReasonUnplaced    the reservation cannot be used any more, and the records
+	//                     are not stored: they were looked for or never sent.
+	//                     Reserve again
+	//   ReasonDoubtful    the reservation cannot be used any more, and whether the
+	//                     records are stored cannot be found out: reserve again, and
+	//                     count them as possibly doubled
 	//   any other         nothing is known: send again, later
-	// The records belong to the forwarder until it asks again or Send returns.
-	Send(ctx context.Context, p Partition, plan []byte, provide Provider, again bool) (Sent, error)
+	// The records belong to the forwarder until it calls provide again or Send returns.
+	Send(ctx context.Context, p Partition, reservation []byte, provide Provider, again bool) (Sent, error)
 
 	// Ready returns nil while the log downstream can be reached.
 	Ready() error

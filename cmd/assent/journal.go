@@ -89,8 +89,8 @@ func printItem(out io.Writer, it *journal.Item) error {
 			fmt.Fprintf(&b, " %s %s", p.name, p.value)
 		}
 	}
-	if it.Plan != 0 {
-		fmt.Fprintf(&b, " plan %x", it.Plan)
+	if it.Reservation != 0 {
+		fmt.Fprintf(&b, " plan %x", it.Reservation)
 	}
 	if it.Kind == "plan" {
 		fmt.Fprintf(&b, " partition %d", it.Partition.Number)
@@ -121,7 +121,7 @@ func printItemJSON(out io.Writer, it *journal.Item) error {
 	add("source", it.Source, it.Source != "")
 	add("place", it.Place, it.Place != "")
 	add("policy", it.Policy, it.Policy != "")
-	add("plan", fmt.Sprintf("%x", it.Plan), it.Plan != 0)
+	add("plan", fmt.Sprintf("%x", it.Reservation), it.Reservation != 0)
 	add("topic", it.Partition.Topic, it.Partition.Topic != "")
 	add("partition", it.Partition.Number, it.Kind == "plan")
 	add("number", it.Number, it.Number > 0)

@@ -1,7 +1,7 @@
 package journal
 
 // handBack has all records of the lane routed anew, because its log is there no
-// more: a topic may be made again with fewer partitions. No plan is open.
+// more: a topic may be made again with fewer partitions. No reservation is open.
 func (w *worker) handBack() {
 	l, j := w.lane, w.lane.j
 	j.mu.Lock()
@@ -9,7 +9,7 @@ func (w *worker) handBack() {
 		it := &w.hand[i]
 		it.seg.taken.clear(it.idx, it.rec)
 		if at := it.position(); j.main.before(at) {
-			it.seg.waiting-- // of an uncertain plan; the main scan will come there
+			it.seg.waiting-- // of an uncertain reservation; the main scan will come there
 		} else {
 			l.passOver(at, it.at)
 		}

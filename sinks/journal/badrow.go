@@ -40,7 +40,7 @@ func (w *worker) poison(r sinks.Reason) sinks.Reason {
 	}
 	j.m.poison.Inc()
 	w.suspects, w.maxBytes, w.voids = 0, 0, 0
-	w.ramp = 1 // in a flood of such records each one costs one plan
+	w.ramp = 1 // in a flood of such records each one costs one reservation
 	w.done(1)
 	return progress
 }

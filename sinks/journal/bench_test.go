@@ -23,7 +23,7 @@ func (f *null) Partition(topic string, key []byte) (sinks.Partition, error) {
 	return sinks.Partition{Topic: topic, Number: int32(key[len(key)-1] & 7)}, nil
 }
 
-func (f *null) Plan(context.Context, sinks.Partition, int) ([]byte, error) {
+func (f *null) Reserve(context.Context, sinks.Partition, int) ([]byte, error) {
 	return binary.LittleEndian.AppendUint64(nil, f.next.Add(1)), nil
 }
 

@@ -153,7 +153,7 @@ func (c *client) Partition(topic string, key []byte) (sinks.Partition, error) {
 	return sinks.Partition{Topic: topic, Number: int32(h.Sum32() % uint32(n))}, nil
 }
 
-func (c *client) Plan(ctx context.Context, l sinks.Partition, n int) ([]byte, error) {
+func (c *client) Reserve(ctx context.Context, l sinks.Partition, n int) ([]byte, error) {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
 	if c.b.allDown || c.killed {
@@ -168,12 +168,12 @@ func (c *client) Plan(ctx context.Context, l sinks.Partition, n int) ([]byte, er
 	if c.pid[l] == 0 {
 		c.pid[l] = c.base<<32 | 1
 	}
-	plan := binary.LittleEndian.AppendUint64(nil, c.pid[l])
-	plan = binary.LittleEndian.AppendUint32(plan, c.next[l])
-	return binary.LittleEndian.AppendUint32(plan, uint32(n)), nil
+	reservation := binary.LittleEndian.AppendUint64(nil, c.pid[l])
+	reservation = binary.LittleEndian.AppendUint32(reservation, c.next[l])
+	return binary.LittleEndian.AppendUint32(reservation, uint32(n)), nil
 }
 
-func (c *client) Send(ctx context.Context, l sinks.Partition, plan []byte, provide sinks.Provider, again bool) (sinks.Sent, error) {
+func (c *client) Send(ctx context.Context, l sinks.Partition, reservation []byte, provide sinks.Provider, again bool) (sinks.Sent, error) {
 	b := c.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -214,8 +214,8 @@ func (c *client) Send(ctx context.Context, l sinks.Partition, plan []byte, provi
 	if err != nil {
 		return sinks.Sent{}, err
 	}
-	pid := binary.LittleEndian.Uint64(plan)
-	base, n := binary.LittleEndian.Uint32(plan[8:]), binary.LittleEndian.Uint32(plan[12:])
+	pid := binary.LittleEndian.Uint64(reservation)
+	base, n := binary.LittleEndian.Uint32(reservation[8:]), binary.LittleEndian.Uint32(reservation[12:])
 	if int(n) != len(outgoing) {
 		b.violations++
 	}

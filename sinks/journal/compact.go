@@ -6,25 +6,25 @@ import (
 	"assent/wal"
 )
 
-// openPlan returns the id of a new plan.
-func (j *Journal) openPlan() uint64 {
+// openReservation returns the id of a new reservation.
+func (j *Journal) openReservation() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	id := j.plans.Add(1)
+	id := j.reservations.Add(1)
 	j.open[id] = 0
 	return id
 }
 
-// endPlan ends a plan that has no force any more.
-func (j *Journal) endPlan(id uint64) {
+// endReservation ends a reservation that has no force any more.
+func (j *Journal) endReservation(id uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.open, id)
 }
 
-// sawPlan notes in which segment an open plan stands.
-func (j *Journal) sawPlan(e *wal.Entry) {
-	if len(e.Payload) < 9 || kind(e.Payload[0]) != kindPlan {
+// sawReservation notes in which segment an open reservation stands.
+func (j *Journal) sawReservation(e *wal.Entry) {
+	if len(e.Payload) < 9 || kind(e.Payload[0]) != kindReservation {
 		return
 	}
 	id := binary.LittleEndian.Uint64(e.Payload[1:])
@@ -35,8 +35,8 @@ func (j *Journal) sawPlan(e *wal.Entry) {
 
 // compact gives up segments whose records are all settled although an older one
 // has some that are not. Before that it makes durable what they may say of others:
-// first which records of the segments that stay are settled, then which plans have
-// ended. The horizon is drawn before the records are listed, so that a plan which
+// first which records of the segments that stay are settled, then which reservations have
+// ended. The horizon is drawn before the records are listed, so that a reservation which
 // ends in between is repeated or settled by what follows, and never forgotten. It
 // returns false when that failed.
 func (j *Journal) compact() bool {
@@ -52,7 +52,7 @@ func (j *Journal) compact() bool {
 		}
 	}
 	j.mu.Lock()
-	h := horizon{below: j.plans.Load() + 1}
+	h := horizon{below: j.reservations.Load() + 1}
 	for id := range j.open {
 		h.open = append(h.open, id)
 	}
@@ -84,19 +84,19 @@ func (j *Journal) compact() bool {
 }
 
 // compactable returns the segments that can go although an older one cannot, and
-// those that have to stay before the last of them. One that holds a plan which is
+// those that have to stay before the last of them. One that holds a reservation which is
 // open has to stay: it may be repeated.
 func (j *Journal) compactable() (kept []*segment, gone []uint64) {
-	planned := map[uint64]bool{}
+	reserved := map[uint64]bool{}
 	for _, number := range j.open {
-		planned[number] = true
+		reserved[number] = true
 	}
 	last := 0
 	for _, g := range j.segments.list {
 		if g.number >= j.main.seg {
 			break
 		}
-		if g.waiting == 0 && !planned[g.number] {
+		if g.waiting == 0 && !reserved[g.number] {
 			gone, last = append(gone, g.number), len(kept)
 		} else {
 			kept = append(kept, g)

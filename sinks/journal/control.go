@@ -119,8 +119,8 @@ func (l *load) parse(f *fields) {
 	}
 }
 
-// A plan is a plan entry: what is about to be sent, and as what.
-type plan struct {
+// A reservation says what is about to be sent, and as what.
+type reservation struct {
 	id    uint64 // unique over all processes that wrote the journal
 	at    int64
 	lane  sinks.Partition
@@ -128,50 +128,50 @@ type plan struct {
 	load  load
 }
 
-func (p *plan) append(dst []byte) []byte {
-	dst = append(dst, byte(kindPlan))
-	dst = binary.LittleEndian.AppendUint64(dst, p.id)
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(p.at))
-	dst = appendText(dst, p.lane.Topic)
-	dst = binary.AppendVarint(dst, int64(p.lane.Number))
-	dst = binary.AppendUvarint(dst, uint64(len(p.bytes)))
-	dst = append(dst, p.bytes...)
-	return p.load.append(dst)
+func (r *reservation) append(dst []byte) []byte {
+	dst = append(dst, byte(kindReservation))
+	dst = binary.LittleEndian.AppendUint64(dst, r.id)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.at))
+	dst = appendText(dst, r.lane.Topic)
+	dst = binary.AppendVarint(dst, int64(r.lane.Number))
+	dst = binary.AppendUvarint(dst, uint64(len(r.bytes)))
+	dst = append(dst, r.bytes...)
+	return r.load.append(dst)
 }
 
-func (p *plan) parse(payload []byte) error {
+func (r *reservation) parse(payload []byte) error {
 	f := fields{rest: payload[1:]}
-	p.id, p.at = f.word(), int64(f.word())
-	p.lane = sinks.Partition{Topic: string(f.bytes()), Number: int32(f.varint())}
-	p.bytes = append([]byte(nil), f.bytes()...)
-	p.load.parse(&f)
+	r.id, r.at = f.word(), int64(f.word())
+	r.lane = sinks.Partition{Topic: string(f.bytes()), Number: int32(f.varint())}
+	r.bytes = append([]byte(nil), f.bytes()...)
+	r.load.parse(&f)
 	return f.end()
 }
 
 // A settled entry says what became of records.
 type settled struct {
-	cause cause
-	plan  uint64 // that carried them; 0: none
-	topic string
-	load  load
+	cause       cause
+	reservation uint64 // that carried them; 0: none
+	topic       string
+	load        load
 }
 
 func (s *settled) append(dst []byte) []byte {
 	dst = append(dst, byte(kindSettled), byte(s.cause))
-	dst = binary.LittleEndian.AppendUint64(dst, s.plan)
+	dst = binary.LittleEndian.AppendUint64(dst, s.reservation)
 	dst = appendText(dst, s.topic)
 	return s.load.append(dst)
 }
 
 func (s *settled) parse(payload []byte) error {
 	f := fields{rest: payload[1:]}
-	s.cause, s.plan = cause(f.byte()), f.word()
+	s.cause, s.reservation = cause(f.byte()), f.word()
 	s.topic = same(s.topic, f.bytes())
 	s.load.parse(&f)
 	return f.end()
 }
 
-// appendVoid appends an entry that takes a plan back: nothing of it is stored,
+// appendVoid appends an entry that takes a reservation back: nothing of it is stored,
 // or nobody can tell.
 func appendVoid(dst []byte, id uint64) []byte {
 	return binary.LittleEndian.AppendUint64(append(dst, byte(kindVoid)), id)
@@ -183,7 +183,7 @@ func parseVoid(payload []byte) (uint64, error) {
 	return id, f.end()
 }
 
-// A horizon ends all plans with lower ids, settled or void, but for some.
+// A horizon ends all reservations with lower ids, settled or void, but for some.
 type horizon struct {
 	below uint64
 	open  []uint64

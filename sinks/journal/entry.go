@@ -11,11 +11,11 @@ import (
 type kind uint8
 
 const (
-	kindEvent   kind = 1
-	kindPlan    kind = 2
-	kindSettled kind = 3
-	kindVoid    kind = 4
-	kindHorizon kind = 5
+	kindEvent       kind = 1
+	kindReservation kind = 2
+	kindSettled     kind = 3
+	kindVoid        kind = 4
+	kindHorizon     kind = 5
 )
 
 // Flags of an event entry.

@@ -20,21 +20,21 @@ import (
 type Item struct {
 	Segment uint64
 	Index   uint32
-	Kind    string // event, plan, settled, void, horizon
+	Kind    string // event, plan (a reservation), settled, void, horizon
 	Bytes   int    // of the entry
 
 	// Of an event.
-	At      time.Time // also of a plan
+	At      time.Time // also of a reservation
 	Source  string
 	Place   string // jurisdiction
 	Policy  string // hash
 	Records []ItemRecord
 
 	// Of what forwarding wrote down.
-	Plan      uint64          // 0: none; of a horizon the first that it does not end
-	Partition sinks.Partition // of a plan; of a settlement the topic alone
-	Number    int             // of records it names, or of plans a horizon leaves open
-	Cause     string          // of a settlement: stored, withheld, refused, summed
+	Reservation uint64          // 0: none; of a horizon the first that it does not end
+	Partition   sinks.Partition // of a reservation; of a settlement the topic alone
+	Number      int             // of records it names, or of reservations a horizon leaves open
+	Cause       string          // of a settlement: stored, withheld, refused, summed
 }
 
 // An ItemRecord is one record of an Item.
@@ -141,13 +141,13 @@ func inspect(system disk.FS, dir string, f func(*Item) error) (t Totals, err err
 
 // A viewer turns entries into Items.
 type viewer struct {
-	done    segments // what is settled
-	item    Item
-	event   event
-	plan    plan
-	settled settled
-	horizon horizon
-	record  sinks.Record
+	done        segments // what is settled
+	item        Item
+	event       event
+	reservation reservation
+	settled     settled
+	horizon     horizon
+	record      sinks.Record
 }
 
 // scan calls f for every entry.
@@ -191,12 +191,12 @@ func (v *viewer) view(e *wal.Entry) error {
 	case kindEvent:
 		it.Kind = "event"
 		return v.viewEvent(e)
-	case kindPlan:
+	case kindReservation:
 		it.Kind = "plan"
-		if err := v.plan.parse(e.Payload); err != nil {
+		if err := v.reservation.parse(e.Payload); err != nil {
 			return err
 		}
-		it.At, it.Plan, it.Partition, it.Number = time.UnixMilli(v.plan.at).UTC(), v.plan.id, v.plan.lane, len(v.plan.load.refs)
+		it.At, it.Reservation, it.Partition, it.Number = time.UnixMilli(v.reservation.at).UTC(), v.reservation.id, v.reservation.lane, len(v.reservation.load.refs)
 		return nil
 	case kindSettled:
 		it.Kind = "settled"
@@ -204,17 +204,17 @@ func (v *viewer) view(e *wal.Entry) error {
 			return err
 		}
 		s := &v.settled
-		it.Plan, it.Partition.Topic, it.Number, it.Cause = s.plan, s.topic, len(s.load.refs), causes[s.cause]
+		it.Reservation, it.Partition.Topic, it.Number, it.Cause = s.reservation, s.topic, len(s.load.refs), causes[s.cause]
 		return nil
 	case kindVoid:
 		it.Kind = "void"
 		var err error
-		it.Plan, err = parseVoid(e.Payload)
+		it.Reservation, err = parseVoid(e.Payload)
 		return err
 	case kindHorizon:
 		it.Kind = "horizon"
 		err := v.horizon.parse(e.Payload)
-		it.Plan, it.Number = v.horizon.below, len(v.horizon.open)
+		it.Reservation, it.Number = v.horizon.below, len(v.horizon.open)
 		return err
 	}
 	return errEntry

@@ -31,9 +31,9 @@ func TestInspect(t *testing.T) {
 	records[0].Headers = append(records[0].Headers, sinks.Header{Key: "privacy-regime", Value: []byte("canary")})
 	first, _ := appendEvent(nil, &ev, records[:2], at, 7, false)
 	second, _ := appendEvent(nil, &sinks.Event{}, records[2:], at+1, 0, false)
-	p := plan{id: 0x100000001, at: at + 2, lane: sinks.Partition{Topic: "events", Number: 4}, bytes: []byte("canary")}
+	p := reservation{id: 0x100000001, at: at + 2, lane: sinks.Partition{Topic: "events", Number: 4}, bytes: []byte("canary")}
 	p.load.add(ref{position{1, 0}, 0}, "web", 100)
-	stored := settled{cause: causeAcked, plan: p.id, topic: "events", load: p.load}
+	stored := settled{cause: causeAcked, reservation: p.id, topic: "events", load: p.load}
 	var other load
 	other.add(ref{position{1, 1}, 0}, "", 50)
 	refused := settled{cause: causePoison, topic: "events.bad", load: other}
@@ -53,7 +53,7 @@ func TestInspect(t *testing.T) {
 			}
 			return nil
 		}
-		fmt.Fprintf(&out, " plan=%x lane=%s/%d records=%d cause=%s\n", it.Plan, it.Partition.Topic, it.Partition.Number, it.Number, it.Cause)
+		fmt.Fprintf(&out, " reservation=%x partition=%s/%d records=%d cause=%s\n", it.Reservation, it.Partition.Topic, it.Partition.Number, it.Number, it.Cause)
 		return nil
 	})
 	if err != nil {

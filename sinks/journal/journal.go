@@ -4,23 +4,23 @@
 // An entry of the log is one of five; integers are little endian, `text` is a
 // uvarint length and bytes, `varint` is zigzag.
 //
-//	event    1, flags, instant ms (8), [id (16)], [ticket (8)], source text, [judged], records (1), (record)…
+//	event        1, flags, instant ms (8), [id (16)], [ticket (8)], source text, [judged], records (1), (record)…
 //	  flags    1 id, 2 ticket, 4 judged, 8 it has a subject, 16 more records of the entry before
 //	  judged   mark (8), purposes (8), allowed (8), shared (8), place text, policy text, subject text
 //	  record   topic length (1), topic, body length (4), body as sinks.AppendBody writes it
-//	plan     2, id (8), instant ms (8), topic text, partition varint, forwarder's bytes text, load
-//	settled  3, cause (1), plan id (8) or 0, topic text, load
+//	reservation  2, id (8), instant ms (8), topic text, partition varint, forwarder's bytes text, load
+//	settled      3, cause (1), reservation id (8) or 0, topic text, load
 //	  cause    0 stored downstream, 1 left out as withheld, 2 refused for good,
 //	           3 one of these: all that is settled of a segment, and no shares
-//	void     4, plan id (8)
-//	horizon  5, plan id (8), plans uvarint, (plan id (8))…: every plan with a lower id has ended, but for these
+//	void         4, reservation id (8)
+//	horizon      5, id (8), count uvarint, (id (8))…: every reservation with a lower id has ended, but for these
 //	  load     shares uvarint, (segment uvarint, source text, records uvarint, bytes uvarint)…, refs uvarint, (ref)…
 //	  ref      uvarint: bit 0 absolute, bits 1-6 record in its entry, above entry; if absolute, segment varint
 //
 // A record is open until a settled entry names it. Its life: the main scan reads
 // it from the log into the queue of its lane; the lane's goroutine gathers a
-// batch, leaves out what may no longer go, makes a plan durable, sends, and notes
-// it settled. A plan that is neither settled nor void when a process starts is
+// batch, leaves out what may no longer go, makes a reservation durable, sends, and notes
+// it settled. A reservation that is neither settled nor void when a process starts is
 // uncertain: it is repeated as it was, before anything else of its lane. A
 // segment whose records are all settled is released, oldest first.
 //
@@ -50,7 +50,7 @@ import (
 )
 
 const (
-	// headroom is the part of the journal that commits leave to plans and
+	// headroom is the part of the journal that commits leave to reservations and
 	// settlements.
 	headroom = 16
 	// maxPending is what may wait for the disk: large batches on a few hundred
@@ -67,26 +67,26 @@ type Journal struct {
 	fwd sinks.Forwarder
 	m   *instruments
 
-	room      int64 // bytes of log past which nothing is committed
-	highWater int64
-	used      atomic.Int64 // bytes of log, about
-	free      atomic.Int64 // bytes of file system, about
-	bad       atomic.Int64 // bytes of bad rows that are not settled
-	records   atomic.Int64 // that are not settled
-	sent      atomic.Int64 // records stored downstream since Open
-	sources   atomic.Pointer[map[string]*source]
-	opening   sync.Mutex // held to add a source
-	tickets   tickets
-	pace      *pacer
-	plans     atomic.Uint64 // the last plan's id
-	recovered atomic.Bool   // what earlier processes left is known
+	room         int64 // bytes of log past which nothing is committed
+	highWater    int64
+	used         atomic.Int64 // bytes of log, about
+	free         atomic.Int64 // bytes of file system, about
+	bad          atomic.Int64 // bytes of bad rows that are not settled
+	records      atomic.Int64 // that are not settled
+	sent         atomic.Int64 // records stored downstream since Open
+	sources      atomic.Pointer[map[string]*source]
+	opening      sync.Mutex // held to add a source
+	tickets      tickets
+	pace         *pacer
+	reservations atomic.Uint64 // the last reservation's id
+	recovered    atomic.Bool   // what earlier processes left is known
 
 	mu        sync.Mutex // guards what follows, and what lanes and segments say of themselves
 	segments  segments
 	topics    map[string]*topic
 	lanes     []*lane
 	main      position          // of the entry the main scan dealt with last
-	open      map[uint64]uint64 // plans neither settled nor void; where the main scan saw each
+	open      map[uint64]uint64 // reservations neither settled nor void; where the main scan saw each
 	lastEvent uint64            // the segment in which that scan saw an event last
 	caughtUp  bool              // the main scan waits at the log's end
 	draining  bool              // what waits goes as fast as it can: see Hurry
@@ -145,7 +145,7 @@ func Open(opt Options) (*Journal, error) {
 	}
 	j.log = log
 	j.segments.boot = log.Boot()
-	j.plans.Store(log.Boot() << 32)
+	j.reservations.Store(log.Boot() << 32)
 	j.measure()
 	j.observe()
 

@@ -133,7 +133,7 @@ func TestStands(t *testing.T) {
 func TestWithdrawal(t *testing.T) {
 	type outcome struct {
 		verdict  sinks.Verdict
-		planned  bool // the plan was durable by then, and an attempt may have been stored
+		reserved bool // the reservation was durable by then, and an attempt may have been stored
 		restart  bool // and the process has died since
 		stored   string
 		withheld uint64
@@ -149,7 +149,7 @@ func TestWithdrawal(t *testing.T) {
 			opt := quick(fs, b.client())
 			opt.Judge = r
 			j := open(t, opt)
-			if c.planned {
+			if c.reserved {
 				// A first record, so that the broker knows the producer.
 				b.with(b.mend)
 				commit(t, j, personal(r, "eve", 0))
@@ -158,7 +158,7 @@ func TestWithdrawal(t *testing.T) {
 			}
 			sends := b.sends
 			commit(t, j, personal(r, "ada", 1))
-			if c.planned {
+			if c.reserved {
 				eventually(t, "an attempt", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.sends > sends })
 			}
 			if c.restart {
@@ -176,7 +176,7 @@ func TestWithdrawal(t *testing.T) {
 			empty(t, j)
 			got := "nothing"
 			all := b.values(t, "events")
-			if c.planned {
+			if c.reserved {
 				all = all[1:]
 			}
 			if len(all) > 0 {
@@ -199,14 +199,14 @@ func TestWithdrawal(t *testing.T) {
 		})
 	}
 	reduced := `{"reduced":true}`
-	f("withheld before the plan", outcome{verdict: sinks.Withheld, stored: "nothing", withheld: 1})
-	f("withheld after the plan", outcome{verdict: sinks.Withheld, planned: true, stored: "null", nulled: 1})
-	f("withheld before the plan, restart", outcome{verdict: sinks.Withheld, restart: true, stored: "nothing", withheld: 1})
-	f("withheld after the plan, restart", outcome{verdict: sinks.Withheld, planned: true, restart: true, stored: "null", nulled: 1})
-	f("reduced before the plan", outcome{verdict: sinks.Reduced, stored: reduced, reduced: 1})
-	f("reduced after the plan", outcome{verdict: sinks.Reduced, planned: true, stored: reduced, reduced: 1})
-	f("reduced after the plan, restart", outcome{verdict: sinks.Reduced, planned: true, restart: true, stored: reduced, reduced: 1})
-	f("kept, restart", outcome{verdict: sinks.Kept, planned: true, restart: true, stored: kept})
+	f("withheld before the reservation", outcome{verdict: sinks.Withheld, stored: "nothing", withheld: 1})
+	f("withheld after the reservation", outcome{verdict: sinks.Withheld, reserved: true, stored: "null", nulled: 1})
+	f("withheld before the reservation, restart", outcome{verdict: sinks.Withheld, restart: true, stored: "nothing", withheld: 1})
+	f("withheld after the reservation, restart", outcome{verdict: sinks.Withheld, reserved: true, restart: true, stored: "null", nulled: 1})
+	f("reduced before the reservation", outcome{verdict: sinks.Reduced, stored: reduced, reduced: 1})
+	f("reduced after the reservation", outcome{verdict: sinks.Reduced, reserved: true, stored: reduced, reduced: 1})
+	f("reduced after the reservation, restart", outcome{verdict: sinks.Reduced, reserved: true, restart: true, stored: reduced, reduced: 1})
+	f("kept, restart", outcome{verdict: sinks.Kept, reserved: true, restart: true, stored: kept})
 	f("an unknown verdict", outcome{verdict: 77, stored: "nothing", withheld: 1})
 }
 

@@ -221,7 +221,7 @@ func (j *Journal) give(it *item) {
 	chunks.Put(c)
 }
 
-// limit is how many bytes of bodies travel under one plan: all lanes together
+// limit is how many bytes of bodies travel under one reservation: all lanes together
 // have at most half the window in hand, so that some is left however many fail.
 func (l *lane) limit() int {
 	return max(1, min(l.j.opt.MaxBatchBytes, int(l.j.opt.WindowBytes)/(2*len(l.j.lanes))))
@@ -309,14 +309,14 @@ func (l *lane) mend() {
 }
 
 // settle ends the journey of records. So many are left in the goroutine's hand,
-// the first of them of that instant; plan is what carried them, 0 for none; stored
+// the first of them of that instant; reservation is what carried them, 0 for none; stored
 // tells whether the log downstream answered.
-func (l *lane) settle(items []item, plan uint64, hand int, oldest int64, stored bool) {
+func (l *lane) settle(items []item, reservation uint64, hand int, oldest int64, stored bool) {
 	j := l.j
 	j.records.Add(-int64(len(items)))
 	j.pace.count(len(items))
 	j.mu.Lock()
-	delete(j.open, plan)
+	delete(j.open, reservation)
 	for i := range items {
 		it := &items[i]
 		it.seg.settled.set(it.idx, it.rec)

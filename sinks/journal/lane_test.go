@@ -217,10 +217,10 @@ func TestPartitionsAdded(t *testing.T) {
 // for those that are gone goes to the others, once and in order, in this process
 // or the next, and nothing overtakes it.
 func TestPartitionsRemoved(t *testing.T) {
-	f := func(name string, planned, restart bool) {
+	f := func(name string, reserved, restart bool) {
 		t.Run(name, func(t *testing.T) {
 			b := newBroker(1, map[string]int32{"events": 4})
-			if b.allDown = true; planned {
+			if b.allDown = true; reserved {
 				b.allDown, b.drop = false, 1
 			}
 			fs := memory()
@@ -271,8 +271,8 @@ func TestPartitionsRemoved(t *testing.T) {
 			b.with(b.mend)
 			empty(t, j)
 			inOrder(t, b, "events", n)
-			if doubled := j.m.doubled.Get(); (doubled > 0) != planned {
-				t.Errorf("%d counted as possibly doubled; batches were sent before: %t", doubled, planned)
+			if doubled := j.m.doubled.Get(); (doubled > 0) != reserved {
+				t.Errorf("%d counted as possibly doubled; batches were sent before: %t", doubled, reserved)
 			}
 			for l, p := range b.partitions {
 				if l.Number >= 2 && len(p.log) > 0 {
@@ -288,7 +288,7 @@ func TestPartitionsRemoved(t *testing.T) {
 	f("sent before, restart", true, true)
 }
 
-// TestHandBackAhead: a lane gives up an uncertain plan before the main scan has come
+// TestHandBackAhead: a lane gives up an uncertain reservation before the main scan has come
 // to its records, which then takes them for new.
 func TestHandBackAhead(t *testing.T) {
 	b := newBroker(1, map[string]int32{"events": 1})

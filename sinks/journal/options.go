@@ -51,12 +51,12 @@ type Options struct {
 	// with. Nobody lingers for whom a sender waits. Default 20 ms.
 	Linger time.Duration
 
-	// MaxBatchBytes bounds the bodies that travel under one plan; a single
+	// MaxBatchBytes bounds the bodies that travel under one reservation; a single
 	// larger record still travels. It is lowered where very many lanes share
 	// the window. Default 1,000,000.
 	MaxBatchBytes int
 
-	// MaxBatchRecords bounds the records that travel under one plan. Default
+	// MaxBatchRecords bounds the records that travel under one reservation. Default
 	// 10,000.
 	MaxBatchRecords int
 

@@ -12,10 +12,10 @@ import (
 // A recovery is what a pass over the recovered segments finds.
 type recovery struct {
 	j        *Journal
-	accounts map[uint64]*account // by segment
-	summed   map[uint64]bool     // segments whose account has to be taken again
-	open     map[uint64]*plan    // neither settled nor void
-	order    []uint64            // of plans, as they were made
+	accounts map[uint64]*account     // by segment
+	summed   map[uint64]bool         // segments whose account has to be taken again
+	open     map[uint64]*reservation // neither settled nor void
+	order    []uint64                // of reservations, as they were made
 	event    event
 	settled  settled
 	horizon  horizon
@@ -39,11 +39,11 @@ func (r *recovery) account(number uint64) *account {
 }
 
 // recover learns from the recovered segments what is settled and what is
-// uncertain, and puts uncertain plans into the hands of their lanes. It returns
+// uncertain, and puts uncertain reservations into the hands of their lanes. It returns
 // false when the journal closes. The memory it takes is a bit per record and what
 // was being sent.
 func (j *Journal) recover() bool {
-	r := &recovery{j: j, accounts: map[uint64]*account{}, summed: map[uint64]bool{}, open: map[uint64]*plan{}}
+	r := &recovery{j: j, accounts: map[uint64]*account{}, summed: map[uint64]bool{}, open: map[uint64]*reservation{}}
 	if !j.each(j.log.First(), r.read) {
 		return false
 	}
@@ -127,15 +127,15 @@ func (r *recovery) read(e *wal.Entry) bool {
 		switch kind(e.Payload[0]) {
 		case kindEvent:
 			err = r.readEvent(e)
-		case kindPlan:
-			p := new(plan)
-			if err = p.parse(e.Payload); err == nil {
-				r.open[p.id] = p
-				r.order = append(r.order, p.id)
+		case kindReservation:
+			res := new(reservation)
+			if err = res.parse(e.Payload); err == nil {
+				r.open[res.id] = res
+				r.order = append(r.order, res.id)
 			}
 		case kindSettled:
 			if err = r.settled.parse(e.Payload); err == nil {
-				delete(r.open, r.settled.plan)
+				delete(r.open, r.settled.reservation)
 				r.settle(&r.settled.load, r.settled.cause, r.settled.topic)
 			}
 		case kindVoid:
@@ -145,7 +145,7 @@ func (r *recovery) read(e *wal.Entry) bool {
 			}
 		case kindHorizon:
 			if err = r.horizon.parse(e.Payload); err == nil {
-				maps.DeleteFunc(r.open, func(id uint64, _ *plan) bool {
+				maps.DeleteFunc(r.open, func(id uint64, _ *reservation) bool {
 					return id < r.horizon.below && !slices.Contains(r.horizon.open, id)
 				})
 			}
@@ -218,24 +218,24 @@ func (r *recovery) settle(l *load, c cause, topic string) {
 	}
 }
 
-// settleReleased settles the plans whose settlement was lost: a segment is
-// released when all its records are settled, and those of a plan are settled
+// settleReleased settles the reservations whose settlement was lost: a segment is
+// released when all its records are settled, and those of a reservation are settled
 // together.
 func (r *recovery) settleReleased() {
-	for id, p := range r.open {
-		if slices.ContainsFunc(p.load.refs, func(x ref) bool { return !r.j.log.Holds(x.seg) }) {
+	for id, res := range r.open {
+		if slices.ContainsFunc(res.load.refs, func(x ref) bool { return !r.j.log.Holds(x.seg) }) {
 			delete(r.open, id)
-			r.settle(&p.load, causeAcked, p.lane.Topic)
+			r.settle(&res.load, causeAcked, res.lane.Topic)
 		}
 	}
 }
 
-// A search is for the records of an uncertain plan.
+// A search is for the records of an uncertain reservation.
 type search struct {
-	plan  *plan
-	lane  *lane
-	items []item
-	found int
+	reservation *reservation
+	lane        *lane
+	items       []item
+	found       int
 }
 
 type place struct {
@@ -243,8 +243,8 @@ type place struct {
 	at     int
 }
 
-// resume reads the records of the uncertain plans and has each lane repeat its
-// plan before anything else.
+// resume reads the records of the uncertain reservations and has each lane repeat its
+// reservation before anything else.
 func (r *recovery) resume() bool {
 	j := r.j
 	var searches []*search
@@ -252,18 +252,18 @@ func (r *recovery) resume() bool {
 	from := j.segments.boot
 	j.mu.Lock()
 	for _, id := range r.order {
-		p := r.open[id]
-		if p == nil {
+		res := r.open[id]
+		if res == nil {
 			continue
 		}
-		if slices.ContainsFunc(p.load.refs, j.isSettled) { // under a later plan: damage ate that this one is void
+		if slices.ContainsFunc(res.load.refs, j.isSettled) { // under a later reservation: damage ate that this one is void
 			j.log.Note(appendVoid(nil, id))
 			continue
 		}
-		l, _ := j.topicOf([]byte(p.lane.Topic)).lane(j, p.lane.Number)
-		s := &search{plan: p, lane: l, items: make([]item, len(p.load.refs))}
+		l, _ := j.topicOf([]byte(res.lane.Topic)).lane(j, res.lane.Number)
+		s := &search{reservation: res, lane: l, items: make([]item, len(res.load.refs))}
 		searches = append(searches, s)
-		for i, ref := range p.load.refs {
+		for i, ref := range res.load.refs {
 			wanted[ref] = place{s, i}
 			from = min(from, ref.seg)
 		}
@@ -319,7 +319,7 @@ func (r *recovery) find(e *wal.Entry, wanted map[ref]place) bool {
 	return true
 }
 
-// repeat puts an uncertain plan into its lane's hands. When not all its records
+// repeat puts an uncertain reservation into its lane's hands. When not all its records
 // can be read any more it cannot be repeated: those that are left are sent as
 // new ones, and may come twice.
 func (j *Journal) repeat(s *search) {
@@ -330,7 +330,7 @@ func (j *Journal) repeat(s *search) {
 			}
 		}
 		j.m.doubled.Add(s.found)
-		j.log.Note(appendVoid(nil, s.plan.id))
+		j.log.Note(appendVoid(nil, s.reservation.id))
 		return
 	}
 	for i := range s.items {
@@ -338,8 +338,8 @@ func (j *Journal) repeat(s *search) {
 		it.seg.taken.set(it.idx, it.rec)
 		it.seg.waiting++
 	}
-	j.open[s.plan.id] = 0
-	s.lane.worker.recover = append(s.lane.worker.recover, uncertain{*s.plan, s.items})
+	j.open[s.reservation.id] = 0
+	s.lane.worker.recover = append(s.lane.worker.recover, uncertain{*s.reservation, s.items})
 	s.lane.hand += len(s.items)
 	s.lane.oldest = s.items[0].at
 }

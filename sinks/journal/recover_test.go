@@ -65,16 +65,16 @@ func (p *past) load(refs ...ref) (l load) {
 	return l
 }
 
-func (p *past) plan(id uint64, refs ...ref) {
+func (p *past) reservation(id uint64, refs ...ref) {
 	bytes := binary.LittleEndian.AppendUint64(nil, 77<<32|id)
 	bytes = binary.LittleEndian.AppendUint32(bytes, 0)
 	bytes = binary.LittleEndian.AppendUint32(bytes, uint32(len(refs)))
-	pl := plan{id: id, lane: sinks.Partition{Topic: "events"}, bytes: bytes, load: p.load(refs...)}
+	pl := reservation{id: id, lane: sinks.Partition{Topic: "events"}, bytes: bytes, load: p.load(refs...)}
 	p.write(pl.append(nil))
 }
 
-func (p *past) settled(plan uint64, refs ...ref) {
-	s := settled{cause: causeAcked, plan: plan, topic: "events", load: p.load(refs...)}
+func (p *past) settled(reservation uint64, refs ...ref) {
+	s := settled{cause: causeAcked, reservation: reservation, topic: "events", load: p.load(refs...)}
 	p.write(s.append(nil))
 }
 
@@ -107,37 +107,37 @@ func TestRecovery(t *testing.T) {
 			}
 		})
 	}
-	f("nothing planned", "ada-1 ada-2", 2, func(p *past) { p.event(1); p.event(2) })
-	f("an open plan goes first", "ada-2 ada-1 ada-3", 3, func(p *past) {
+	f("nothing reserved", "ada-1 ada-2", 2, func(p *past) { p.event(1); p.event(2) })
+	f("an open reservation goes first", "ada-2 ada-1 ada-3", 3, func(p *past) {
 		p.event(1)
 		r := p.event(2)
 		p.event(3)
-		p.plan(1, r)
+		p.reservation(1, r)
 	})
-	f("a settled plan", "ada-2", 1, func(p *past) {
+	f("a settled reservation", "ada-2", 1, func(p *past) {
 		r := p.event(1)
-		p.plan(1, r)
+		p.reservation(1, r)
 		p.event(2)
 		p.settled(1, r)
 	})
-	f("a plan that is void", "ada-1 ada-2", 2, func(p *past) {
+	f("a reservation that is void", "ada-1 ada-2", 2, func(p *past) {
 		p.event(1)
-		p.plan(1, p.event(2))
+		p.reservation(1, p.event(2))
 		p.write(appendVoid(nil, 1))
 	})
-	f("a settlement whose plan was eaten", "ada-2", 1, func(p *past) {
+	f("a settlement whose reservation was eaten", "ada-2", 1, func(p *past) {
 		p.settled(1, p.event(1))
 		p.event(2)
 	})
-	f("a plan whose void was eaten, repeated by a settled one", "ada-2", 1, func(p *past) {
+	f("a reservation whose void was eaten, repeated by a settled one", "ada-2", 1, func(p *past) {
 		r, s := p.event(1), p.event(2)
-		p.plan(1, r, s)
-		p.plan(2, r)
+		p.reservation(1, r, s)
+		p.reservation(2, r)
 		p.settled(2, r)
 	})
-	f("a plan of which a record was eaten", "ada-1 ada-2", 2, func(p *past) {
+	f("a reservation of which a record was eaten", "ada-1 ada-2", 2, func(p *past) {
 		r := p.event(1)
-		p.plan(1, r, ref{position{r.seg, 1000}, 0})
+		p.reservation(1, r, ref{position{r.seg, 1000}, 0})
 		p.event(2)
 	})
 	f("a settlement of records that are released", "ada-3", 1, func(p *past) {
@@ -148,37 +148,37 @@ func TestRecovery(t *testing.T) {
 		p.event(3)
 		p.release(s.seg)
 	})
-	f("a plan with records that are released was settled", "ada-3", 1, func(p *past) {
+	f("a reservation with records that are released was settled", "ada-3", 1, func(p *past) {
 		r := p.event(1)
 		p.turn()
 		s := p.event(2)
-		p.plan(1, r, s)
+		p.reservation(1, r, s)
 		p.event(3)
 		p.release(s.seg)
 	})
-	f("a plan that a horizon ended, with records that are dropped", "ada-1", 1, func(p *past) {
+	f("a reservation that a horizon ended, with records that are dropped", "ada-1", 1, func(p *past) {
 		r := p.event(1)
 		p.turn()
 		s := p.event(2)
 		p.turn()
-		p.plan(1, r, s)
+		p.reservation(1, r, s)
 		p.write((&horizon{below: 2}).append(nil))
 		p.drop(s.seg)
 	})
-	f("a plan that a horizon left open, with records that are dropped", "", 0, func(p *past) {
+	f("a reservation that a horizon left open, with records that are dropped", "", 0, func(p *past) {
 		r := p.event(1)
 		p.turn()
 		s := p.event(2)
 		p.turn()
-		p.plan(1, r, s)
+		p.reservation(1, r, s)
 		p.write((&horizon{below: 2, open: []uint64{1}}).append(nil))
 		p.drop(s.seg)
 	})
-	f("a plan that is younger than a horizon", "ada-2 ada-1", 2, func(p *past) {
+	f("a reservation that is younger than a horizon", "ada-2 ada-1", 2, func(p *past) {
 		p.event(1)
 		r := p.event(2)
 		p.write((&horizon{below: 3}).append(nil))
-		p.plan(3, r)
+		p.reservation(3, r)
 	})
 	f("settlements that are dropped, and their sum", "ada-2", 1, func(p *past) {
 		r := p.event(1)
@@ -191,11 +191,11 @@ func TestRecovery(t *testing.T) {
 		p.write(sum.append(nil))
 		p.drop(s.seg)
 	})
-	f("two open plans, in their order", "ada-2 ada-1 ada-3", 3, func(p *past) {
+	f("two open reservations, in their order", "ada-2 ada-1 ada-3", 3, func(p *past) {
 		r, s := p.event(1), p.event(2)
 		p.event(3)
-		p.plan(1, s)
-		p.plan(2, r)
+		p.reservation(1, s)
+		p.reservation(2, r)
 	})
 }
 

@@ -105,7 +105,7 @@ func (j *Journal) leaveFailing(reachable bool) {
 // distribute hands the open records of an entry to their lanes.
 func (j *Journal) distribute(e *wal.Entry, at position, main bool) {
 	if main {
-		j.sawPlan(e)
+		j.sawReservation(e)
 	} else if !j.log.Holds(at.seg) {
 		return // all of it is settled, and what was known of it forgotten
 	}

@@ -9,7 +9,7 @@ import (
 type segment struct {
 	number  uint64
 	old     bool  // an earlier process wrote it
-	waiting int   // records read by the main scan, or for a plan, and not settled
+	waiting int   // records read by the main scan, or for a reservation, and not settled
 	taken   marks // records that are settled or in a lane's hands
 	settled marks // records that are settled
 }

@@ -8,20 +8,20 @@ import (
 	"assent/sinks"
 )
 
-// A worker sends what a lane queues: one plan at a time, in order. Its fields
+// A worker sends what a lane queues: one reservation at a time, in order. Its fields
 // are its goroutine's own.
 type worker struct {
-	lane    *lane
-	hand    []item // in the lane's order, not settled
-	open    plan   // of the first records of hand; id 0: none
-	planned int    // how many
-	tried   bool   // the plan may have reached the log
-	recover []uncertain
+	lane     *lane
+	hand     []item      // in the lane's order, not settled
+	open     reservation // of the first records of hand; id 0: none
+	reserved int         // how many
+	tried    bool        // the reservation may have reached the log
+	recover  []uncertain
 
 	suspects int // among so many records of hand one is refused for good
-	ramp     int // records under one plan, doubled by each success, since one was; 0: the lane's limit
-	maxBytes int // of bodies under one plan, since the log found more too large; 0: the lane's limit
-	voids    int // plans in a row that lost their force
+	ramp     int // records under one reservation, doubled by each success, since one was; 0: the lane's limit
+	maxBytes int // of bodies under one reservation, since the log found more too large; 0: the lane's limit
+	voids    int // reservations in a row that lost their force
 
 	backoff  time.Duration
 	owed     [][]byte // entries that could not be noted yet
@@ -37,16 +37,16 @@ type worker struct {
 	judged   sinks.Judged
 }
 
-// An uncertain plan was left by an earlier process: nobody knows whether its
+// An uncertain reservation was left by an earlier process: nobody knows whether its
 // records are stored.
 type uncertain struct {
-	plan  plan
-	items []item
+	reservation reservation
+	items       []item
 }
 
 func (w *worker) run() {
 	for _, u := range w.recover {
-		w.hand, w.open, w.planned, w.tried = u.items, u.plan, len(u.items), true
+		w.hand, w.open, w.reserved, w.tried = u.items, u.reservation, len(u.items), true
 		if !w.deliver() {
 			return
 		}
@@ -124,7 +124,7 @@ func (w *worker) attempt() sinks.Reason {
 		case r == sinks.ReasonUnplaced:
 			w.handBack()
 			return progress
-		case r != progress || w.planned == 0:
+		case r != progress || w.reserved == 0:
 			return r
 		}
 	}
@@ -138,7 +138,7 @@ func (w *worker) pause() bool {
 	return w.lane.j.sleep(w.backoff/2 + rand.N(w.backoff/2+1))
 }
 
-// share is how many records of hand the next plan takes: half of those among
+// share is how many records of hand the next reservation takes: half of those among
 // which one is refused, so that it is found in a few steps.
 func (w *worker) share() int {
 	n := len(w.hand)
@@ -162,24 +162,24 @@ func (w *worker) share() int {
 	return n
 }
 
-// prepare leaves out what may not go any more and makes a plan for the next
-// records durable. Nothing is planned when nothing is left of them.
+// prepare leaves out what may not go any more and makes a reservation for the next
+// records durable. Nothing is reserved when nothing is left of them.
 func (w *worker) prepare() sinks.Reason {
 	l, j := w.lane, w.lane.j
 	n, err := w.leaveOut(w.share())
 	if err != nil {
 		return sinks.ReasonUnavailable
 	}
-	if w.planned = n; n == 0 {
+	if w.reserved = n; n == 0 {
 		return progress
 	}
-	identity, err := j.fwd.Plan(j.sending, l.id, n)
+	identity, err := j.fwd.Reserve(j.sending, l.id, n)
 	if err != nil {
 		return sinks.ReasonOf(err)
 	}
 	w.open.at, w.open.lane, w.open.bytes = j.now(), l.id, identity
 	w.open.load.list(w.hand[:n])
-	id := j.openPlan()
+	id := j.openReservation()
 	w.open.id = id
 	w.entry = w.open.append(w.entry[:0])
 	w.open.id = 0
@@ -187,7 +187,7 @@ func (w *worker) prepare() sinks.Reason {
 	if err := j.log.Append(w.batch...); err != nil {
 		// A crash may bring it to light nevertheless, when its sequence is another's.
 		w.owed = append(w.owed, appendVoid(nil, id))
-		j.endPlan(id)
+		j.endReservation(id)
 		return reason(err)
 	}
 	w.owed = nil
@@ -264,10 +264,10 @@ var nulled = sinks.AppendBody(nil, &sinks.Record{
 	Headers: []sinks.Header{{Key: "privacy-withheld", Value: []byte("1")}},
 })
 
-// encodeBatch makes the records of the open plan, each judged anew.
+// encodeBatch makes the records of the open reservation, each judged anew.
 func (w *worker) encodeBatch() ([]sinks.Outgoing, error) {
 	w.outgoing, w.fates, w.scratch = w.outgoing[:0], w.fates[:0], w.scratch[:0]
-	for i := range w.planned {
+	for i := range w.reserved {
 		it := &w.hand[i]
 		verdict, err := w.judge(it)
 		if err != nil {
@@ -288,7 +288,7 @@ func (w *worker) encodeBatch() ([]sinks.Outgoing, error) {
 	return w.outgoing, nil
 }
 
-// send makes one attempt at the open plan.
+// send makes one attempt at the open reservation.
 func (w *worker) send() sinks.Reason {
 	l, j := w.lane, w.lane.j
 	again := w.tried
@@ -304,7 +304,7 @@ func (w *worker) send() sinks.Reason {
 		return w.refused(r)
 	case sinks.ReasonDoubtful, sinks.ReasonUnplaced:
 		if r == sinks.ReasonDoubtful {
-			j.m.doubled.Add(w.planned)
+			j.m.doubled.Add(w.reserved)
 		}
 		w.void()
 		if w.voids++; w.voids > 1 {
@@ -316,9 +316,9 @@ func (w *worker) send() sinks.Reason {
 	}
 }
 
-// stored settles the records of the open plan.
+// stored settles the records of the open reservation.
 func (w *worker) stored(sent sinks.Sent) {
-	m, n := w.lane.j.m, w.planned
+	m, n := w.lane.j.m, w.reserved
 	w.lane.j.sent.Add(int64(n))
 	if sent.Repeated {
 		m.repeated.Add(n)
@@ -344,14 +344,14 @@ func (w *worker) stored(sent sinks.Sent) {
 	w.done(n)
 }
 
-// done settles the first n records of hand and ends their plan.
+// done settles the first n records of hand and ends their reservation.
 func (w *worker) done(n int) {
 	next := int64(0)
 	if n < len(w.hand) {
 		next = w.hand[n].at
 	}
 	w.lane.settle(w.hand[:n], w.open.id, len(w.hand)-n, next, true)
-	w.open.id, w.planned = 0, 0
+	w.open.id, w.reserved = 0, 0
 	w.hand = slices.Delete(w.hand, 0, n)
 }
 
@@ -359,11 +359,11 @@ func (w *worker) done(n int) {
 // journey when it is found.
 func (w *worker) refused(r sinks.Reason) sinks.Reason {
 	w.void()
-	if w.planned > 1 {
-		w.suspects = w.planned
+	if w.reserved > 1 {
+		w.suspects = w.reserved
 		if r == sinks.ReasonTooLarge {
 			size := 0
-			for i := range w.planned {
+			for i := range w.reserved {
 				size += len(w.hand[i].body)
 			}
 			w.maxBytes = max(1, size/2)
@@ -373,29 +373,29 @@ func (w *worker) refused(r sinks.Reason) sinks.Reason {
 	return w.poison(r)
 }
 
-// void takes the open plan back.
+// void takes the open reservation back.
 func (w *worker) void() {
 	w.entry = appendVoid(w.entry[:0], w.open.id)
 	w.owe(w.entry)
-	w.lane.j.endPlan(w.open.id)
+	w.lane.j.endReservation(w.open.id)
 	w.open.id = 0
 }
 
 // note writes down what became of records.
-func (w *worker) note(c cause, plan uint64, items []item) {
-	w.entry = w.settled(w.entry[:0], c, plan, items)
+func (w *worker) note(c cause, reservation uint64, items []item) {
+	w.entry = w.settled(w.entry[:0], c, reservation, items)
 	w.owe(w.entry)
 }
 
-func (w *worker) settled(dst []byte, c cause, plan uint64, items []item) []byte {
-	s := settled{cause: c, plan: plan, topic: w.lane.id.Topic, load: w.load}
+func (w *worker) settled(dst []byte, c cause, reservation uint64, items []item) []byte {
+	s := settled{cause: c, reservation: reservation, topic: w.lane.id.Topic, load: w.load}
 	s.load.list(items)
 	w.load = s.load // keeps its memory
 	return s.append(dst)
 }
 
-// owe notes an entry. One that cannot be written now goes before the next plan:
-// the log never holds a plan whose forerunner is open.
+// owe notes an entry. One that cannot be written now goes before the next reservation:
+// the log never holds a reservation whose forerunner is open.
 func (w *worker) owe(entry []byte) {
 	w.batch = append(append(w.batch[:0], w.owed...), entry)
 	if err := w.lane.j.log.Note(w.batch...); err != nil {

@@ -61,7 +61,7 @@ func TestSecureListeners(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			_, err = f.Plan(t.Context(), sinks.Partition{Topic: "events"}, 1)
+			_, err = f.Reserve(t.Context(), sinks.Partition{Topic: "events"}, 1)
 			wantError(t, err, c.want)
 			wantError(t, f.Ready(), c.want)
 			if strings.Contains(err.Error(), wrong.Password) {

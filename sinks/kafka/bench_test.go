@@ -76,7 +76,7 @@ func BenchmarkSend(b *testing.B) {
 	f.seen.Store(&cluster{brokers: map[int32]string{1: addr}, topics: map[string]*topic{"t": {name: "t", leaders: []int32{1}}}})
 	all := eventsOf(500)
 	l := sinks.Partition{Topic: "t"}
-	p := plan{count: int32(len(all)), at: f.opt.Now().UnixMilli()}
+	p := reservation{count: int32(len(all)), at: f.opt.Now().UnixMilli()}
 	raw := p.append(nil)
 	b.ReportAllocs()
 	b.ResetTimer()

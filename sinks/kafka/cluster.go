@@ -203,20 +203,20 @@ func (c *cluster) missing() (names []string) {
 
 // leader returns the address of the broker that leads a partition. One that is
 // not known is asked for, once. One that is gone is ReasonUnplaced.
-func (f *Forwarder) leader(ctx context.Context, l sinks.Partition) (string, *cluster, error) {
+func (f *Forwarder) leader(ctx context.Context, p sinks.Partition) (string, *cluster, error) {
 	for asked := false; ; asked = true {
 		c := f.seen.Load()
 		if c != nil {
-			if t := c.topics[l.Topic]; t != nil {
+			if t := c.topics[p.Topic]; t != nil {
 				if t.gone.IsZero() {
-					t.know(int64(l.Number) + 1)
+					t.know(int64(p.Number) + 1)
 				}
 				if t.err != nil {
 					return "", nil, t.err
 				}
 				switch {
-				case int(l.Number) < len(t.leaders):
-					if addr, ok := c.brokers[t.leaders[l.Number]]; ok {
+				case int(p.Number) < len(t.leaders):
+					if addr, ok := c.brokers[t.leaders[p.Number]]; ok {
 						return addr, c, nil
 					}
 				case !t.gone.IsZero():
@@ -227,10 +227,10 @@ func (f *Forwarder) leader(ctx context.Context, l sinks.Partition) (string, *clu
 		if asked {
 			return "", nil, f.leaderless()
 		}
-		if err := sinks.ValidTopic(l.Topic); err != nil || l.Number < 0 {
+		if err := sinks.ValidTopic(p.Topic); err != nil || p.Number < 0 {
 			return "", nil, &sinks.Error{Reason: sinks.ReasonBadTopic, Err: err}
 		}
-		f.want(l.Topic, int64(l.Number)+1)
+		f.want(p.Topic, int64(p.Number)+1)
 		if err := f.refreshed(ctx); err != nil {
 			return "", nil, err
 		}

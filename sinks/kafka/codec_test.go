@@ -25,7 +25,7 @@ func TestConsumersReadEveryCodec(t *testing.T) {
 		l := partitionOf(t, f, topic, "k")
 		all := records("a", 500)
 		all[7] = nulled("k")
-		mustSend(t, f, l, planFor(t, f, l, len(all)), all, false)
+		mustSend(t, f, l, reserve(t, f, l, len(all)), all, false)
 
 		log, err := os.ReadFile(b.LogFile(topic, 0))
 		if err != nil {
@@ -120,7 +120,7 @@ func FuzzBatches(f *testing.F) {
 	}
 	f.Add(bytes.Repeat([]byte{0xff}, 100))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		s := scan{attempt: &attempt{plan: plan{named: named{id: ids}, sequence: 3, count: 4}, outgoing: someRecords(4)}}
+		s := scan{attempt: &attempt{reservation: reservation{named: named{id: ids}, sequence: 3, count: 4}, outgoing: someRecords(4)}}
 		if _, err := s.read(src); err != nil && err != errBatch {
 			t.Fatal(err)
 		}

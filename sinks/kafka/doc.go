@@ -1,10 +1,10 @@
 // Package kafka forwards records from a journal to Kafka, each stored once.
 //
 // Brokers tell a repeated batch by the producer's id, its epoch and the batch's
-// base sequence (KIP-98). A plan fixes these before a batch is first sent, so
+// base sequence (KIP-98). A reservation fixes these before a batch is first sent, so
 // that sending it again, by a later process too, stores it once. Brokers forget:
 // they compare the last five batches of a producer only, and drop a producer
-// that was silent for producer.id.expiration.ms. A plan that a broker can no
+// that was silent for producer.id.expiration.ms. A reservation that a broker can no
 // longer vouch for is looked up in the partition instead, and a batch that it says
 // was there before is read back: it answers by the sequence alone.
 //
@@ -20,7 +20,7 @@
 //
 //	length varint | attributes 1 | time delta varint | offset delta varint | body
 //
-// A plan, big endian; the lower bound is the offset before which its batch
+// A reservation, big endian; the lower bound is the offset before which its batch
 // cannot be, and the cluster is a hash of its id:
 //
 //	version 1 | cluster 8 | producer id 8 | epoch 2 | base sequence 4 |

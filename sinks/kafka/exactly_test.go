@@ -12,7 +12,7 @@ import (
 	kafkatest "assent/test/kafka"
 )
 
-// The same plan sent twice is stored once, also with values nulled meanwhile;
+// The same reservation sent twice is stored once, also with values nulled meanwhile;
 // what follows is told from it.
 func TestRepeatIsStoredOnce(t *testing.T) {
 	b := kafkatest.Shared(t)
@@ -20,58 +20,58 @@ func TestRepeatIsStoredOnce(t *testing.T) {
 	f := open(t, b, nil)
 	l := partitionOf(t, f, topic, "k")
 	first := records("a", 3)
-	plan := planFor(t, f, l, 3)
-	if sent := mustSend(t, f, l, plan, first, false); sent != (sinks.Sent{Offset: 0}) {
+	reservation := reserve(t, f, l, 3)
+	if sent := mustSend(t, f, l, reservation, first, false); sent != (sinks.Sent{Offset: 0}) {
 		t.Errorf("%+v, want offset 0", sent)
 	}
-	if sent := mustSend(t, f, l, plan, first, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+	if sent := mustSend(t, f, l, reservation, first, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 0", sent)
 	}
 	first[1] = nulled("k")
-	if sent := mustSend(t, f, l, plan, first, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+	if sent := mustSend(t, f, l, reservation, first, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 0", sent)
 	}
-	next := planFor(t, f, l, 2)
+	next := reserve(t, f, l, 2)
 	if sent := mustSend(t, f, l, next, records("b", 2), true); sent != (sinks.Sent{Offset: 3}) {
-		t.Errorf("a plan that was never sent: %+v, want offset 3", sent)
+		t.Errorf("a reservation that was never sent: %+v, want offset 3", sent)
 	}
 	wantIDs(t, b, topic, "a-0 a-1 a-2 b-0 b-1")
 }
 
-// Plans that were not sent are forgotten.
+// Reservations that were not sent are forgotten.
 func TestPlanAdvancesNothing(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
 	l := partitionOf(t, f, topic, "k")
-	mustSend(t, f, l, planFor(t, f, l, 1), records("a", 1), false)
-	planFor(t, f, l, 7)
-	planFor(t, f, l, 4)
-	mustSend(t, f, l, planFor(t, f, l, 2), records("b", 2), false)
+	mustSend(t, f, l, reserve(t, f, l, 1), records("a", 1), false)
+	reserve(t, f, l, 7)
+	reserve(t, f, l, 4)
+	mustSend(t, f, l, reserve(t, f, l, 2), records("b", 2), false)
 	wantIDs(t, b, topic, "a-0 b-0 b-1")
 }
 
-// A later process repeats the plans of an earlier one, among plans of its own.
+// A later process repeats the reservations of an earlier one, among reservations of its own.
 func TestRepeatAfterARestart(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	before := open(t, b, nil)
 	l := partitionOf(t, before, topic, "k")
-	mustSend(t, before, l, planFor(t, before, l, 2), records("a", 2), false)
-	sentPlan := planFor(t, before, l, 3)
-	mustSend(t, before, l, sentPlan, records("b", 3), false)
-	unsentPlan := planFor(t, before, l, 2)
+	mustSend(t, before, l, reserve(t, before, l, 2), records("a", 2), false)
+	sent := reserve(t, before, l, 3)
+	mustSend(t, before, l, sent, records("b", 3), false)
+	unsent := reserve(t, before, l, 2)
 	before.Close()
 
 	after := open(t, b, nil)
-	if sent := mustSend(t, after, l, sentPlan, records("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
+	if sent := mustSend(t, after, l, sent, records("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 2", sent)
 	}
-	mustSend(t, after, l, planFor(t, after, l, 1), records("d", 1), false)
-	if sent := mustSend(t, after, l, unsentPlan, records("c", 2), true); sent != (sinks.Sent{Offset: 6}) {
+	mustSend(t, after, l, reserve(t, after, l, 1), records("d", 1), false)
+	if sent := mustSend(t, after, l, unsent, records("c", 2), true); sent != (sinks.Sent{Offset: 6}) {
 		t.Errorf("%+v, want offset 6, not repeated", sent)
 	}
-	mustSend(t, after, l, planFor(t, after, l, 1), records("e", 1), false)
+	mustSend(t, after, l, reserve(t, after, l, 1), records("e", 1), false)
 	wantIDs(t, b, topic, "a-0 a-1 b-0 b-1 b-2 d-0 c-0 c-1 e-0")
 }
 
@@ -83,20 +83,20 @@ func TestSequenceWraps(t *testing.T) {
 	l := partitionOf(t, f, topic, "k")
 	deliver(t, f, l, records("first", 1)) // brokers of 4.5 want 0 in a log that was never written (KAFKA-15591)
 	f.partition(l).name.ok, f.partition(l).fresh = false, true
-	planFor(t, f, l, 3)
+	reserve(t, f, l, 3)
 	f.partition(l).sequence = 1<<31 - 2
-	plan := planFor(t, f, l, 3)
-	mustSend(t, f, l, plan, records("a", 3), false)
-	next := planFor(t, f, l, 2)
-	if p, err := parsePlan(next); err != nil || p.sequence != 1 {
+	reservation := reserve(t, f, l, 3)
+	mustSend(t, f, l, reservation, records("a", 3), false)
+	next := reserve(t, f, l, 2)
+	if p, err := parseReservation(next); err != nil || p.sequence != 1 {
 		t.Errorf("sequence %d, %v, want 1", p.sequence, err)
 	}
 	mustSend(t, f, l, next, records("b", 2), false)
-	mustSend(t, f, l, plan, records("a", 3), true)
+	mustSend(t, f, l, reservation, records("a", 3), true)
 	wantIDs(t, b, topic, "first-0 a-0 a-1 a-2 b-0 b-1")
 }
 
-// A plan that outlived the broker's memory of its producer is not sent.
+// A reservation that outlived the broker's memory of its producer is not sent.
 func TestOldPlanIsLookedUp(t *testing.T) {
 	b := kafkatest.Shared(t)
 	for _, name := range []string{"none", "zstd"} {
@@ -105,13 +105,13 @@ func TestOldPlanIsLookedUp(t *testing.T) {
 			clock := newClock()
 			f := open(t, b, func(o *Options) { o.Compression = name; o.Now = clock.Now })
 			l := partitionOf(t, f, topic, "k")
-			mustSend(t, f, l, planFor(t, f, l, 2), records("a", 2), false)
-			stored := planFor(t, f, l, 3)
+			mustSend(t, f, l, reserve(t, f, l, 2), records("a", 2), false)
+			stored := reserve(t, f, l, 3)
 			mustSend(t, f, l, stored, records("b", 3), false)
 			for range 3 {
-				mustSend(t, f, l, planFor(t, f, l, 50), records("c", 50), false)
+				mustSend(t, f, l, reserve(t, f, l, 50), records("c", 50), false)
 			}
-			absent := planFor(t, f, l, 2)
+			absent := reserve(t, f, l, 2)
 			clock.Add(13 * time.Hour)
 			if sent := mustSend(t, f, l, stored, records("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
 				t.Errorf("%+v, want a repeat of offset 2", sent)
@@ -126,16 +126,16 @@ func TestOldPlanIsLookedUp(t *testing.T) {
 	}
 }
 
-// The clock was set back: nobody knows how old the plan is.
+// The clock was set back: nobody knows how old the reservation is.
 func TestPlanOfTheFutureIsLookedUp(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	clock := newClock()
 	f := open(t, b, func(o *Options) { o.Now = clock.Now })
 	l := partitionOf(t, f, topic, "k")
-	plan := planFor(t, f, l, 1)
+	reservation := reserve(t, f, l, 1)
 	clock.Add(-time.Hour)
-	_, err := f.Send(t.Context(), l, plan, provided(records("a", 1)), true)
+	_, err := f.Send(t.Context(), l, reservation, provided(records("a", 1)), true)
 	wantError(t, err, sinks.ReasonUnplaced)
 }
 
@@ -146,24 +146,24 @@ func TestOutOfOrderIsLookedUp(t *testing.T) {
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
 	l := partitionOf(t, f, topic, "k")
-	old := planFor(t, f, l, 2)
+	old := reserve(t, f, l, 2)
 	mustSend(t, f, l, old, records("a", 2), false)
 	for range 6 {
-		mustSend(t, f, l, planFor(t, f, l, 1), records("b", 1), false)
+		mustSend(t, f, l, reserve(t, f, l, 1), records("b", 1), false)
 	}
 	if sent := mustSend(t, f, l, old, records("a", 2), true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 0", sent)
 	}
-	mustSend(t, f, l, planFor(t, f, l, 1), records("x", 1), false)
-	p, err := parsePlan(planFor(t, f, l, 1))
+	mustSend(t, f, l, reserve(t, f, l, 1), records("x", 1), false)
+	p, err := parseReservation(reserve(t, f, l, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.sequence += 10 // as if batches before it had been lost
 	_, err = f.Send(t.Context(), l, p.append(nil), provided(records("c", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
-	mustSend(t, f, l, planFor(t, f, l, 1), records("c", 1), false)
-	again := planFor(t, f, l, 1)
+	mustSend(t, f, l, reserve(t, f, l, 1), records("c", 1), false)
+	again := reserve(t, f, l, 1)
 	mustSend(t, f, l, again, records("d", 1), false)
 	mustSend(t, f, l, again, records("d", 1), true)
 	wantIDs(t, b, topic, "a-0 a-1 b-0 b-0 b-0 b-0 b-0 b-0 x-0 c-0 d-0")
@@ -176,19 +176,19 @@ func TestLookUpOfWhatIsGoneIsDoubtful(t *testing.T) {
 	clock := newClock()
 	f := open(t, b, func(o *Options) { o.Now = clock.Now })
 	l := partitionOf(t, f, topic, "k")
-	var plans [3][]byte
-	for i := range plans {
-		plans[i] = planFor(t, f, l, 2)
-		mustSend(t, f, l, plans[i], records("a", 2), false)
+	var reservations [3][]byte
+	for i := range reservations {
+		reservations[i] = reserve(t, f, l, 2)
+		mustSend(t, f, l, reservations[i], records("a", 2), false)
 	}
 	deleteBefore(t, b, topic, 3)
 	clock.Add(13 * time.Hour)
-	_, err := f.Send(t.Context(), l, plans[0], provided(records("a", 2)), true)
+	_, err := f.Send(t.Context(), l, reservations[0], provided(records("a", 2)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
-	if sent := mustSend(t, f, l, plans[1], records("a", 2), true); sent.Offset != 2 {
+	if sent := mustSend(t, f, l, reservations[1], records("a", 2), true); sent.Offset != 2 {
 		t.Errorf("%+v: the batch of which a part is left is there", sent)
 	}
-	if sent := mustSend(t, f, l, plans[2], records("a", 2), true); sent.Offset != 4 {
+	if sent := mustSend(t, f, l, reservations[2], records("a", 2), true); sent.Offset != 4 {
 		t.Errorf("%+v, want offset 4", sent)
 	}
 }
@@ -210,20 +210,20 @@ func TestRefusedForGood(t *testing.T) {
 			topic := topicFor(t, b, 1, c.setting)
 			f := open(t, b, func(o *Options) { o.Compression = "none" })
 			l := partitionOf(t, f, topic, "k")
-			mustSend(t, f, l, planFor(t, f, l, 1), records("a", 1), false)
+			mustSend(t, f, l, reserve(t, f, l, 1), records("a", 1), false)
 			all := append(records("b", 2), c.bad)
-			plan := planFor(t, f, l, 3)
+			reservation := reserve(t, f, l, 3)
 			for _, again := range []bool{false, true} {
-				_, err := f.Send(t.Context(), l, plan, provided(all), again)
+				_, err := f.Send(t.Context(), l, reservation, provided(all), again)
 				wantError(t, err, c.want)
 				if strings.Contains(err.Error(), "xxx") || strings.Contains(err.Error(), "keyless") {
 					t.Errorf("%v: holds a record's value", err)
 				}
 			}
-			mustSend(t, f, l, planFor(t, f, l, 2), all[:2], false)
-			_, err := f.Send(t.Context(), l, planFor(t, f, l, 1), provided(all[2:]), false)
+			mustSend(t, f, l, reserve(t, f, l, 2), all[:2], false)
+			_, err := f.Send(t.Context(), l, reserve(t, f, l, 1), provided(all[2:]), false)
 			wantError(t, err, c.want)
-			mustSend(t, f, l, planFor(t, f, l, 1), records("c", 1), false)
+			mustSend(t, f, l, reserve(t, f, l, 1), records("c", 1), false)
 			wantIDs(t, b, topic, "a-0 b-0 b-1 c-0")
 		})
 	}
@@ -240,10 +240,10 @@ func TestMistimed(t *testing.T) {
 			l := partitionOf(t, f, topic, "k")
 			all := records("a", 2)
 			all[1].Time += by.Milliseconds()
-			plan := planFor(t, f, l, 2)
-			mustSend(t, f, l, plan, all, false)
-			mustSend(t, f, l, plan, all, true)
-			mustSend(t, f, l, planFor(t, f, l, 1), records("b", 1), false)
+			reservation := reserve(t, f, l, 2)
+			mustSend(t, f, l, reservation, all, false)
+			mustSend(t, f, l, reservation, all, true)
+			mustSend(t, f, l, reserve(t, f, l, 1), records("b", 1), false)
 			wantIDs(t, b, topic, "a-0 a-1 b-0")
 		})
 	}
@@ -257,10 +257,10 @@ func TestRefusedRepeatIsLookedUp(t *testing.T) {
 	f := open(t, b, func(o *Options) { o.Compression = "none" })
 	l := partitionOf(t, f, topic, "k")
 	all := []sinks.Outgoing{record("k", "big", `{"x":"`+strings.Repeat("x", 50_000)+`"}`)}
-	plan := planFor(t, f, l, 1)
-	mustSend(t, f, l, plan, all, false)
+	reservation := reserve(t, f, l, 1)
+	mustSend(t, f, l, reservation, all, false)
 	b.Tool(t, "", "kafka.admin.ConfigCommand", "--alter", "--topic", topic, "--add-config", "max.message.bytes=20000")
-	if sent := mustSend(t, f, l, plan, all, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+	if sent := mustSend(t, f, l, reservation, all, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 0", sent)
 	}
 	wantIDs(t, b, topic, "big")
@@ -280,37 +280,37 @@ func TestLookUpOfWhatTheBrokerCompressed(t *testing.T) {
 				}
 			})
 			l := partitionOf(t, f, topic, "k")
-			mustSend(t, f, l, planFor(t, f, l, 1), records("a", 1), false)
-			plan := planFor(t, f, l, 2000)
+			mustSend(t, f, l, reserve(t, f, l, 1), records("a", 1), false)
+			reservation := reserve(t, f, l, 2000)
 			all := records("b", 2000)
-			mustSend(t, f, l, plan, all, false)
+			mustSend(t, f, l, reservation, all, false)
 			clock.Add(13 * time.Hour)
-			if sent := mustSend(t, f, l, plan, all, true); sent != (sinks.Sent{Offset: 1, Repeated: true}) {
+			if sent := mustSend(t, f, l, reservation, all, true); sent != (sinks.Sent{Offset: 1, Repeated: true}) {
 				t.Errorf("%+v, want a repeat of offset 1", sent)
 			}
 		})
 	}
 }
 
-// What cannot be read is nobody's plan.
-func TestUnreadablePlan(t *testing.T) {
+// What cannot be read is nobody's reservation.
+func TestUnreadableReservation(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
 	l := partitionOf(t, f, topic, "k")
-	good := planFor(t, f, l, 2)
-	other, err := parsePlan(good)
+	good := reserve(t, f, l, 2)
+	other, err := parseReservation(good)
 	if err != nil {
 		t.Fatal(err)
 	}
 	other.cluster++
-	for name, plan := range map[string][]byte{
+	for name, reservation := range map[string][]byte{
 		"empty": nil, "short": good[:len(good)-1], "of another version": append([]byte{9}, good[1:]...), "of another cluster": other.append(nil),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := f.Send(t.Context(), l, plan, provided(records("a", 2)), true)
+			_, err := f.Send(t.Context(), l, reservation, provided(records("a", 2)), true)
 			wantError(t, err, sinks.ReasonDoubtful)
-			_, err = f.Send(t.Context(), l, plan, provided(records("a", 2)), false)
+			_, err = f.Send(t.Context(), l, reservation, provided(records("a", 2)), false)
 			wantError(t, err, sinks.ReasonUnplaced)
 		})
 	}

@@ -94,23 +94,23 @@ func TestAnswers(t *testing.T) {
 				}
 			}
 			handle := c.Fault(fault(kmsg.Produce, f.err))
-			_, err := fw.Send(t.Context(), partitionT, planFor(t, fw, partitionT, 2), provided(records("a", 2)), false)
+			_, err := fw.Send(t.Context(), partitionT, reserve(t, fw, partitionT, 2), provided(records("a", 2)), false)
 			check(err, f.first)
 			if handle.Hits() != 1 {
 				t.Fatal("the fault was not met")
 			}
 			if f.first == sinks.ReasonUnavailable || f.first == sinks.ReasonTimeout {
-				return // the plan is open
+				return // the reservation is open
 			}
-			plan := planFor(t, fw, partitionT, 3)
-			mustSend(t, fw, partitionT, plan, records("b", 3), false)
+			reservation := reserve(t, fw, partitionT, 3)
+			mustSend(t, fw, partitionT, reservation, records("b", 3), false)
 			c.Fault(fault(kmsg.Produce, f.err))
-			_, err = fw.Send(t.Context(), partitionT, plan, provided(records("b", 3)), true)
+			_, err = fw.Send(t.Context(), partitionT, reservation, provided(records("b", 3)), true)
 			check(err, f.repeat)
 			if f.repeat != ok {
-				mustSend(t, fw, partitionT, plan, records("b", 3), true)
+				mustSend(t, fw, partitionT, reservation, records("b", 3), true)
 			}
-			mustSend(t, fw, partitionT, planFor(t, fw, partitionT, 1), records("c", 1), false)
+			mustSend(t, fw, partitionT, reserve(t, fw, partitionT, 1), records("c", 1), false)
 			if n := storedIn(c); n != 4 {
 				t.Errorf("%d records, want 4", n)
 			}
@@ -133,18 +133,18 @@ func TestAnswerLost(t *testing.T) {
 				l, err := net.Listen(network, address)
 				return &cutter{l, &cut}, err
 			}))
-			plan := planFor(t, f, partitionT, 2)
+			reservation := reserve(t, f, partitionT, 2)
 			break_(c)
-			_, err := f.Send(t.Context(), partitionT, plan, provided(records("a", 2)), false)
+			_, err := f.Send(t.Context(), partitionT, reservation, provided(records("a", 2)), false)
 			if sinks.ClassOf(err) != sinks.Retriable || err == nil {
 				t.Fatalf("%v, want a retriable error", err)
 			}
 			before := storedIn(c)
-			sent := mustSend(t, f, partitionT, plan, records("a", 2), true)
+			sent := mustSend(t, f, partitionT, reservation, records("a", 2), true)
 			if want := (sinks.Sent{Repeated: before == 2}); sent != want || strings.Contains(name, "not stored") == sent.Repeated {
 				t.Errorf("%+v, want %+v", sent, want)
 			}
-			mustSend(t, f, partitionT, planFor(t, f, partitionT, 1), records("b", 1), false)
+			mustSend(t, f, partitionT, reserve(t, f, partitionT, 1), records("b", 1), false)
 			if n := storedIn(c); n != 3 {
 				t.Errorf("%d records, want 3", n)
 			}
@@ -192,20 +192,20 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A look-up that fails for now is made again; in between the plan stays open.
+// A look-up that fails for now is made again; in between the reservation stays open.
 func TestLookUpFails(t *testing.T) {
 	c, f := fake(t)
-	plan := planFor(t, f, partitionT, 2)
-	mustSend(t, f, partitionT, plan, records("a", 2), false)
+	reservation := reserve(t, f, partitionT, 2)
+	mustSend(t, f, partitionT, reservation, records("a", 2), false)
 	for _, key := range []kmsg.Key{kmsg.ListOffsets, kmsg.Fetch} {
 		c.Fault(fault(kmsg.Produce, kerr.OutOfOrderSequenceNumber))
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.NotLeaderForPartition})
-		_, err := f.Send(t.Context(), partitionT, plan, provided(records("a", 2)), true)
+		_, err := f.Send(t.Context(), partitionT, reservation, provided(records("a", 2)), true)
 		wantError(t, err, sinks.ReasonUnavailable)
 	}
 	c.DropControl()
 	eventually(t, func() error {
-		sent, err := f.Send(t.Context(), partitionT, plan, provided(records("a", 2)), true)
+		sent, err := f.Send(t.Context(), partitionT, reservation, provided(records("a", 2)), true)
 		if err == nil && (!sent.Repeated || sent.Offset != 0) {
 			err = fmt.Errorf("%+v, want a repeat of offset 0", sent)
 		}
@@ -222,11 +222,11 @@ func TestProducerIDs(t *testing.T) {
 	partitions := []sinks.Partition{partitionT, {Topic: "u"}, {Topic: "u", Number: 1}}
 	ids := func() (out []int64) {
 		for _, l := range partitions {
-			raw, err := f.Plan(t.Context(), l, 1)
+			raw, err := f.Reserve(t.Context(), l, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := parsePlan(raw)
+			p, err := parseReservation(raw)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -240,7 +240,7 @@ func TestProducerIDs(t *testing.T) {
 		t.Errorf("producer ids %d after %d refusals, want one after 3", first, loading.Hits())
 	}
 	c.Fault(fault(kmsg.Produce, kerr.UnknownProducerID))
-	_, err := f.Send(t.Context(), partitions[1], planFor(t, f, partitions[1], 1), provided(records("b", 1)), false)
+	_, err := f.Send(t.Context(), partitions[1], reserve(t, f, partitions[1], 1), provided(records("b", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
 	second := ids()
 	if second[0] != first[0] || second[1] == first[1] || second[2] != first[2] {
@@ -258,15 +258,15 @@ func TestProducerIDs(t *testing.T) {
 // It is not believed, and not lost.
 func TestSequenceUsedTwice(t *testing.T) {
 	c, f := fake(t)
-	plan := planFor(t, f, partitionT, 2)
-	mustSend(t, f, partitionT, plan, records("a", 2), false)
-	_, err := f.Send(t.Context(), partitionT, plan, provided(records("b", 2)), true)
+	reservation := reserve(t, f, partitionT, 2)
+	mustSend(t, f, partitionT, reservation, records("a", 2), false)
+	_, err := f.Send(t.Context(), partitionT, reservation, provided(records("b", 2)), true)
 	wantError(t, err, sinks.ReasonUnplaced)
-	mustSend(t, f, partitionT, planFor(t, f, partitionT, 2), records("b", 2), false)
+	mustSend(t, f, partitionT, reserve(t, f, partitionT, 2), records("b", 2), false)
 	f.partition(partitionT).sequence = 0 // as if it had been forgotten
-	_, err = f.Send(t.Context(), partitionT, planFor(t, f, partitionT, 2), provided(records("c", 2)), false)
+	_, err = f.Send(t.Context(), partitionT, reserve(t, f, partitionT, 2), provided(records("c", 2)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
-	mustSend(t, f, partitionT, planFor(t, f, partitionT, 2), records("c", 2), false)
+	mustSend(t, f, partitionT, reserve(t, f, partitionT, 2), records("c", 2), false)
 	if n := storedIn(c); n != 6 {
 		t.Errorf("%d records, want 6", n)
 	}
@@ -279,12 +279,12 @@ func TestLowerBoundTooHigh(t *testing.T) {
 	deliver(t, f, partitionT, records("a", 1))
 	for _, low := range []int64{2, 50} {
 		f.partition(partitionT).low = low
-		plan := planFor(t, f, partitionT, 2)
+		reservation := reserve(t, f, partitionT, 2)
 		at := storedIn(c)
-		if sent := mustSend(t, f, partitionT, plan, records("b", 2), false); sent != (sinks.Sent{Offset: at}) {
+		if sent := mustSend(t, f, partitionT, reservation, records("b", 2), false); sent != (sinks.Sent{Offset: at}) {
 			t.Errorf("%+v, want offset %d", sent, at)
 		}
-		if sent := mustSend(t, f, partitionT, plan, records("b", 2), true); sent != (sinks.Sent{Offset: at, Repeated: true}) {
+		if sent := mustSend(t, f, partitionT, reservation, records("b", 2), true); sent != (sinks.Sent{Offset: at, Repeated: true}) {
 			t.Errorf("%+v, want a repeat of offset %d", sent, at)
 		}
 		if got := f.partition(partitionT).low; got != at+2 {
@@ -303,7 +303,7 @@ func TestTopicMadeAnew(t *testing.T) {
 	for range 3 {
 		deliver(t, f, partitionT, records("a", 2))
 	}
-	open := planFor(t, f, partitionT, 2)
+	open := reserve(t, f, partitionT, 2)
 	if err := errors.Join(c.DeleteTopic("t"), c.CreateTopic("t", 1, nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +311,7 @@ func TestTopicMadeAnew(t *testing.T) {
 	eventually(t, func() error {
 		_, err := f.Send(t.Context(), partitionT, open, provided(records("b", 2)), again)
 		if sinks.ReasonOf(err) == sinks.ReasonDoubtful || sinks.ReasonOf(err) == sinks.ReasonUnplaced {
-			open, again = planFor(t, f, partitionT, 2), false
+			open, again = reserve(t, f, partitionT, 2), false
 		} else {
 			again = true
 		}
@@ -327,7 +327,7 @@ func TestTopicMadeAnew(t *testing.T) {
 func TestClusterReplaced(t *testing.T) {
 	before, f := fake(t, kfake.ClusterID("one"))
 	deliver(t, f, partitionT, records("a", 1))
-	open := planFor(t, f, partitionT, 1)
+	open := reserve(t, f, partitionT, 1)
 	_, port, err := net.SplitHostPort(before.ListenAddrs()[0])
 	if err != nil {
 		t.Fatal(err)
@@ -351,7 +351,7 @@ func TestClusterReplaced(t *testing.T) {
 	})
 	_, err = f.Send(t.Context(), partitionT, open, provided(records("b", 1)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
-	mustSend(t, f, partitionT, planFor(t, f, partitionT, 1), records("b", 1), false)
+	mustSend(t, f, partitionT, reserve(t, f, partitionT, 1), records("b", 1), false)
 	if n := storedIn(after); n != 1 {
 		t.Errorf("%d records, want 1", n)
 	}
@@ -379,9 +379,9 @@ func TestLeaderMoves(t *testing.T) {
 func TestAnotherCluster(t *testing.T) {
 	_, here := fake(t, kfake.ClusterID("one"))
 	c, there := fake(t, kfake.ClusterID("two"))
-	plan := planFor(t, here, partitionT, 1)
-	mustSend(t, there, partitionT, planFor(t, there, partitionT, 1), records("other", 1), false)
-	_, err := there.Send(t.Context(), partitionT, plan, provided(records("a", 1)), true)
+	reservation := reserve(t, here, partitionT, 1)
+	mustSend(t, there, partitionT, reserve(t, there, partitionT, 1), records("other", 1), false)
+	_, err := there.Send(t.Context(), partitionT, reservation, provided(records("a", 1)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
 	if n := storedIn(c); n != 1 {
 		t.Errorf("%d records, want 1", n)

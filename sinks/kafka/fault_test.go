@@ -27,7 +27,7 @@ func TestBrokerFaults(t *testing.T) {
 	defer f.Close()
 	_, err = f.Partition(topic, []byte("k"))
 	wantError(t, err, sinks.ReasonUnavailable)
-	_, err = f.Plan(t.Context(), sinks.Partition{Topic: topic}, 1)
+	_, err = f.Reserve(t.Context(), sinks.Partition{Topic: topic}, 1)
 	wantError(t, err, sinks.ReasonUnavailable)
 	wantError(t, f.Ready(), sinks.ReasonUnavailable)
 	b.Restart(t)
@@ -41,14 +41,14 @@ func TestBrokerFaults(t *testing.T) {
 // is the caller's again when Send returns, and what was sent arrives whole.
 func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string, timeout time.Duration) {
 	l := partitionOf(t, f, topic, "frozen")
-	plan := planFor(t, f, l, 1)
+	reservation := reserve(t, f, l, 1)
 	all := []sinks.Outgoing{record("frozen", "frozen", `{"visitor":"`+strings.Repeat("A", 900_000)+`"}`)}
 	b.Pause(t)
 	for _, wait := range []time.Duration{200 * time.Millisecond, time.Minute} {
 		mine := []sinks.Outgoing{{Body: append([]byte{}, all[0].Body...), Time: all[0].Time}}
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		start := time.Now()
-		_, err := f.Send(ctx, l, plan, provided(mine), wait > timeout)
+		_, err := f.Send(ctx, l, reservation, provided(mine), wait > timeout)
 		wantError(t, err, sinks.ReasonTimeout)
 		cancel()
 		if took := time.Since(start); took > 30*time.Second { // where the context would allow a minute
@@ -65,7 +65,7 @@ func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string,
 	b.Resume(t)
 	waitReady(t, f)
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), l, plan, provided(all), true)
+		_, err := f.Send(t.Context(), l, reservation, provided(all), true)
 		return err
 	})
 	wantIDs(t, b, topic, "frozen")
@@ -87,10 +87,10 @@ func killedBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string)
 		l := sinks.Partition{Topic: topic, Number: int32(p)}
 		running.Go(func() {
 			for ; !stop.Load() || sent[p] == 0; sent[p]++ {
-				plan, again := planFor(t, f, l, 20), false
+				reservation, again := reserve(t, f, l, 20), false
 				all := records(fmt.Sprintf("%d.%d", p, sent[p]), 20)
 				for {
-					_, err := f.Send(context.Background(), l, plan, provided(all), again)
+					_, err := f.Send(context.Background(), l, reservation, provided(all), again)
 					if err == nil {
 						break
 					}

@@ -94,32 +94,32 @@ func records(prefix string, n int) []sinks.Outgoing {
 	return all
 }
 
-func planFor(t testing.TB, f *Forwarder, l sinks.Partition, n int) []byte {
+func reserve(t testing.TB, f *Forwarder, l sinks.Partition, n int) []byte {
 	t.Helper()
-	var plan []byte
+	var reservation []byte
 	eventually(t, func() (err error) {
-		plan, err = f.Plan(t.Context(), l, n)
+		reservation, err = f.Reserve(t.Context(), l, n)
 		return err
 	})
-	return plan
+	return reservation
 }
 
 // mustSend sends and wants the records stored.
-func mustSend(t testing.TB, f *Forwarder, l sinks.Partition, plan []byte, all []sinks.Outgoing, again bool) sinks.Sent {
+func mustSend(t testing.TB, f *Forwarder, l sinks.Partition, reservation []byte, all []sinks.Outgoing, again bool) sinks.Sent {
 	t.Helper()
-	sent, err := f.Send(t.Context(), l, plan, provided(all), again)
+	sent, err := f.Send(t.Context(), l, reservation, provided(all), again)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sent
 }
 
-// deliver plans and sends, until it is stored.
+// deliver reservations and sends, until it is stored.
 func deliver(t testing.TB, f *Forwarder, l sinks.Partition, all []sinks.Outgoing) {
 	t.Helper()
-	plan, again := planFor(t, f, l, len(all)), false
+	reservation, again := reserve(t, f, l, len(all)), false
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), l, plan, provided(all), again)
+		_, err := f.Send(t.Context(), l, reservation, provided(all), again)
 		again = true
 		return err
 	})
@@ -186,7 +186,7 @@ func TestSendKeepsEveryPartOfARecord(t *testing.T) {
 		all = append(all, sinks.Outgoing{Body: sinks.AppendBody(nil, &records[i]), Time: now - int64(i*i)*1000})
 	}
 	l := partitionOf(t, f, topic, "visitor-1")
-	if sent := mustSend(t, f, l, planFor(t, f, l, 3), all, false); sent != (sinks.Sent{}) {
+	if sent := mustSend(t, f, l, reserve(t, f, l, 3), all, false); sent != (sinks.Sent{}) {
 		t.Errorf("%+v, want offset 0, not repeated", sent)
 	}
 	var got strings.Builder
@@ -220,7 +220,7 @@ func TestClose(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := f.Plan(context.Background(), l, 1)
+	_, err := f.Reserve(context.Background(), l, 1)
 	wantError(t, err, sinks.ReasonClosed)
 	wantError(t, f.Ready(), sinks.ReasonClosed)
 }

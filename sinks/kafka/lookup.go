@@ -22,10 +22,10 @@ var (
 	errBounds = errors.New("the range is too long to be read")
 )
 
-// lookUp tells whether a batch is in its partition: all of it from the plan's
+// lookUp tells whether a batch is in its partition: all of it from the reservation's
 // lower bound to its present end is read. why is the reason for looking.
 //
-// A batch is known by the identity of its plan, which the log keeps, and by its
+// A batch is known by the identity of its reservation, which the log keeps, and by its
 // events' ids.
 func (f *Forwarder) lookUp(ctx context.Context, s *partition, a *attempt, why error) (sinks.Sent, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, lookupTime, errBounds)
@@ -39,12 +39,12 @@ func (f *Forwarder) lookUp(ctx context.Context, s *partition, a *attempt, why er
 		return &sinks.Error{Reason: reason, Err: fmt.Errorf("%w: looking for the batch: %w", why, cause)}
 	}
 	if err != nil {
-		s.lose(&a.plan) // who knows what has become of its sequence
+		s.lose(&a.reservation) // who knows what has become of its sequence
 	}
 	switch {
 	case err == nil:
 		countLookup("stored")
-		s.stored(&a.plan, offset, a.again)
+		s.stored(&a.reservation, offset, a.again)
 		return sinks.Sent{Offset: offset, Repeated: a.again}, nil
 	case errors.Is(err, errAbsent):
 		return sinks.Sent{}, answer("absent", sinks.ReasonUnplaced, err)
@@ -74,7 +74,7 @@ func (f *Forwarder) find(ctx context.Context, a *attempt) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	scan := scan{attempt: a, next: a.plan.low}
+	scan := scan{attempt: a, next: a.reservation.low}
 	if scan.next < first || scan.next > end { // retention, or a topic made anew
 		scan.next, scan.gone = first, true
 	}
@@ -124,7 +124,7 @@ func (s *scan) read(src []byte) (int64, error) {
 			s.gone = true // compacted
 		}
 		s.next = max(s.next, b.last+1)
-		if b.id != s.plan.id || b.sequence != s.plan.sequence || b.last-b.base != int64(s.plan.count)-1 {
+		if b.id != s.reservation.id || b.sequence != s.reservation.sequence || b.last-b.base != int64(s.reservation.count)-1 {
 			continue
 		}
 		ours, err := b.holds(s.outgoing)

@@ -59,7 +59,7 @@ func TestScan(t *testing.T) {
 			for _, b := range c.batches {
 				src = append(src, b...)
 			}
-			s := scan{attempt: &attempt{plan: plan{named: named{id: ours}, sequence: 5, count: 3}, outgoing: records("a", 3)}, next: 10}
+			s := scan{attempt: &attempt{reservation: reservation{named: named{id: ours}, sequence: 5, count: 3}, outgoing: records("a", 3)}, next: 10}
 			found, err := s.read(src)
 			if found != c.found || s.next != c.next || s.gone != c.gone || (err != nil) != c.bad {
 				t.Errorf("found %d, next %d, gone %v, %v, want %+v", found, s.next, s.gone, err, c)

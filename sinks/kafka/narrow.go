@@ -24,7 +24,7 @@ var (
 	errNarrow      = &sinks.Error{Reason: sinks.ReasonUnavailable, Err: errors.New("the topic has fewer partitions than were known")}
 )
 
-// narrow reports whether partitions were known, by an answer or by a plan, that
+// narrow reports whether partitions were known, by an answer or by a reservation, that
 // the topic does not have. Records have no partition then: those of the partitions that
 // may be gone come first.
 func (t *topic) narrow() bool { return t.most.Load() > int64(len(t.leaders)) }

@@ -51,13 +51,13 @@ func liar(t *testing.T, c *kfake.Cluster) *atomic.Int32 {
 }
 
 // What becomes of partition 5 when answers do not have it: whether a record gets a
-// partition, and what a new plan, an unsent one and one that was sent are told, after a
+// partition, and what a new reservation, an unsent one and one that was sent are told, after a
 // script, of which each step is followed by a look at the cluster:
 //
 //	=N     the topic is made again with N partitions; 0: it is deleted
 //	lag=N  one broker says that it has so many, and is asked before the other
 //	+D     time passes
-//	ask    somebody has a plan for the partition
+//	ask    somebody has a reservation for the partition
 func TestPartitionGone(t *testing.T) {
 	f := func(name, script, want string) {
 		t.Run(name, func(t *testing.T) {
@@ -70,8 +70,8 @@ func TestPartitionGone(t *testing.T) {
 			says := liar(t, c)
 			clock, addrs := newClock(), c.ListenAddrs()
 			f := openWith(t, Options{Brokers: addrs, Now: clock.Now})
-			plan := planFor(t, f, sinks.Partition{Topic: "u"}, 1) // a plan names no partition
-			f.Partition("t", nil)                                 // asks for the topic from now on
+			reservation := reserve(t, f, sinks.Partition{Topic: "u"}, 1) // a reservation names no partition
+			f.Partition("t", nil)                                        // asks for the topic from now on
 			partition := sinks.Partition{Topic: "t", Number: 5}
 			for _, step := range strings.Fields(script) {
 				kind, value, _ := strings.Cut(step, "=")
@@ -88,7 +88,7 @@ func TestPartitionGone(t *testing.T) {
 					says.Store(int32(n))
 					f.answered.Store(&addrs[1])
 				case "ask":
-					f.Plan(t.Context(), partition, 1)
+					f.Reserve(t.Context(), partition, 1)
 				default:
 					d, e := time.ParseDuration(step)
 					clock.Add(d)
@@ -108,10 +108,10 @@ func TestPartitionGone(t *testing.T) {
 			}
 			_, err = f.Partition("t", []byte("k"))
 			told(err)
-			_, err = f.Plan(t.Context(), partition, 1)
+			_, err = f.Reserve(t.Context(), partition, 1)
 			told(err)
 			for _, again := range []bool{false, true} {
-				_, err = f.Send(t.Context(), partition, plan, provided(records("a", 1)), again)
+				_, err = f.Send(t.Context(), partition, reservation, provided(records("a", 1)), again)
 				told(err)
 			}
 			if got := strings.Join(got, " "); got != want {
@@ -129,7 +129,7 @@ func TestPartitionGone(t *testing.T) {
 	f("fewer", "=6 =2", waits)
 	f("fewer, not for long", "=6 =2 +30s", waits)
 	f("fewer, for long", "=6 =2 +31s", gone)
-	f("known from a plan before the topic is there", "ask =2", waits)
+	f("known from a reservation before the topic is there", "ask =2", waits)
 	f("others may still have to hear of it", "=6 =2 +31s +10s", gone)
 	f("all have heard of it", "=6 =2 +31s +11s", settled)
 	f("there again", "=6 =2 +31s +11s =6", there)
@@ -145,8 +145,8 @@ func TestPartitionGone(t *testing.T) {
 	f("a broker that has caught up", "=6 lag=2 +31s lag=0", there)
 	f("a broker that others agree with in the end", "=6 lag=2 +31s =2 +20s", waits)
 	f("a broker that others have agreed with for long", "=6 lag=2 +31s =2 +31s", gone)
-	f("known by a plan alone", "=2 ask +29s", waits)
-	f("known by a plan alone, for long", "=2 ask +31s", gone)
-	f("known by a plan alone, settled", "=2 ask +31s +11s", settled)
-	f("known by a plan alone, late", "=2 +31s ask", gone)
+	f("known by a reservation alone", "=2 ask +29s", waits)
+	f("known by a reservation alone, for long", "=2 ask +31s", gone)
+	f("known by a reservation alone, settled", "=2 ask +31s +11s", settled)
+	f("known by a reservation alone, late", "=2 +31s ask", gone)
 }

@@ -31,7 +31,7 @@ type Options struct {
 	// Timeout bounds one request to a broker and its answer. Default 10 s.
 	Timeout time.Duration
 
-	// ProducerLife is for how long after it was made a plan may be repeated. It
+	// ProducerLife is for how long after it was made a reservation may be repeated. It
 	// must be well below the brokers' producer.id.expiration.ms (1 day unless
 	// set): what is older is looked up. Default 12 h.
 	ProducerLife time.Duration

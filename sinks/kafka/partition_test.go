@@ -86,13 +86,13 @@ func TestNullKeysAreSpread(t *testing.T) {
 	}
 }
 
-// Records that come after partitions were added see them; a plan keeps its own.
+// Records that come after partitions were added see them; a reservation keeps its own.
 func TestPartitionsAdded(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
 	l := partitionOf(t, f, topic, "k")
-	plan := planFor(t, f, l, 1)
+	reservation := reserve(t, f, l, 1)
 	b.Tool(t, "", "org.apache.kafka.tools.TopicCommand", "--alter", "--topic", topic, "--partitions", "9")
 	eventually(t, func() error {
 		if l, err := f.Partition(topic, []byte("foobar")); err != nil || l.Number != keyPartition([]byte("foobar"), 9) {
@@ -100,7 +100,7 @@ func TestPartitionsAdded(t *testing.T) {
 		}
 		return nil
 	})
-	mustSend(t, f, l, plan, records("a", 1), false)
+	mustSend(t, f, l, reservation, records("a", 1), false)
 	deliver(t, f, sinks.Partition{Topic: topic, Number: 8}, records("b", 1))
 	wantIDs(t, b, topic, "a-0 b-0")
 }

@@ -18,10 +18,10 @@ import (
 
 var (
 	errAnswer  = errors.New("the broker's answer does not fit the question")
-	errCluster = errors.New("the plan was made for another cluster")
-	errOld     = errors.New("the plan is older than brokers remember its producer")
+	errCluster = errors.New("the reservation was made for another cluster")
+	errOld     = errors.New("the reservation is older than brokers remember its producer")
 	errBefore  = errors.New("the broker says that the batch was there before")
-	errLost    = errors.New("the broker does not know the plan's producer any more")
+	errLost    = errors.New("the broker does not know the reservation's producer any more")
 )
 
 // failed returns err as what a caller is told.
@@ -35,15 +35,15 @@ func failed(err error) *sinks.Error {
 
 // Send implements sinks.Forwarder. It makes one attempt, within Options.Timeout
 // unless the batch has to be looked up.
-func (f *Forwarder) Send(ctx context.Context, l sinks.Partition, raw []byte, provider sinks.Provider, again bool) (sinks.Sent, error) {
-	s := f.partition(l)
+func (f *Forwarder) Send(ctx context.Context, p sinks.Partition, raw []byte, provider sinks.Provider, again bool) (sinks.Sent, error) {
+	s := f.partition(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := parsePlan(raw)
+	r, err := parseReservation(raw)
 	if err != nil {
-		return sinks.Sent{}, powerless(again, errPlan)
+		return sinks.Sent{}, powerless(again, errReservation)
 	}
-	out, err := f.send(ctx, s, &attempt{partition: l, plan: p, provider: provider, again: again})
+	out, err := f.send(ctx, s, &attempt{partition: p, reservation: r, provider: provider, again: again})
 	if err != nil {
 		e := failed(err)
 		switch e.Reason {
@@ -53,7 +53,7 @@ func (f *Forwarder) Send(ctx context.Context, l sinks.Partition, raw []byte, pro
 		}
 		return sinks.Sent{}, e
 	}
-	storedRecords.Add(int(p.count))
+	storedRecords.Add(int(r.count))
 	if out.Repeated {
 		repeatsAvoided.Inc()
 	}
@@ -61,25 +61,25 @@ func (f *Forwarder) Send(ctx context.Context, l sinks.Partition, raw []byte, pro
 }
 
 func (f *Forwarder) send(ctx context.Context, s *partition, a *attempt) (sinks.Sent, error) {
-	p, l, again := a.plan, a.partition, a.again
-	addr, c, err := f.leaderOf(ctx, l)
+	r, p, again := a.reservation, a.partition, a.again
+	addr, c, err := f.leaderOf(ctx, p)
 	if errors.Is(err, errNoPartition) {
 		return sinks.Sent{}, powerless(again, errNoPartition)
 	}
 	if err != nil {
 		return sinks.Sent{}, err
 	}
-	if p.cluster != c.id {
+	if r.cluster != c.id {
 		return sinks.Sent{}, powerless(again, errCluster)
 	}
 	a.addr = addr
-	if age := f.opt.Now().UnixMilli() - p.at; again && (age < 0 || age > f.opt.ProducerLife.Milliseconds()) {
-		s.lose(&p)
+	if age := f.opt.Now().UnixMilli() - r.at; again && (age < 0 || age > f.opt.ProducerLife.Milliseconds()) {
+		s.lose(&r)
 		return f.lookUp(ctx, s, a, errOld)
 	}
 	end := int64(0)
 	if again {
-		if end, err = f.offset(ctx, addr, l, kafkago.LastOffset); err != nil {
+		if end, err = f.offset(ctx, addr, p, kafkago.LastOffset); err != nil {
 			return sinks.Sent{}, err
 		}
 	}
@@ -93,16 +93,16 @@ func (f *Forwarder) send(ctx context.Context, s *partition, a *attempt) (sinks.S
 	}
 	switch fateOf(err) {
 	case stored:
-		if offset < p.low || again && offset < end {
+		if offset < r.low || again && offset < end {
 			// It was there before, or something else was: a sequence is answered
 			// with the offset of what was stored under it, whatever that was.
-			a.plan.low = offset
+			a.reservation.low = offset
 			return f.lookUp(ctx, s, a, errBefore)
 		}
-		s.stored(&p, offset, false)
+		s.stored(&r, offset, false)
 		return sinks.Sent{Offset: offset}, nil
 	case lost:
-		s.lose(&p)
+		s.lose(&r)
 		return f.lookUp(ctx, s, a, fmt.Errorf("%w: %w", errLost, err))
 	case refused:
 		return f.refuse(ctx, s, a, &sinks.Error{Reason: sinks.ReasonRefused, Err: err})
@@ -127,7 +127,7 @@ func (f *Forwarder) refuse(ctx context.Context, s *partition, a *attempt, why *s
 	return out, err
 }
 
-// powerless answers that a plan cannot be used; only what was sent before may be
+// powerless answers that a reservation cannot be used; only what was sent before may be
 // stored.
 func powerless(again bool, why error) *sinks.Error {
 	if again {
@@ -137,28 +137,28 @@ func powerless(again bool, why error) *sinks.Error {
 }
 
 // leaderOf is leader within Options.Timeout.
-func (f *Forwarder) leaderOf(ctx context.Context, l sinks.Partition) (string, *cluster, error) {
+func (f *Forwarder) leaderOf(ctx context.Context, p sinks.Partition) (string, *cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.opt.Timeout)
 	defer cancel()
-	return f.leader(ctx, l)
+	return f.leader(ctx, p)
 }
 
 // attempt is one batch on its way to the leader of its partition.
 type attempt struct {
-	partition sinks.Partition
-	addr      string // of the leader
-	plan      plan
-	provider  sinks.Provider
-	outgoing  []sinks.Outgoing // as they were provided last
-	again     bool             // an earlier one may have reached the log
-	arrival   bool             // the records are to bear the instant of sending
+	partition   sinks.Partition
+	addr        string // of the leader
+	reservation reservation
+	provider    sinks.Provider
+	outgoing    []sinks.Outgoing // as they were provided last
+	again       bool             // an earlier one may have reached the log
+	arrival     bool             // the records are to bear the instant of sending
 }
 
 // provide asks for the records as they are at this instant.
 func (a *attempt) provide() error {
 	outgoing, err := a.provider()
-	if err == nil && len(outgoing) != int(a.plan.count) {
-		err = powerless(a.again, errPlan)
+	if err == nil && len(outgoing) != int(a.reservation.count) {
+		err = powerless(a.again, errReservation)
 	}
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (f *Forwarder) produce(ctx context.Context, a *attempt) (int64, error) {
 		if err := a.provide(); err != nil {
 			return nil, err
 		}
-		set, size, err := enc.appendBatch((*buf)[:0], a.plan.id, a.plan.sequence, a.outgoing)
+		set, size, err := enc.appendBatch((*buf)[:0], a.reservation.id, a.reservation.sequence, a.outgoing)
 		if err != nil {
 			return nil, err
 		}
@@ -208,10 +208,10 @@ func (f *Forwarder) produce(ctx context.Context, a *attempt) (int64, error) {
 	if len(res.Topics) != 1 || len(res.Topics[0].Partitions) != 1 {
 		return 0, errAnswer
 	}
-	r := &res.Topics[0].Partitions[0]
-	if r.ErrorCode != 0 {
+	got := &res.Topics[0].Partitions[0]
+	if got.ErrorCode != 0 {
 		// The broker's own message may quote a record.
-		return 0, fmt.Errorf("producing: %w", kafkago.Error(r.ErrorCode))
+		return 0, fmt.Errorf("producing: %w", kafkago.Error(got.ErrorCode))
 	}
-	return r.BaseOffset, nil
+	return got.BaseOffset, nil
 }

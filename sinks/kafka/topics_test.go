@@ -24,7 +24,7 @@ func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 	t.Run("forbidden", func(t *testing.T) {
 		f := open(t, b, func(o *Options) { o.CreateTopics = false })
 		partition(t, f, "absent", sinks.ReasonNoTopic)
-		_, err := f.Plan(t.Context(), sinks.Partition{Topic: "absent"}, 1)
+		_, err := f.Reserve(t.Context(), sinks.Partition{Topic: "absent"}, 1)
 		wantError(t, err, sinks.ReasonNoTopic)
 		if err := f.Ready(); err != nil {
 			t.Errorf("%v: a topic that was not required", err)
@@ -76,17 +76,17 @@ func TestTopicsAreCreatedOnlyWhenAllowed(t *testing.T) {
 		f := open(t, b, nil)
 		_, err := f.Partition("../x", nil)
 		wantError(t, err, sinks.ReasonBadTopic)
-		_, err = f.Send(t.Context(), sinks.Partition{Topic: "../x"}, (&plan{count: 1}).append(nil), provided(records("a", 1)), false)
+		_, err = f.Send(t.Context(), sinks.Partition{Topic: "../x"}, (&reservation{count: 1}).append(nil), provided(records("a", 1)), false)
 		wantError(t, err, sinks.ReasonBadTopic)
 	})
 }
 
-// A plan's partition that the cluster does not have, or not any more, waits.
+// A reservation's partition that the cluster does not have, or not any more, waits.
 func TestNoSuchPartition(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	_, err := f.Plan(t.Context(), sinks.Partition{Topic: topic, Number: 4}, 1)
+	_, err := f.Reserve(t.Context(), sinks.Partition{Topic: topic, Number: 4}, 1)
 	wantError(t, err, sinks.ReasonUnavailable)
 	if !errors.Is(err, errNoLeader) {
 		t.Errorf("%v, want %v", err, errNoLeader)

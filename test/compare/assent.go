@@ -100,10 +100,10 @@ func forward(f sinks.Forwarder, j job, records []record, c *cost) error {
 
 func send(f sinks.Forwarder, l sinks.Partition, outgoing []sinks.Outgoing) error {
 	ctx := context.Background()
-	plan, err := f.Plan(ctx, l, len(outgoing))
+	reservation, err := f.Reserve(ctx, l, len(outgoing))
 	if err != nil {
 		return err
 	}
-	_, err = f.Send(ctx, l, plan, func() ([]sinks.Outgoing, error) { return outgoing, nil }, false)
+	_, err = f.Send(ctx, l, reservation, func() ([]sinks.Outgoing, error) { return outgoing, nil }, false)
 	return err
 }

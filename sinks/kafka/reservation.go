@@ -15,8 +15,8 @@ import (
 	"assent/sinks"
 )
 
-// A plan is the identity of one batch; see the package comment.
-type plan struct {
+// A reservation is the identity of one batch; see the package comment.
+type reservation struct {
 	named
 	sequence int32
 	count    int32
@@ -33,28 +33,28 @@ type named struct {
 }
 
 const (
-	planVersion = 1
-	planSize    = 1 + 8 + 8 + 2 + 4 + 4 + 8 + 8
+	reservationVersion = 1
+	reservationSize    = 1 + 8 + 8 + 2 + 4 + 4 + 8 + 8
 )
 
-var errPlan = errors.New("not a plan that can be read")
+var errReservation = errors.New("not a reservation that can be read")
 
-func (p *plan) append(dst []byte) []byte {
-	dst = append(dst, planVersion)
-	dst = binary.BigEndian.AppendUint64(dst, p.cluster)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(p.id.producer))
-	dst = binary.BigEndian.AppendUint16(dst, uint16(p.id.epoch))
-	dst = binary.BigEndian.AppendUint32(dst, uint32(p.sequence))
-	dst = binary.BigEndian.AppendUint32(dst, uint32(p.count))
-	dst = binary.BigEndian.AppendUint64(dst, uint64(p.low))
-	return binary.BigEndian.AppendUint64(dst, uint64(p.at))
+func (r *reservation) append(dst []byte) []byte {
+	dst = append(dst, reservationVersion)
+	dst = binary.BigEndian.AppendUint64(dst, r.cluster)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(r.id.producer))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(r.id.epoch))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(r.sequence))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(r.count))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(r.low))
+	return binary.BigEndian.AppendUint64(dst, uint64(r.at))
 }
 
-func parsePlan(b []byte) (p plan, err error) {
-	if len(b) != planSize || b[0] != planVersion {
-		return p, errPlan
+func parseReservation(b []byte) (r reservation, err error) {
+	if len(b) != reservationSize || b[0] != reservationVersion {
+		return r, errReservation
 	}
-	p = plan{
+	r = reservation{
 		named: named{
 			cluster: binary.BigEndian.Uint64(b[1:]), ok: true,
 			id: identity{int64(binary.BigEndian.Uint64(b[9:])), int16(binary.BigEndian.Uint16(b[17:]))},
@@ -64,14 +64,14 @@ func parsePlan(b []byte) (p plan, err error) {
 		low:      int64(binary.BigEndian.Uint64(b[27:])),
 		at:       int64(binary.BigEndian.Uint64(b[35:])),
 	}
-	if p.id.producer < 0 || p.id.epoch < 0 || p.sequence < 0 || p.count <= 0 || p.low < 0 {
-		return p, errPlan
+	if r.id.producer < 0 || r.id.epoch < 0 || r.sequence < 0 || r.count <= 0 || r.low < 0 {
+		return r, errReservation
 	}
-	return p, nil
+	return r, nil
 }
 
 // partition is what this process knows of a partition. Its mutex is held over a
-// plan and over a send: one batch is in flight per partition, because brokers
+// reservation and over a send: one batch is in flight per partition, because brokers
 // refuse batches that overtake each other.
 type partition struct {
 	mu       sync.Mutex
@@ -81,40 +81,40 @@ type partition struct {
 	low      int64 // no later batch can have a smaller offset; -1: not known
 }
 
-func (f *Forwarder) partition(l sinks.Partition) *partition {
-	if s, ok := f.partitions.Load(l); ok {
+func (f *Forwarder) partition(p sinks.Partition) *partition {
+	if s, ok := f.partitions.Load(p); ok {
 		return s.(*partition)
 	}
-	s, _ := f.partitions.LoadOrStore(l, &partition{low: -1})
+	s, _ := f.partitions.LoadOrStore(p, &partition{low: -1})
 	return s.(*partition)
 }
 
-// stored notes that a plan's batch is in the log at offset. again says that it
+// stored notes that a reservation's batch is in the log at offset. again says that it
 // may have been there for long.
-func (s *partition) stored(p *plan, offset int64, again bool) {
-	if s.name == p.named && s.sequence == p.sequence {
-		s.sequence = addSequence(p.sequence, int(p.count))
+func (s *partition) stored(r *reservation, offset int64, again bool) {
+	if s.name == r.named && s.sequence == r.sequence {
+		s.sequence = addSequence(r.sequence, int(r.count))
 	}
-	if !again || offset+int64(p.count) > s.low {
-		s.low = offset + int64(p.count)
+	if !again || offset+int64(r.count) > s.low {
+		s.low = offset + int64(r.count)
 	}
 }
 
-// lose drops the partition's identity if p has it.
-func (s *partition) lose(p *plan) {
-	if s.name == p.named {
+// lose drops the partition's identity if the reservation has it.
+func (s *partition) lose(r *reservation) {
+	if s.name == r.named {
 		s.name.ok, s.fresh = false, true
 	}
 }
 
-// Plan implements sinks.Forwarder.
-func (f *Forwarder) Plan(ctx context.Context, l sinks.Partition, n int) ([]byte, error) {
-	s := f.partition(l)
+// Reserve implements sinks.Forwarder.
+func (f *Forwarder) Reserve(ctx context.Context, p sinks.Partition, n int) ([]byte, error) {
+	s := f.partition(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, f.opt.Timeout)
 	defer cancel()
-	addr, c, err := f.leader(ctx, l)
+	addr, c, err := f.leader(ctx, p)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -128,12 +128,12 @@ func (f *Forwarder) Plan(ctx context.Context, l sinks.Partition, n int) ([]byte,
 		s.sequence = 0
 	}
 	if s.low < 0 {
-		if s.low, err = f.offset(ctx, addr, l, kafkago.LastOffset); err != nil {
+		if s.low, err = f.offset(ctx, addr, p, kafkago.LastOffset); err != nil {
 			return nil, failed(err)
 		}
 	}
-	p := plan{named: s.name, sequence: s.sequence, count: int32(n), low: s.low, at: f.opt.Now().UnixMilli()}
-	return p.append(make([]byte, 0, planSize)), nil
+	r := reservation{named: s.name, sequence: s.sequence, count: int32(n), low: s.low, at: f.opt.Now().UnixMilli()}
+	return r.append(make([]byte, 0, reservationSize)), nil
 }
 
 // name returns an identity: the one all partitions share, asked for when it is first
@@ -171,9 +171,9 @@ func (f *Forwarder) name(ctx context.Context, c *cluster, fresh bool) (named, er
 
 // offset returns the offset of a partition at an instant: kafkago.FirstOffset is the
 // oldest record's, kafkago.LastOffset the next record's to be.
-func (f *Forwarder) offset(ctx context.Context, addr string, l sinks.Partition, instant int64) (int64, error) {
+func (f *Forwarder) offset(ctx context.Context, addr string, p sinks.Partition, instant int64) (int64, error) {
 	answer, err := f.conns.ask(ctx, addr, &listoffsets.Request{ReplicaID: -1, Topics: []listoffsets.RequestTopic{{
-		Topic: l.Topic, Partitions: []listoffsets.RequestPartition{{Partition: l.Number, CurrentLeaderEpoch: -1, Timestamp: instant}},
+		Topic: p.Topic, Partitions: []listoffsets.RequestPartition{{Partition: p.Number, CurrentLeaderEpoch: -1, Timestamp: instant}},
 	}}})
 	if err != nil {
 		return 0, err
@@ -182,10 +182,10 @@ func (f *Forwarder) offset(ctx context.Context, addr string, l sinks.Partition, 
 	if len(res.Topics) != 1 || len(res.Topics[0].Partitions) != 1 {
 		return 0, errAnswer
 	}
-	p := &res.Topics[0].Partitions[0]
-	if p.ErrorCode != 0 {
+	got := &res.Topics[0].Partitions[0]
+	if got.ErrorCode != 0 {
 		f.refreshSoon()
-		return 0, fmt.Errorf("asking for an offset: %w", kafkago.Error(p.ErrorCode))
+		return 0, fmt.Errorf("asking for an offset: %w", kafkago.Error(got.ErrorCode))
 	}
-	return p.Offset, nil
+	return got.Offset, nil
 }
