@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"assent/rate"
 	"assent/sinks"
 )
 
@@ -21,7 +22,7 @@ type badKind struct {
 
 // badSum is the bucket of one kind and what went beyond it.
 type badSum struct {
-	bucket bucket
+	bucket rate.Bucket
 	mu     sync.Mutex
 	count  int
 	size   int
@@ -32,13 +33,13 @@ type badSum struct {
 type badCaps struct{ kinds sync.Map } // badKind → *badSum
 
 // take reports whether a row of its own may be written; if not, it was added up.
-func (b *badCaps) take(k badKind, r rate, size int, now int64) bool {
+func (b *badCaps) take(k badKind, l rate.Limit, size int, now int64) bool {
 	v, ok := b.kinds.Load(k)
 	if !ok {
 		v, _ = b.kinds.LoadOrStore(k, &badSum{})
 	}
 	s := v.(*badSum)
-	if s.bucket.take(r, now) {
+	if s.bucket.Take(l, now) {
 		return true
 	}
 	s.add(1, size)

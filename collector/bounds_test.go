@@ -53,20 +53,3 @@ func TestLimitsHaveTwoBounds(t *testing.T) {
 		}
 	}
 }
-
-// TestRatesHoldAtTheirBounds: the largest rate still limits, and the largest burst,
-// doubled for denials, does not overflow.
-func TestRatesHoldAtTheirBounds(t *testing.T) {
-	if r := newRate(maxRate, maxBurst); r.every < 1000 || r.full < r.every {
-		t.Errorf("%+v", r)
-	}
-	r := newRate(1, maxBurst)
-	r.full *= 2
-	if r.full < r.every {
-		t.Fatalf("%+v", r)
-	}
-	var b bucket
-	if b.pay(r, 1, &bill{}, 2*maxBurst) != 0 || !(b.pay(r, 1, &bill{}, 1) > 0) {
-		t.Error("a bucket of the largest burst does not hold")
-	}
-}

@@ -1,6 +1,9 @@
 package collector
 
-import "assent/consent"
+import (
+	"assent/consent"
+	"assent/rate"
+)
 
 // choiceTokenBytes is the length of a choice that costs a token. Each choice is
 // kept for good, as evidence, so floods of them are held back by bytes as well.
@@ -16,12 +19,12 @@ func (c *Collector) chargeChoice(x *exchange, choice *consent.Choice) *RequestEr
 	if x.proven || from.IsLoopback() {
 		return nil
 	}
-	r := c.choiceRate
+	limit := c.choiceRate
 	if onlyDenies(choice) {
-		r.full *= 2
+		limit = limit.Doubled()
 	}
 	n := max(1, (len(x.req.Body)+choiceTokenBytes-1)/choiceTokenBytes)
-	x.ans.wait = c.choosers.pay(from, r, c.instant(x.req.Received), &bill{}, n)
+	x.ans.wait = c.choosers.Pay(from, limit, c.instant(x.req.Received), &rate.Bill{}, n)
 	return x.waits()
 }
 

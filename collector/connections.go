@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"assent/rate"
 )
 
 // connections are the open ones, at most max. A tenth of them is spare: while the
@@ -63,8 +65,8 @@ func (t *connections) enter(c *lingerConn, from netip.Addr) bool {
 	var p *peer
 	mine := 0
 	if !t.exempt(from) {
-		if p = t.peers[addressKey(from)]; p == nil {
-			p = &peer{key: addressKey(from)}
+		if p = t.peers[rate.AddressKey(from)]; p == nil {
+			p = &peer{key: rate.AddressKey(from)}
 		}
 		mine = len(p.conns)
 	}

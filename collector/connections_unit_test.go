@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+
+	"assent/rate"
 )
 
 // TestConnectionTable holds the table against what it promises, over random comings,
@@ -42,7 +44,7 @@ func TestConnectionTable(t *testing.T) {
 		count := map[[16]byte]int{}
 		for _, from := range open {
 			if from != proxy {
-				count[addressKey(from)]++
+				count[rate.AddressKey(from)]++
 			}
 		}
 		if int(table.open.Load()) != len(open) || len(open) > 40 || len(count) != len(table.peers) {

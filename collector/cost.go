@@ -3,6 +3,8 @@ package collector
 import (
 	"net/netip"
 	"time"
+
+	"assent/rate"
 )
 
 // tokenBytes is the length of body that costs a token: an event is seldom longer.
@@ -20,8 +22,8 @@ type cost struct {
 	entered bool       // for events: it has to pay
 	size    int        // of the body, on the wire or decompressed, whichever is more
 	sender  netip.Addr // once it is asked for
-	address bill
-	source  bill
+	address rate.Bill
+	source  rate.Bill
 	stored  int // bytes of its records
 	longest int // bytes of each event's longest record, added up
 }
@@ -52,22 +54,22 @@ func (c *Collector) charge(x *exchange, events int) *RequestError {
 // chargeAddress charges the client address, but for who showed a token: such a
 // server speaks for many from one address.
 func (c *Collector) chargeAddress(x *exchange, events int) *RequestError {
-	if c.addressRate.every == 0 || x.proven {
+	if c.addressRate.None() || x.proven {
 		return nil
 	}
-	x.ans.wait = c.addresses.pay(c.sender(x), c.addressRate, c.instant(x.req.Received), &x.cost.address, x.tokens(events))
+	x.ans.wait = c.addresses.Pay(c.sender(x), c.addressRate, c.instant(x.req.Received), &x.cost.address, x.tokens(events))
 	return x.waits()
 }
 
 func (c *Collector) chargeSource(x *exchange, events int) *RequestError {
-	if c.sourceRate.every == 0 || x.source == nil {
+	if c.sourceRate.None() || x.source == nil {
 		return nil
 	}
 	bucket := &x.source.buckets[0]
 	if x.proven {
 		bucket = &x.source.buckets[1]
 	}
-	x.ans.wait = bucket.pay(c.sourceRate, c.instant(x.req.Received), &x.cost.source, x.tokens(events))
+	x.ans.wait = bucket.Pay(c.sourceRate, c.instant(x.req.Received), &x.cost.source, x.tokens(events))
 	return x.waits()
 }
 

@@ -10,6 +10,7 @@ import (
 	"assent/geo"
 	"assent/keys"
 	"assent/policy"
+	"assent/rate"
 	"assent/sinks"
 )
 
@@ -87,9 +88,9 @@ type Limits struct {
 }
 
 const (
-	maxBody  = 256 << 20     // storedBodies times as many fit into 32 bits
-	maxRate  = 1_000_000     // to a thousandth: see newRate
-	maxBurst = 1_000_000_000 // at one a second, twice: some 63 years, below the 292 of a time.Duration
+	maxBody  = 256 << 20 // storedBodies times as many fit into 32 bits
+	maxRate  = rate.MaxPerSecond
+	maxBurst = rate.MaxBurst
 )
 
 // defaultEvent is the default of Limits.Event.
@@ -146,7 +147,7 @@ func (l Limits) Validate() error {
 	const (
 		room  = "it is held in memory, for each request"
 		done  = "below it honest senders are cut off, above it silent ones are kept"
-		rate  = "a bucket counts in nanoseconds"
+		rates = "a bucket counts in nanoseconds"
 		burst = "a bucket's time to fill must be countable"
 	)
 	var errs []error
@@ -166,13 +167,13 @@ func (l Limits) Validate() error {
 		{"write_timeout", l.WriteTimeout, time.Second, time.Hour, done},
 		{"idle_timeout", l.IdleTimeout, time.Second, 24 * time.Hour, done},
 		{"memory", l.Memory, 1 << 20, math.MaxInt / 4, "a large body must fit"},
-		{"source_rate", l.SourceRate, 1, maxRate, rate},
+		{"source_rate", l.SourceRate, 1, maxRate, rates},
 		{"source_burst", l.SourceBurst, 1, maxBurst, burst},
-		{"address_rate", l.AddressRate, 1, maxRate, rate},
+		{"address_rate", l.AddressRate, 1, maxRate, rates},
 		{"address_burst", l.AddressBurst, 1, maxBurst, burst},
-		{"choice_rate", l.ChoiceRate, 1, maxRate, rate},
+		{"choice_rate", l.ChoiceRate, 1, maxRate, rates},
 		{"choice_burst", l.ChoiceBurst, 1, maxBurst, burst},
-		{"bad_rows", l.BadRows, 1, maxRate, rate},
+		{"bad_rows", l.BadRows, 1, maxRate, rates},
 		{"bad_row_burst", l.BadRowBurst, 1, maxBurst, burst},
 	} {
 		n := number(limit.value)

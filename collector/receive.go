@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"assent/names"
+	"assent/rate"
 	"assent/redact"
 	"assent/sinks"
 )
@@ -41,7 +42,7 @@ func (c *Collector) share(x *exchange) *RequestError {
 	if c.o.Sink.Admit(x.source.ID) != nil {
 		return errSink
 	}
-	x.cost.source = bill{}
+	x.cost.source = rate.Bill{}
 	return c.chargeSource(x, len(x.events))
 }
 

@@ -22,6 +22,7 @@ import (
 	"assent/geo"
 	"assent/names"
 	"assent/policy"
+	"assent/rate"
 )
 
 // Collector serves the public listener.
@@ -50,13 +51,13 @@ type Collector struct {
 	memory     budget
 	waiting    atomic.Int64 // requests that wait for delivery
 	started    time.Time    // see instant
-	sourceRate rate
+	sourceRate rate.Limit
 
-	addressRate rate
-	addresses   *addresses
-	choiceRate  rate
-	choosers    *addresses
-	badRate     rate
+	addressRate rate.Limit
+	addresses   *rate.Addresses
+	choiceRate  rate.Limit
+	choosers    *rate.Addresses
+	badRate     rate.Limit
 	bad         badCaps
 
 	flushing sync.Once
@@ -80,12 +81,12 @@ func New(o Options) (*Collector, error) {
 	c := &Collector{
 		o: o, sources: sources, mounts: newMounts(sources.all), proxies: o.Proxies, places: tablePlaces(), m: newInstruments(),
 		memory: budget{limit: int64(l.Memory)}, large: make(chan *exchange, keepLarge),
-		sourceRate: newRate(l.SourceRate, l.SourceBurst), addressRate: newRate(l.AddressRate, l.AddressBurst),
-		choiceRate: newRate(l.ChoiceRate, l.ChoiceBurst), choosers: newAddresses(),
-		started: o.Now(), badRate: newRate(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}), draining: make(chan struct{}),
+		sourceRate: rate.NewLimit(l.SourceRate, l.SourceBurst), addressRate: rate.NewLimit(l.AddressRate, l.AddressBurst),
+		choiceRate: rate.NewLimit(l.ChoiceRate, l.ChoiceBurst), choosers: rate.NewAddresses(),
+		started: o.Now(), badRate: rate.NewLimit(l.BadRows, l.BadRowBurst), stopped: make(chan struct{}), draining: make(chan struct{}),
 	}
-	if c.addressRate.every > 0 {
-		c.addresses = newAddresses()
+	if !c.addressRate.None() {
+		c.addresses = rate.NewAddresses()
 	}
 	if err := c.useDedupKey(); err != nil {
 		return nil, err

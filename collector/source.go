@@ -8,6 +8,7 @@ import (
 
 	"assent/names"
 	"assent/policy"
+	"assent/rate"
 	"assent/sinks"
 )
 
@@ -41,8 +42,8 @@ type Source struct {
 	share   [2][4]byte // see Shares
 	origins []origin
 	hosts   []host
-	open    bool      // the demo source: no key, same-origin and loopback pages
-	buckets [2]bucket // by whether the token was shown, so that strangers with the key leave the server its rate
+	open    bool           // the demo source: no key, same-origin and loopback pages
+	buckets [2]rate.Bucket // by whether the token was shown, so that strangers with the key leave the server its rate
 }
 
 // Demo is the source in force when none is configured: it takes events without

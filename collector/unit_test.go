@@ -273,3 +273,32 @@ func TestSourcesAreRefused(t *testing.T) {
 		f("https://*.shop.example", &Source{ID: "a", Key: "k", Origins: []string{origin}})
 	}
 }
+
+// TestRetryAfter: senders are told the least that helps, and are not all sent to
+// the same instant.
+func TestRetryAfter(t *testing.T) {
+	for _, k := range []struct {
+		status      int
+		wait        time.Duration
+		least, most int
+	}{
+		{429, 0, 1, 2},
+		{429, time.Second, 1, 2},
+		{429, 2500 * time.Millisecond, 3, 6},
+		{503, 0, 4, 8},
+		{400, 0, 0, 0},
+		{500, 0, 0, 0},
+	} {
+		seen := map[int]bool{}
+		for range 500 {
+			s := retryAfter(k.status, k.wait)
+			if s < k.least || s > k.most {
+				t.Errorf("%d after %s: %d s", k.status, k.wait, s)
+			}
+			seen[s] = true
+		}
+		if len(seen) != k.most-k.least+1 {
+			t.Errorf("%d after %s: %v", k.status, k.wait, seen)
+		}
+	}
+}

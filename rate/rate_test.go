@@ -1,4 +1,4 @@
-package collector
+package rate
 
 import (
 	"encoding/binary"
@@ -9,11 +9,11 @@ import (
 
 // TestBucket: the burst at once, then the rate.
 func TestBucket(t *testing.T) {
-	var b bucket
-	r := newRate(10, 3)
+	var b Bucket
+	r := NewLimit(10, 3)
 	f := func(at time.Duration, want bool) {
 		t.Helper()
-		if got := b.take(r, int64(at)); got != want {
+		if got := b.Take(r, int64(at)); got != want {
 			t.Errorf("at %s: %v", at, got)
 		}
 	}
@@ -28,16 +28,16 @@ func TestBucket(t *testing.T) {
 	f(time.Hour, true)
 	f(time.Hour, true)
 	f(time.Hour, false)
-	b = bucket{}
+	b = Bucket{}
 	for range 1000 {
-		if !b.take(newRate(0, 0), 0) {
+		if !b.Take(NewLimit(0, 0), 0) {
 			t.Fatal("no rate refuses")
 		}
 	}
 	taken := 0
-	r = newRate(7, 0)
+	r = NewLimit(7, 0)
 	for at := range int64(60_000) {
-		if b.take(r, at*int64(time.Millisecond)) {
+		if b.Take(r, at*int64(time.Millisecond)) {
 			taken++
 		}
 	}
@@ -49,35 +49,35 @@ func TestBucket(t *testing.T) {
 // TestDebt: a full bucket takes a request that costs more than it holds, in one
 // piece or as its cost becomes known, and is in debt for the rest of it.
 func TestDebt(t *testing.T) {
-	r := newRate(10, 20)
+	r := NewLimit(10, 20)
 	const second = int64(time.Second)
 	for _, steps := range [][]int{{100}, {1, 100}, {1, 50, 100, 100}} {
-		var b bucket
-		var of bill
+		var b Bucket
+		var of Bill
 		for _, n := range steps {
-			if wait := b.pay(r, second, &of, n); wait != 0 || of.paid != n {
+			if wait := b.Pay(r, second, &of, n); wait != 0 || of.paid != n {
 				t.Fatalf("%v: wait %s for %d", steps, wait, n)
 			}
 		}
 		// 100 tokens are 10 s; there is a token as soon as no more than 19 are missing.
-		if wait := b.pay(r, 2*second, &bill{}, 1); wait != 7*time.Second+100*time.Millisecond {
+		if wait := b.Pay(r, 2*second, &Bill{}, 1); wait != 7*time.Second+100*time.Millisecond {
 			t.Errorf("%v: one token is there in %s", steps, wait)
 		}
-		if wait := b.pay(r, 2*second, &bill{}, 100); wait != 9*time.Second {
+		if wait := b.Pay(r, 2*second, &Bill{}, 100); wait != 9*time.Second {
 			t.Errorf("%v: the same again may come in %s", steps, wait)
 		}
-		if wait := b.pay(r, 11*second, &bill{}, 100); wait != 0 {
+		if wait := b.Pay(r, 11*second, &Bill{}, 100); wait != 0 {
 			t.Errorf("%v: a full bucket refuses: %s", steps, wait)
 		}
 	}
 	// What is no longer full takes what it holds: the refusal takes nothing.
-	var b bucket
-	var of bill
-	b.take(r, second)
-	if b.pay(r, second, &of, 5) != 0 || b.pay(r, second, &of, 20) != 100*time.Millisecond || of.paid != 5 {
+	var b Bucket
+	var of Bill
+	b.Take(r, second)
+	if b.Pay(r, second, &of, 5) != 0 || b.Pay(r, second, &of, 20) != 100*time.Millisecond || of.paid != 5 {
 		t.Error("a bucket from which something was taken overdraws")
 	}
-	if b.pay(r, second, &of, 19) != 0 {
+	if b.Pay(r, second, &of, 19) != 0 {
 		t.Error("a refusal took tokens")
 	}
 }
@@ -85,8 +85,8 @@ func TestDebt(t *testing.T) {
 // TestAddresses: many more addresses than the table holds do not change what one
 // of them may, but for those that share its set; and none costs memory.
 func TestAddresses(t *testing.T) {
-	a, r := newAddresses(), newRate(1, 2)
-	take := func(addr netip.Addr) bool { return a.pay(addr, r, 1, &bill{}, 1) == 0 }
+	a, r := NewAddresses(), NewLimit(1, 2)
+	take := func(addr netip.Addr) bool { return a.Pay(addr, r, 1, &Bill{}, 1) == 0 }
 	one := netip.MustParseAddr("203.0.113.9")
 	for _, want := range []bool{true, true, false} {
 		if take(one) != want {
@@ -118,31 +118,18 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: senders are told the least that helps, and are not all sent to
-// the same instant.
-func TestRetryAfter(t *testing.T) {
-	for _, k := range []struct {
-		status      int
-		wait        time.Duration
-		least, most int
-	}{
-		{429, 0, 1, 2},
-		{429, time.Second, 1, 2},
-		{429, 2500 * time.Millisecond, 3, 6},
-		{503, 0, 4, 8},
-		{400, 0, 0, 0},
-		{500, 0, 0, 0},
-	} {
-		seen := map[int]bool{}
-		for range 500 {
-			s := retryAfter(k.status, k.wait)
-			if s < k.least || s > k.most {
-				t.Errorf("%d after %s: %d s", k.status, k.wait, s)
-			}
-			seen[s] = true
-		}
-		if len(seen) != k.most-k.least+1 {
-			t.Errorf("%d after %s: %v", k.status, k.wait, seen)
-		}
+// TestRatesHoldAtTheirBounds: the largest rate still limits, and the largest burst,
+// doubled for denials, does not overflow.
+func TestRatesHoldAtTheirBounds(t *testing.T) {
+	if r := NewLimit(MaxPerSecond, MaxBurst); r.every < 1000 || r.full < r.every {
+		t.Errorf("%+v", r)
+	}
+	r := NewLimit(1, MaxBurst).Doubled()
+	if r.full < r.every {
+		t.Fatalf("%+v", r)
+	}
+	var b Bucket
+	if b.Pay(r, 1, &Bill{}, 2*MaxBurst) != 0 || !(b.Pay(r, 1, &Bill{}, 1) > 0) {
+		t.Error("a bucket of the largest burst does not hold")
 	}
 }
