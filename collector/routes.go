@@ -1,5 +1,7 @@
 package collector
 
+import "slices"
+
 // methods maps a method to what serves it.
 type methods map[string]func(*exchange)
 
@@ -101,4 +103,18 @@ func (c *Collector) health(x *exchange) {
 func (c *Collector) gpcSupport(x *exchange) {
 	x.ans.ContentType = "application/json"
 	x.ans.Body = append(x.ans.Body, `{"gpc":true,"lastUpdate":"2026-11-22"}`+"\n"...)
+}
+
+// Routes lists what is served, as `GET /v1/consent`, in order; HEAD, which answers
+// wherever GET does, and OPTIONS are left out.
+func (c *Collector) Routes() (list []string) {
+	for path, m := range c.routes {
+		for method := range m {
+			if method != "HEAD" {
+				list = append(list, method+" "+path)
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
 }

@@ -32,26 +32,8 @@ func exposedIn(t *testing.T, data string, brokers []string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
-	defer stop()
-	greeting, out := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		err := serve(signals{end: ctx, hurry: ctx}, cfg, out)
-		out.CloseWithError(errors.Join(errors.New("serve ended"), err))
-		ended <- err
-	}()
-	var said strings.Builder
-	admin := regexp.MustCompile(`admin +(http://\S+/metrics)`)
-	for buf := make([]byte, 1024); admin.FindString(said.String()) == ""; {
-		n, err := greeting.Read(buf)
-		if err != nil {
-			t.Fatal(err)
-		}
-		said.Write(buf[:n])
-	}
-	go io.Copy(io.Discard, greeting)
-	answer, err := http.Get(admin.FindStringSubmatch(said.String())[1])
+	_, admin, stop := launch(t, cfg)
+	answer, err := http.Get(admin + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,10 +43,38 @@ func exposedIn(t *testing.T, data string, brokers []string) string {
 		t.Fatal(err)
 	}
 	stop()
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
 	return string(body)
+}
+
+// launch runs serve and returns the addresses that it greets with, and what ends it.
+func launch(t *testing.T, cfg *config) (public, admin string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	greeting, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := serve(signals{end: ctx, hurry: ctx}, cfg, out)
+		out.CloseWithError(errors.Join(errors.New("serve ended"), err))
+		ended <- err
+	}()
+	var said strings.Builder
+	addresses := regexp.MustCompile(`(?s)POST (http://[^/]+)/v1/events.*admin +(http://[^/]+)/`)
+	for buf := make([]byte, 1024); addresses.FindString(said.String()) == ""; {
+		n, err := greeting.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said.Write(buf[:n])
+	}
+	go io.Copy(io.Discard, greeting)
+	found := addresses.FindStringSubmatch(said.String())
+	return found[1], found[2], func() {
+		t.Helper()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestMetricsAreTheTable: what the program exposes is in the table, with its help

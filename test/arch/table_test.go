@@ -90,7 +90,8 @@ var testDependencies = []string{
 	"github.com/rogpeppe/go-internal",
 	"pgregory.net/rapid",
 	"github.com/chromedp",
-	"github.com/twmb/franz-go", // kfake, a broker that errs on demand, and kmsg, a reading of the protocol by somebody else
+	"github.com/santhosh-tekuri/jsonschema", // answers against the schemas of docs/openapi.yaml
+	"github.com/twmb/franz-go",              // kfake, a broker that errs on demand, and kmsg, a reading of the protocol by somebody else
 }
 
 // impure are the standard packages that a pure package must not import.
