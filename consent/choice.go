@@ -35,7 +35,7 @@ type Choice struct {
 	Source       string
 	Signals      SchemeSet // of the request
 	// NeedsID reports whether an allowed purpose needs an identifier in this state;
-	// nil: none does. Called while locks are held: it must not call the Registry.
+	// nil: none does. Called while no lock is held.
 	NeedsID func(*State) bool
 }
 

@@ -127,13 +127,39 @@ func (d *decoder) varint() int64 {
 	return v
 }
 
-func (d *decoder) string(most uint64) string {
+// bytes is a run of bytes behind its length, in the memory of src.
+func (d *decoder) bytes(most uint64) []byte {
 	n := d.uvarint(most)
 	if d.bad || n > uint64(len(d.src)) {
 		d.bad = true
-		return ""
+		return nil
 	}
-	s := string(d.src[:n])
+	b := d.src[:n]
 	d.src = d.src[n:]
+	return b
+}
+
+func (d *decoder) string(most uint64) string { return string(d.bytes(most)) }
+
+// maxSubject bounds a subject's id: a source, a NUL and an account, or any shorter one.
+const maxSubject = 2*maxText + 1
+
+// appendSubject appends kind:1 len:uvarint id; of nobody the kind alone.
+func appendSubject(dst []byte, s Subject) []byte {
+	if dst = append(dst, byte(s.Kind)); s.IsZero() {
+		return dst
+	}
+	return appendString(dst, s.ID)
+}
+
+// subject reads what appendSubject wrote: nobody, or a subject of a known kind whose id
+// is not empty.
+func (d *decoder) subject() (s Subject) {
+	if s.Kind = SubjectKind(d.byte()); s.IsZero() {
+		return s
+	}
+	if s.ID = d.string(maxSubject); s.ID == "" || s.Kind.String() == "" {
+		d.bad = true
+	}
 	return s
 }

@@ -23,21 +23,21 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// lastWrite keeps what was put last.
-type lastWrite struct {
+// lastChange keeps what was put last.
+type lastChange struct {
 	Store
-	w *Write
+	w *Change
 }
 
-func (l *lastWrite) Put(ctx context.Context, w *Write) error {
-	l.w = w
-	return l.Store.Put(ctx, w)
+func (l *lastChange) Put(ctx context.Context, c *Change) error {
+	l.w = c
+	return l.Store.Put(ctx, c)
 }
 
-// TestWhoseWrite: a write says whose its receipt is and whether something is granted by
+// TestWhoseChange: a change says whose its receipt is and whether something is granted by
 // it: not whether something was before.
-func TestWhoseWrite(t *testing.T) {
-	store := &lastWrite{}
+func TestWhoseChange(t *testing.T) {
+	store := &lastChange{}
 	f := setup(t, func(o *Options) { store.Store, o.Store = o.Store, store })
 	anna := f.choose(t, nil, `{"all":"granted"}`)
 	if store.w.About != anna.State.Subject || store.w.Narrows {

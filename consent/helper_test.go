@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"maps"
 	"math/rand"
 	"os"
 	"strings"
@@ -91,7 +90,7 @@ func ring(ids ...string) []keys.Key {
 type memStore struct {
 	mu       sync.Mutex
 	records  map[Subject]*Record
-	links    map[Subject]Link
+	links    map[Subject][]Link
 	receipts map[string][]byte
 	err      error // every call fails with it
 	gets     int
@@ -100,7 +99,7 @@ type memStore struct {
 var errDisk = errors.New("disk on fire")
 
 func newMemStore() *memStore {
-	return &memStore{records: map[Subject]*Record{}, links: map[Subject]Link{}, receipts: map[string][]byte{}}
+	return &memStore{records: map[Subject]*Record{}, links: map[Subject][]Link{}, receipts: map[string][]byte{}}
 }
 
 func (m *memStore) Get(s Subject) (*Record, error) {
@@ -110,11 +109,10 @@ func (m *memStore) Get(s Subject) (*Record, error) {
 	return m.records[s], m.err
 }
 
-func (m *memStore) Linked(s Subject) (Link, bool, error) {
+func (m *memStore) Links(s Subject) ([]Link, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l, ok := m.links[s]
-	return l, ok, m.err
+	return m.links[s], m.err
 }
 
 func (m *memStore) Receipt(id string) ([]byte, error) {
@@ -123,26 +121,27 @@ func (m *memStore) Receipt(id string) ([]byte, error) {
 	return m.receipts[id], m.err
 }
 
-func (m *memStore) Put(_ context.Context, w *Write) error {
+func (m *memStore) Put(_ context.Context, c *Change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
 		return m.err
 	}
-	for _, r := range w.Records {
-		// Through the codec, as a disk would have it.
-		back, err := ParseRecord(r.Subject, AppendRecord(nil, r))
-		if err != nil {
-			return err
-		}
-		m.records[r.Subject] = back
+	// Through the codec, as a disk would have it.
+	c, err := ParseChange(AppendChange(nil, c))
+	if err != nil {
+		return err
 	}
-	for a, l := range w.Links {
-		if m.links[a] = l; l.Holder.IsZero() {
-			delete(m.links, a)
-		}
+	for _, r := range c.Records {
+		m.records[r.Subject] = r
 	}
-	maps.Copy(m.receipts, w.Receipts)
+	for _, l := range c.Links {
+		m.links[l.Alias] = nil
+	}
+	for _, l := range c.Links {
+		m.links[l.Alias] = append(m.links[l.Alias], l)
+	}
+	m.receipts[c.ReceiptID] = c.Receipt
 	return nil
 }
 

@@ -89,28 +89,6 @@ func (r *Registry) SealSubjects(dst []byte, subjects []Subject, chance Chance) [
 	return k.aead.Seal(dst[:text], nonce, dst[text:], head)
 }
 
-func appendSubject(dst []byte, s Subject) []byte {
-	dst = binary.AppendUvarint(append(dst, byte(s.Kind)), uint64(len(s.ID)))
-	return append(dst, s.ID...)
-}
-
-func cutSubject(text []byte) (s Subject, rest []byte, ok bool) {
-	if len(text) == 0 {
-		return s, nil, false
-	}
-	s.Kind, text = SubjectKind(text[0]), text[1:]
-	n, size := binary.Uvarint(text)
-	if size <= 0 || n == 0 || n > uint64(len(text)-size) || s.Kind.String() == "" {
-		return s, nil, false
-	}
-	text = text[size:]
-	s.ID = string(text[:n])
-	return s, text[n:], true
-}
-
-// maxSubject bounds a subject's id: a source, a NUL and an account, or any shorter one.
-const maxSubject = 2*maxText + 1
-
 // ErrReference is the error of a reference that cannot be opened.
 var ErrReference = errors.New("not a reference that a key of the ring made")
 
@@ -130,12 +108,13 @@ func (r *Registry) OpenSubjects(ref []byte) ([]Subject, error) {
 			return nil, ErrReference
 		}
 		var out []Subject
-		for len(text) > 0 {
-			s, rest, ok := cutSubject(text)
-			if !ok {
+		d := decoder{src: text}
+		for len(d.src) > 0 {
+			s := d.subject()
+			if d.bad || s.IsZero() {
 				return nil, ErrReference
 			}
-			out, text = append(out, s), rest
+			out = append(out, s)
 		}
 		if len(out) == 0 {
 			return nil, ErrReference

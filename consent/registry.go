@@ -249,9 +249,11 @@ func (r *Registry) Lookup(s Subject) *State {
 
 // follow reads the record that answers for a subject. An id held by a visitor has
 // the holder's; what others denied for that id since it was linked stands beside it
-// and is not the holder's to undo. An id that is a visitor's own, sent by somebody
-// who proves nothing, has that visitor's denials.
+// and is not the holder's to undo. An id with several holders grants what all of them
+// grant. An id that is a visitor's own, sent by somebody who proves nothing, has that
+// visitor's denials.
 func (r *Registry) follow(s Subject, e *cached) (*Record, error) {
+	any := r.epochs.any()
 	e.deps[0], e.n = r.epochs.of(s), 1
 	own, err := r.o.Store.Get(s)
 	if err != nil || s.Kind != Anonymous {
@@ -269,22 +271,42 @@ func (r *Registry) follow(s Subject, e *cached) (*Record, error) {
 			own.Subject = s
 		}
 	}
-	link, held, err := r.o.Store.Linked(s)
-	if err != nil || !held {
+	links, err := r.o.Store.Links(s)
+	if err != nil || len(links) == 0 {
 		return own, err
 	}
-	e.deps[e.n], e.n = r.epochs.of(link.Holder), e.n+1
-	record, err := r.o.Store.Get(link.Holder)
+	var all *Record
+	for i, l := range links {
+		if e.n < len(e.deps) {
+			e.deps[e.n], e.n = r.epochs.of(l.Holder), e.n+1
+		} else {
+			e.deps[0], e.n = any, 1
+		}
+		record, err := r.held(l, own)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			all = record
+			continue
+		}
+		all = strictest(all, record)
+		all.Subject = s // no holder answers alone
+	}
+	return all, nil
+}
+
+// held is the record of a link's holder with what was denied for the id itself.
+func (r *Registry) held(l Link, own *Record) (*Record, error) {
+	record, err := r.o.Store.Get(l.Holder)
 	if err != nil {
 		return nil, err
 	}
 	record = Merge(record, own.denials())
-	record.Subject = link.Holder
-	if own != nil {
-		for _, d := range own.Entries {
-			if d.Status == Denied && d.Version.Compare(link.Version) > 0 {
-				record = record.with(d)
-			}
+	record.Subject = l.Holder
+	for _, d := range own.entries() {
+		if d.Status == Denied && d.Version.Compare(l.Version) > 0 {
+			record = record.with(d)
 		}
 	}
 	return record, nil

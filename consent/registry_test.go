@@ -250,7 +250,7 @@ func TestFailedWriteIsNotAChoice(t *testing.T) {
 
 type failingPut struct{ *memStore }
 
-func (failingPut) Put(context.Context, *Write) error { return errDisk }
+func (failingPut) Put(context.Context, *Change) error { return errDisk }
 
 // TestWithdrawalIsSeenByTheNextCall runs readers against a writer: an answer that
 // starts after Record returned never knows less.

@@ -22,40 +22,35 @@ const (
 
 var countKey = []byte{'c'}
 
-// batch is a write as Pebble has it, with the removal of what the write drives out.
-func (in *instance) batch(w *consent.Write) (*pebble.Batch, error) {
+// batch is a change as Pebble has it, with the removal of what the change drives out.
+func (in *instance) batch(c *consent.Change) (*pebble.Batch, error) {
 	b := in.db.NewBatch()
 	var err error
 	set := func(key, value []byte) { err = errors.Join(err, b.Set(key, value, nil)) }
-	for _, r := range w.Records {
+	for _, r := range c.Records {
 		key := subjectKey('r', r.Subject)
 		set(key, seal(key, consent.AppendRecord(nil, r)))
 	}
-	for alias, l := range w.Links {
+	links := map[consent.Subject][]byte{}
+	for i := range c.Links {
+		l := &c.Links[i]
+		links[l.Alias] = consent.AppendLink(links[l.Alias], l)
+	}
+	for alias, value := range links {
 		key := subjectKey('l', alias)
-		if l.Holder.IsZero() {
-			err = errors.Join(err, b.Delete(key, nil))
-		} else {
-			set(key, seal(key, appendLink(nil, l)))
-		}
+		set(key, seal(key, value))
 	}
-	space := byte('p')
-	if w.About.IsZero() {
-		space = 'a'
-	}
-	for id, receipt := range w.Receipts {
-		key := receiptKey(space, id)
-		set(key, seal(key, receipt))
-		if space == 'p' {
-			set(append(ownerKey(w.About), id...), binary.BigEndian.AppendUint32(nil, uint32(len(receipt))))
-		}
-	}
-	if err == nil && len(w.Receipts) > 0 {
-		if space == 'p' {
-			err = in.pruneOf(b, w)
-		} else {
-			err = in.pruneNobody(b, len(w.Receipts))
-		}
+	switch {
+	case c.ReceiptID == "":
+	case c.About.IsZero():
+		key := receiptKey('a', c.ReceiptID)
+		set(key, seal(key, c.Receipt))
+		err = errors.Join(err, in.pruneNobody(b))
+	default:
+		key := receiptKey('p', c.ReceiptID)
+		set(key, seal(key, c.Receipt))
+		set(append(ownerKey(c.About), c.ReceiptID...), binary.BigEndian.AppendUint32(nil, uint32(len(c.Receipt))))
+		err = errors.Join(err, in.pruneOf(b, c))
 	}
 	if err != nil {
 		return nil, errors.Join(errors.New("consent store: a write could not be put together"), b.Close())
@@ -65,22 +60,19 @@ func (in *instance) batch(w *consent.Write) (*pebble.Batch, error) {
 
 // pruneOf removes a subject's oldest receipts beyond the bounds, but for those that what
 // is on record rests on: who relies on a grant must be able to prove it (GDPR art. 7(1)).
-func (in *instance) pruneOf(b *pebble.Batch, w *consent.Write) error {
-	prefix := ownerKey(w.About)
+func (in *instance) pruneOf(b *pebble.Batch, c *consent.Change) error {
+	prefix := ownerKey(c.About)
 	it, err := in.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
 		return errReading
 	}
 	standing := map[string]bool{}
-	for _, r := range w.Records {
+	for _, r := range c.Records {
 		for i := range r.Entries {
 			standing[r.Entries[i].Receipt] = true
 		}
 	}
-	n, size := len(w.Receipts), 0
-	for _, receipt := range w.Receipts {
-		size += len(receipt)
-	}
+	n, size := 1, len(c.Receipt)
 	for ok := it.Last(); ok; ok = it.Prev() {
 		if v := it.Value(); len(v) == 4 {
 			size += int(binary.BigEndian.Uint32(v))
@@ -99,8 +91,8 @@ func (in *instance) pruneOf(b *pebble.Batch, w *consent.Write) error {
 // pruneNobody counts receipts of nobody and removes the oldest when there are too many.
 // The count on disk is that of whichever batch came last, and may be off by those that
 // were on their way beside it when the process died.
-func (in *instance) pruneNobody(b *pebble.Batch, n int) error {
-	count := in.nobody.Add(int64(n))
+func (in *instance) pruneNobody(b *pebble.Batch) error {
+	count := in.nobody.Add(1)
 	if count >= in.maxNobody+in.maxNobody/100 && in.prune.TryLock() {
 		defer in.prune.Unlock()
 		removed, err := in.removeNobody(b, int(count-in.maxNobody))

@@ -58,24 +58,3 @@ func unseal(key, sealed []byte) ([]byte, error) {
 	}
 	return sealed[:n], nil
 }
-
-const linkHead = 1 + 8 + 2
-
-func appendLink(dst []byte, l consent.Link) []byte {
-	dst = append(dst, byte(l.Holder.Kind))
-	dst = binary.BigEndian.AppendUint64(dst, uint64(l.Version.Time))
-	dst = binary.BigEndian.AppendUint16(dst, l.Version.Node)
-	return append(dst, l.Holder.ID...)
-}
-
-func parseLink(v []byte) (consent.Link, error) {
-	if len(v) <= linkHead || v[0] == 0 || v[0] > byte(consent.User) {
-		return consent.Link{}, errors.New("consent store: not a link")
-	}
-	return consent.Link{
-		Holder: consent.Subject{Kind: consent.SubjectKind(v[0]), ID: string(v[linkHead:])},
-		Version: consent.Version{
-			Time: int64(binary.BigEndian.Uint64(v[1:])), Node: binary.BigEndian.Uint16(v[9:]),
-		},
-	}, nil
-}

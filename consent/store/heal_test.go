@@ -34,11 +34,9 @@ func eventually(t *testing.T, what string, f func() bool) {
 func soon(time.Duration) <-chan time.Time { return time.After(time.Millisecond) }
 
 // large is a write of which thirty fill a memtable.
-func large(i int, round int64) *consent.Write {
+func large(i int, round int64) *consent.Change {
 	w := write(i, round)
-	for id := range w.Receipts {
-		w.Receipts[id] = bytes.Repeat([]byte{byte(round)}, memTable/30)
-	}
+	w.Receipt = bytes.Repeat([]byte{byte(round)}, memTable/30)
 	return w
 }
 
@@ -359,7 +357,7 @@ func TestPauses(t *testing.T) {
 func TestReserve(t *testing.T) {
 	mem := vfs.NewMem()
 	s := open1(t, mem)
-	denial := func() *consent.Write { w := write(1, 1); w.Narrows = true; return w }
+	denial := func() *consent.Change { w := write(1, 1); w.Narrows = true; return w }
 	for _, c := range []struct {
 		total, free   uint64
 		grant, denied bool
@@ -404,7 +402,7 @@ func TestReceiptsBounded(t *testing.T) {
 	s := open1(t, vfs.NewMem())
 	put := func(who consent.Subject, i, size int) {
 		t.Helper()
-		w := &consent.Write{About: who, Receipts: map[string][]byte{receipt(i): make([]byte, size)}}
+		w := &consent.Change{About: who, ReceiptID: receipt(i), Receipt: make([]byte, size)}
 		if err := s.Put(ctx, w); err != nil {
 			t.Fatal(err)
 		}
@@ -440,7 +438,7 @@ func TestReceiptOfWhatStands(t *testing.T) {
 	for i := range maxReceipts + 5 {
 		r := record(visitor(1), int64(i+1))
 		r.Entries[0].Receipt, r.Entries[1].Receipt = receipt(i), receipt(1)
-		w := &consent.Write{About: visitor(1), Records: []*consent.Record{r}, Receipts: map[string][]byte{receipt(i): []byte("r")}}
+		w := &consent.Change{About: visitor(1), Records: []*consent.Record{r}, ReceiptID: receipt(i), Receipt: []byte("r")}
 		if err := s.Put(ctx, w); err != nil {
 			t.Fatal(err)
 		}
@@ -455,7 +453,7 @@ func TestReceiptsOfNobody(t *testing.T) {
 	fs := vfs.NewMem()
 	put := func(s *Store, i int) {
 		t.Helper()
-		if err := s.Put(ctx, &consent.Write{Receipts: map[string][]byte{receipt(i): {1}}}); err != nil {
+		if err := s.Put(ctx, &consent.Change{ReceiptID: receipt(i), Receipt: []byte{1}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,7 +7,7 @@
 //	'a' receipt id             proof of nobody: the signed receipt as it was given, crc:4
 //	'c'                        how many 'a' there are, big-endian:8, about
 //	'f'                        format version of all below and above, one byte
-//	'l' kind:1 id              link: holder's kind:1, time:8, node:2 (big-endian), holder's id, crc:4
+//	'l' kind:1 id              links of a tracker's own id: each as consent.AppendLink, crc:4
 //	'p' receipt id             proof of somebody: as 'a'
 //	'r' kind:1 id              record: consent.AppendRecord, crc:4
 //	's' kind:1 len:2 id receipt id
@@ -34,7 +34,7 @@ import (
 )
 
 // Format is the version of keys and values this package writes and reads.
-const Format = 2
+const Format = 3
 
 // Options of a Store.
 type Options struct {
@@ -179,13 +179,15 @@ func (s *Store) Get(sub consent.Subject) (r *consent.Record, err error) {
 	return r, err
 }
 
-// Linked returns who holds a tracker's own id.
-func (s *Store) Linked(alias consent.Subject) (l consent.Link, ok bool, err error) {
-	ok, err = s.get(subjectKey('l', alias), func(v []byte) error {
-		l, err = parseLink(v)
-		return err
+// Links returns the links of a tracker's own id.
+func (s *Store) Links(alias consent.Subject) (links []consent.Link, err error) {
+	_, err = s.get(subjectKey('l', alias), func(v []byte) error {
+		if links, err = consent.ParseLinks(alias, v); err != nil {
+			return fmt.Errorf("reading links: %w", err)
+		}
+		return nil
 	})
-	return l, ok && err == nil, err
+	return links, err
 }
 
 // Receipt returns a receipt's bytes; nil, nil when there is none.
@@ -202,10 +204,10 @@ func (s *Store) Receipt(id string) (b []byte, err error) {
 	return nil, nil
 }
 
-// Put applies a write as one and returns when it is on disk, or after Options.Wait
+// Put applies a change as one and returns when it is on disk, or after Options.Wait
 // with an error: how the write ends is then not known. A context that is done before
 // the write begins stops it; afterwards nothing does.
-func (s *Store) Put(ctx context.Context, w *consent.Write) (err error) {
+func (s *Store) Put(ctx context.Context, c *consent.Change) (err error) {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("writing consent store: %w", err)
 	}
@@ -213,20 +215,20 @@ func (s *Store) Put(ctx context.Context, w *consent.Write) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.commit(in, w)
+	return s.commit(in, c)
 }
 
-// commit puts a write together and syncs it, on a goroutine of its own, so that who
+// commit puts a change together and syncs it, on a goroutine of its own, so that who
 // waits can leave: whatever asks the disk may hang.
-func (s *Store) commit(in *instance, w *consent.Write) error {
+func (s *Store) commit(in *instance, c *consent.Change) error {
 	done := make(chan error, 1)
 	var b *pebble.Batch   // nil until it is committed
 	var ended atomic.Bool // by the commit, or by who waited for it
 	write := func() error {
-		if err := s.refusal(in, w); err != nil {
+		if err := s.refusal(in, c); err != nil {
 			return err
 		}
-		made, err := in.batch(w)
+		made, err := in.batch(c)
 		if err != nil {
 			return err
 		}
@@ -268,11 +270,11 @@ func (s *Store) commit(in *instance, w *consent.Write) error {
 
 // refusal says why a write is not begun. One that waited for a flush that fails would
 // make everything unreadable, and what is there can be read.
-func (s *Store) refusal(in *instance, w *consent.Write) error {
+func (s *Store) refusal(in *instance, c *consent.Change) error {
 	switch {
 	case in.unflushed.Load():
 		return errUnflushed
-	case s.room.refuses(w.Narrows):
+	case s.room.refuses(c.Narrows):
 		return errFull
 	}
 	return nil

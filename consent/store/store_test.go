@@ -6,6 +6,7 @@ import (
 	crand "crypto/rand"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,16 +58,16 @@ func record(s consent.Subject, round int64) *consent.Record {
 	}}
 }
 
-func write(i int, round int64) *consent.Write {
-	return &consent.Write{
-		Records:  []*consent.Record{record(visitor(i), round), record(tracker(i), round)},
-		Links:    map[consent.Subject]consent.Link{tracker(i): {Holder: visitor(i), Version: consent.Version{Time: round, Node: 1}}},
-		Receipts: map[string][]byte{fmt.Sprintf("r%d-%d", i, round): []byte(`{"receipt":1}`)},
-		About:    visitor(i),
+func write(i int, round int64) *consent.Change {
+	return &consent.Change{
+		Records:   []*consent.Record{record(visitor(i), round), record(tracker(i), round)},
+		Links:     []consent.Link{{Alias: tracker(i), Holder: visitor(i), Version: consent.Version{Time: round, Node: 1}}},
+		ReceiptID: fmt.Sprintf("r%d-%d", i, round), Receipt: []byte(`{"receipt":1}`),
+		About: visitor(i),
 	}
 }
 
-// holds checks that all of a write is there.
+// holds checks that all of a change is there.
 func holds(t *testing.T, s *Store, i int, round int64) {
 	t.Helper()
 	w := write(i, round)
@@ -75,13 +76,11 @@ func holds(t *testing.T, s *Store, i int, round int64) {
 			t.Fatalf("record %d: %+v, %v", i, got, err)
 		}
 	}
-	if l, ok, err := s.Linked(tracker(i)); err != nil || !ok || l != w.Links[tracker(i)] {
-		t.Fatalf("link %d: %+v %v %v", i, l, ok, err)
+	if links, err := s.Links(tracker(i)); err != nil || !slices.Equal(links, w.Links) {
+		t.Fatalf("links of %d: %+v %v", i, links, err)
 	}
-	for id, want := range w.Receipts {
-		if got, err := s.Receipt(id); err != nil || !bytes.Equal(got, want) {
-			t.Fatalf("receipt %d: %q %v", i, got, err)
-		}
+	if got, err := s.Receipt(w.ReceiptID); err != nil || !bytes.Equal(got, w.Receipt) {
+		t.Fatalf("receipt %d: %q %v", i, got, err)
 	}
 }
 
@@ -90,8 +89,8 @@ func TestPutAndGet(t *testing.T) {
 	if r, err := s.Get(visitor(1)); r != nil || err != nil {
 		t.Fatalf("nothing yet: %v %v", r, err)
 	}
-	if _, ok, err := s.Linked(tracker(1)); ok || err != nil {
-		t.Fatalf("nothing yet: %v %v", ok, err)
+	if links, err := s.Links(tracker(1)); links != nil || err != nil {
+		t.Fatalf("nothing yet: %v %v", links, err)
 	}
 	if b, err := s.Receipt("r"); b != nil || err != nil {
 		t.Fatalf("nothing yet: %q %v", b, err)
@@ -105,11 +104,17 @@ func TestPutAndGet(t *testing.T) {
 	if r, err := s.Get(consent.Subject{Kind: consent.User, ID: visitor(1).ID}); r != nil || err != nil {
 		t.Error("an account is answered with a visitor's record")
 	}
-	if err := s.Put(ctx, &consent.Write{Links: map[consent.Subject]consent.Link{tracker(1): {}}}); err != nil {
+	// An id may have several holders; those of one change are all there are.
+	of := func(alias, holder int) consent.Link {
+		return consent.Link{Alias: tracker(alias), Holder: visitor(holder), Version: consent.Version{Time: 1, Node: uint16(holder)}}
+	}
+	if err := s.Put(ctx, &consent.Change{Links: []consent.Link{of(1, 2), of(3, 1), of(1, 300)}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, err := s.Linked(tracker(1)); ok || err != nil {
-		t.Errorf("an ended link: %v %v", ok, err)
+	for alias, want := range map[int][]consent.Link{1: {of(1, 2), of(1, 300)}, 2: nil, 3: {of(3, 1)}} {
+		if links, err := s.Links(tracker(alias)); !slices.Equal(links, want) || err != nil {
+			t.Errorf("links of %d: %v %v, want %v", alias, links, err, want)
+		}
 	}
 	done, cancel := context.WithCancel(ctx)
 	cancel()
@@ -136,7 +141,7 @@ func TestOpenRefuses(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Options{Dir: dir, FS: fs}); err == nil || !strings.Contains(err.Error(), "has format [3], and this version reads format 2: run") {
+	if _, err := Open(Options{Dir: dir, FS: fs}); err == nil || !strings.Contains(err.Error(), "has format [4], and this version reads format 3: run") {
 		t.Errorf("opened a later format: %v", err)
 	}
 }
@@ -172,7 +177,7 @@ func TestUnreadableIsAnError(t *testing.T) {
 		case "record":
 			_, err = s.Get(visitor(1))
 		case "link":
-			_, _, err = s.Linked(tracker(1))
+			_, err = s.Links(tracker(1))
 		default:
 			_, err = s.Receipt("r1-1")
 		}

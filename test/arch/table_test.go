@@ -142,7 +142,6 @@ var bounds = []*bound{
 		"cmd/assent.serve":            62,
 		"collector.New":               70,
 		"collector.newSources":        93,
-		"consent.Registry.Record":     66,
 		"redact.containerEnd":         73,
 		"redact.scan.object":          84,
 		"test/crash.check":            69,
