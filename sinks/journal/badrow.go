@@ -10,26 +10,26 @@ import (
 	"assent/uuid7"
 )
 
-// poison ends the journey of the record at the head of hand, which the log
+// poison ends the journey of the record at the head in flight, which the log
 // downstream refuses for good: a payload-free bad row takes its place. Both are
 // written as one, so that there is one row for each such record, and durable
 // before the record's segment can be released.
 func (w *worker) poison(r sinks.Reason) sinks.Reason {
-	j, it := w.lane.j, &w.hand[0]
-	w.batch = append(w.batch[:0], w.owed...)
+	j, it := w.queue.j, &w.inFlight[0]
+	w.batch = append(w.batch[:0], w.deferred...)
 	var row []byte
 	var bodies int64
-	if !w.lane.topic.bad && j.bad.Load() < j.room/badShare {
+	if !w.queue.topic.bad && j.bad.Load() < j.room/badShare {
 		record := badRow(j.opt.BadTopic, it, r, j.opt.Now())
 		row, bodies = appendEvent(nil, &sinks.Event{Judged: sinks.Judged{Source: it.src.name}}, []sinks.Record{record}, it.at, 0, false)
 		w.batch = append(w.batch, row)
 	}
-	w.entry = w.settled(w.entry[:0], causePoison, 0, w.hand[:1])
+	w.entry = w.settled(w.entry[:0], causePoison, 0, w.inFlight[:1])
 	w.batch = append(w.batch, w.entry)
 	if err := j.log.Append(w.batch...); err != nil {
 		return reason(err)
 	}
-	w.owed = nil
+	w.deferred = nil
 	j.used.Add(int64(len(w.entry) + len(row)))
 	if row != nil {
 		it.src.bytes.Add(bodies)

@@ -22,8 +22,8 @@ func (j *Journal) endReservation(id uint64) {
 	delete(j.open, id)
 }
 
-// sawReservation notes in which segment an open reservation stands.
-func (j *Journal) sawReservation(e *wal.Entry) {
+// sawReservationLocked notes in which segment an open reservation stands.
+func (j *Journal) sawReservationLocked(e *wal.Entry) {
 	if len(e.Payload) < 9 || kind(e.Payload[0]) != kindReservation {
 		return
 	}
@@ -41,7 +41,7 @@ func (j *Journal) sawReservation(e *wal.Entry) {
 // returns false when that failed.
 func (j *Journal) compact() bool {
 	j.mu.Lock()
-	kept, gone := j.compactable()
+	kept, gone := j.compactableLocked()
 	j.mu.Unlock()
 	if len(gone) < 2+len(kept)/4 { // what is written again must be worth it
 		return true
@@ -83,10 +83,10 @@ func (j *Journal) compact() bool {
 	return true
 }
 
-// compactable returns the segments that can go although an older one cannot, and
+// compactableLocked returns the segments that can go although an older one cannot, and
 // those that have to stay before the last of them. One that holds a reservation which is
 // open has to stay: it may be repeated.
-func (j *Journal) compactable() (kept []*segment, gone []uint64) {
+func (j *Journal) compactableLocked() (kept []*segment, gone []uint64) {
 	reserved := map[uint64]bool{}
 	for _, number := range j.open {
 		reserved[number] = true

@@ -121,19 +121,19 @@ func (l *load) parse(f *fields) {
 
 // A reservation says what is about to be sent, and as what.
 type reservation struct {
-	id    uint64 // unique over all processes that wrote the journal
-	at    int64
-	lane  sinks.Partition
-	bytes []byte // the forwarder's
-	load  load
+	id        uint64 // unique over all processes that wrote the journal
+	at        int64
+	partition sinks.Partition
+	bytes     []byte // the forwarder's
+	load      load
 }
 
 func (r *reservation) append(dst []byte) []byte {
 	dst = append(dst, byte(kindReservation))
 	dst = binary.LittleEndian.AppendUint64(dst, r.id)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.at))
-	dst = appendText(dst, r.lane.Topic)
-	dst = binary.AppendVarint(dst, int64(r.lane.Number))
+	dst = appendText(dst, r.partition.Topic)
+	dst = binary.AppendVarint(dst, int64(r.partition.Number))
 	dst = binary.AppendUvarint(dst, uint64(len(r.bytes)))
 	dst = append(dst, r.bytes...)
 	return r.load.append(dst)
@@ -142,7 +142,7 @@ func (r *reservation) append(dst []byte) []byte {
 func (r *reservation) parse(payload []byte) error {
 	f := fields{rest: payload[1:]}
 	r.id, r.at = f.word(), int64(f.word())
-	r.lane = sinks.Partition{Topic: string(f.bytes()), Number: int32(f.varint())}
+	r.partition = sinks.Partition{Topic: string(f.bytes()), Number: int32(f.varint())}
 	r.bytes = append([]byte(nil), f.bytes()...)
 	r.load.parse(&f)
 	return f.end()

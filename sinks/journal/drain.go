@@ -38,11 +38,11 @@ func (j *Journal) Hurry() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.draining = true
-	j.hurry()
+	j.hurryLocked()
 }
 
 // Drain is Hurry, and returns when nothing waits any more, which it reports, or ctx
-// ends. With patience it also returns once no lane that has work could do any for so
+// ends. With patience it also returns once no queue that has work could do any for so
 // long, or the log downstream was out of reach. It is for when nobody commits.
 func (j *Journal) Drain(ctx context.Context, patience time.Duration) (empty bool) {
 	j.Hurry()
@@ -56,8 +56,8 @@ func (j *Journal) Drain(ctx context.Context, patience time.Duration) (empty bool
 			reached, sent = time.Now(), n
 		}
 		j.mu.Lock()
-		through, main := j.through(), j.main
-		stuck := patience > 0 && (j.stuck(patience) || time.Since(reached) >= patience)
+		through, main := j.throughLocked(), j.main
+		stuck := patience > 0 && (j.stuckLocked(patience) || time.Since(reached) >= patience)
 		j.mu.Unlock()
 		switch {
 		case !through:
@@ -92,20 +92,20 @@ func away(err error) bool {
 	return r == sinks.ReasonUnavailable || r == sinks.ReasonTimeout
 }
 
-// hurry wakes the lanes that linger although nothing more comes for them.
-func (j *Journal) hurry() {
-	if j.hurried() {
-		for _, l := range j.lanes {
-			poke(l.wake)
+// hurryLocked wakes the queues that linger although nothing more comes for them.
+func (j *Journal) hurryLocked() {
+	if j.hurriedLocked() {
+		for _, q := range j.queues {
+			wake(q.wake)
 		}
 	}
 }
 
-func (j *Journal) hurried() bool { return j.draining && j.caughtUp }
+func (j *Journal) hurriedLocked() bool { return j.draining && j.caughtUp }
 
-// through reports whether the main scan has read all there was and nothing of it
+// throughLocked reports whether the main scan has read all there was and nothing of it
 // waits.
-func (j *Journal) through() bool {
+func (j *Journal) throughLocked() bool {
 	if !j.recovered.Load() || !j.caughtUp {
 		return false
 	}
@@ -117,18 +117,18 @@ func (j *Journal) through() bool {
 	return true
 }
 
-// stuck reports whether every lane that has work has failed for so long, and no
+// stuckLocked reports whether every queue that has work has failed for so long, and no
 // other can get any.
-func (j *Journal) stuck(patience time.Duration) (some bool) {
+func (j *Journal) stuckLocked(patience time.Duration) (some bool) {
 	if !j.recovered.Load() || !j.caughtUp && j.window < j.opt.WindowBytes {
 		return false
 	}
 	now := time.Now()
-	for _, l := range j.lanes {
-		if l.queued() == 0 && l.hand == 0 && l.state == following {
+	for _, q := range j.queues {
+		if q.queuedLocked() == 0 && q.inFlight == 0 && q.state == following {
 			continue
 		}
-		if l.failing.IsZero() || now.Sub(l.failing) < patience {
+		if q.failing.IsZero() || now.Sub(q.failing) < patience {
 			return false
 		}
 		some = true

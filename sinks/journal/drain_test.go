@@ -67,11 +67,11 @@ func TestDrains(t *testing.T) {
 }
 
 // TestDrainNeedsNoTurn: while the journal drains, late records go out of as many
-// lanes at a time as there are.
+// queues at a time as there are.
 func TestDrainNeedsNoTurn(t *testing.T) {
 	turns := max(1, runtime.GOMAXPROCS(0)/2)
-	lanes := 4*turns + 8
-	b := newBroker(1, map[string]int32{"events": int32(lanes)})
+	queues := 4*turns + 8
+	b := newBroker(1, map[string]int32{"events": int32(queues)})
 	fs := disktest.New()
 	fs.SetSyncTime(0)
 	b.noTopic["events"] = sinks.ReasonUnavailable
@@ -79,7 +79,7 @@ func TestDrainNeedsNoTurn(t *testing.T) {
 	opt := quick(fs, b.client())
 	opt.MaxBatchRecords = 4
 	j := open(t, opt)
-	for i := range 40 * lanes {
+	for i := range 40 * queues {
 		one := single("web", fmt.Sprintf("k%d", i), i, "events")
 		one.Events[0].Judged.At = time.Now().UnixMilli() - 2*late
 		commit(t, j, one)
@@ -91,12 +91,12 @@ func TestDrainNeedsNoTurn(t *testing.T) {
 		most = max(most, others)
 	}
 	if most < 2*turns+2 {
-		t.Errorf("at most %d lanes sent beside another; there are %d turns", most, turns)
+		t.Errorf("at most %d queues sent beside another; there are %d turns", most, turns)
 	}
 }
 
-// TestDrainGivesUp: where no lane gets anything done Drain ends by itself, and
-// says what is left; a lane that works is waited for.
+// TestDrainGivesUp: where no queue gets anything done Drain ends by itself, and
+// says what is left; a queue that works is waited for.
 func TestDrainGivesUp(t *testing.T) {
 	const n = 100
 	t.Run("all away", func(t *testing.T) {

@@ -70,13 +70,13 @@ func TestEventRoundTrip(t *testing.T) {
 func TestControlRoundTrip(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
-		p := reservation{id: rng.Uint64(), at: rng.Int64(), lane: sinks.Partition{Topic: "events", Number: rng.Int32()}, bytes: []byte("forwarder's")}
+		p := reservation{id: rng.Uint64(), at: rng.Int64(), partition: sinks.Partition{Topic: "events", Number: rng.Int32()}, bytes: []byte("forwarder's")}
 		for range rng.IntN(40) {
 			r := ref{position{1 + rng.Uint64N(3), rng.Uint32N(50)}, uint8(rng.IntN(maxRecords))}
 			p.load.add(r, string(rune('a'+rng.IntN(3))), rng.IntN(1000))
 		}
 		var q reservation
-		if err := q.parse(p.append(nil)); err != nil || !same2(p.load, q.load) || q.id != p.id || q.at != p.at || q.lane != p.lane || string(q.bytes) != string(p.bytes) {
+		if err := q.parse(p.append(nil)); err != nil || !same2(p.load, q.load) || q.id != p.id || q.at != p.at || q.partition != p.partition || string(q.bytes) != string(p.bytes) {
 			t.Fatalf("%+v\n%+v\n%v", p, q, err)
 		}
 		s := settled{cause: causePoison, reservation: p.id, topic: "events", load: p.load}
@@ -116,7 +116,7 @@ func FuzzEntry(f *testing.F) {
 	ev := sinks.Event{ID: sinks.ID{1}, Judged: sinks.Judged{Subject: []byte("s"), Source: "web", Place: "FR", Policy: "h"}}
 	event1, _ := appendEvent(nil, &ev, []sinks.Record{record("events", "ada", 1)}, 1, 2, false)
 	f.Add(event1)
-	p := reservation{id: 1, lane: sinks.Partition{Topic: "events"}, bytes: []byte("x")}
+	p := reservation{id: 1, partition: sinks.Partition{Topic: "events"}, bytes: []byte("x")}
 	p.load.add(ref{position{1, 2}, 3}, "web", 4)
 	f.Add(p.append(nil))
 	f.Add((&settled{topic: "events", load: p.load}).append(nil))

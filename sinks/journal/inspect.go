@@ -196,7 +196,7 @@ func (v *viewer) view(e *wal.Entry) error {
 		if err := v.reservation.parse(e.Payload); err != nil {
 			return err
 		}
-		it.At, it.Reservation, it.Partition, it.Number = time.UnixMilli(v.reservation.at).UTC(), v.reservation.id, v.reservation.lane, len(v.reservation.load.refs)
+		it.At, it.Reservation, it.Partition, it.Number = time.UnixMilli(v.reservation.at).UTC(), v.reservation.id, v.reservation.partition, len(v.reservation.load.refs)
 		return nil
 	case kindSettled:
 		it.Kind = "settled"

@@ -31,7 +31,7 @@ func TestInspect(t *testing.T) {
 	records[0].Headers = append(records[0].Headers, sinks.Header{Key: "privacy-regime", Value: []byte("canary")})
 	first, _ := appendEvent(nil, &ev, records[:2], at, 7, false)
 	second, _ := appendEvent(nil, &sinks.Event{}, records[2:], at+1, 0, false)
-	p := reservation{id: 0x100000001, at: at + 2, lane: sinks.Partition{Topic: "events", Number: 4}, bytes: []byte("canary")}
+	p := reservation{id: 0x100000001, at: at + 2, partition: sinks.Partition{Topic: "events", Number: 4}, bytes: []byte("canary")}
 	p.load.add(ref{position{1, 0}, 0}, "web", 100)
 	stored := settled{cause: causeAcked, reservation: p.id, topic: "events", load: p.load}
 	var other load

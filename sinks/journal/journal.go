@@ -18,20 +18,20 @@
 //	  ref      uvarint: bit 0 absolute, bits 1-6 record in its entry, above entry; if absolute, segment varint
 //
 // A record is open until a settled entry names it. Its life: the main scan reads
-// it from the log into the queue of its lane; the lane's goroutine gathers a
-// batch, leaves out what may no longer go, makes a reservation durable, sends, and notes
-// it settled. A reservation that is neither settled nor void when a process starts is
-// uncertain: it is repeated as it was, before anything else of its lane. A
-// segment whose records are all settled is released, oldest first.
+// it from the log into the queue of its partition; the queue's worker gathers a
+// batch, leaves out what may no longer go, makes a reservation durable, sends, and
+// notes it settled. A reservation that is neither settled nor void when a process
+// starts is uncertain: it is repeated as it was, before anything else of its queue.
+// A segment whose records are all settled is released, oldest first.
 //
 // A record that cannot be delivered keeps its segment, but not those after it:
 // once several of these are settled, what they say of the segments that stay is
 // written down anew, as one settled entry for each and a horizon, and they go.
 //
-// A lane that fails while others succeed must not fill the window that all
-// share. It is left: its queue is dropped, the main scan passes over its records,
-// and what it has in hand it goes on trying. Once that succeeds it returns: the
-// back scan reads again from the first record left, until it meets the main scan.
+// A queue that fails while others succeed must not fill the window that all
+// share. It is left: it is emptied, the main scan passes over its records, and its
+// worker goes on trying what is in flight. Once that succeeds it returns: the back
+// scan reads again from the first record left, until it meets the main scan.
 package journal
 
 import (
@@ -81,24 +81,24 @@ type Journal struct {
 	reservations atomic.Uint64 // the last reservation's id
 	recovered    atomic.Bool   // what earlier processes left is known
 
-	mu        sync.Mutex // guards what follows, and what lanes and segments say of themselves
+	mu        sync.Mutex // guards what follows, and what queues and segments say of themselves
 	segments  segments
 	topics    map[string]*topic
-	lanes     []*lane
+	queues    []*queue
 	main      position          // of the entry the main scan dealt with last
 	open      map[uint64]uint64 // reservations neither settled nor void; where the main scan saw each
 	lastEvent uint64            // the segment in which that scan saw an event last
 	caughtUp  bool              // the main scan waits at the log's end
 	draining  bool              // what waits goes as fast as it can: see Hurry
 	window    int64             // bytes held in memory
-	succeeded time.Time         // when any lane settled something last
+	succeeded time.Time         // when any queue settled something last
 
 	mainRoom, backRoom chan struct{} // tell the scans that the window has changed
-	back               chan struct{} // tells the back scan that a lane may return
-	keep               chan struct{} // tells the keeper that a segment may be released
+	back               chan struct{} // tells the back scan that a queue may return
+	released           chan struct{} // tells retain that a segment may be released
 
 	stop    chan struct{} // closed: no new commits, scans or sends
-	halted  chan struct{} // closed: no lane is at work any more
+	halted  chan struct{} // closed: no queue is at work any more
 	drained chan struct{} // closed: everything is let go
 	failed  error         // of letting go
 	once    sync.Once
@@ -111,8 +111,8 @@ type Journal struct {
 var _ sinks.Committer = (*Journal)(nil)
 
 // Open opens the journal in opt.Dir. What an earlier process left is read in the
-// background: until then nobody is admitted, because a repeated event could not
-// be told yet. Forwarding begins after that.
+// background. Until then nobody is admitted, because duplicates cannot be recognised
+// until recovery has read the old IDs. Forwarding begins after that.
 func Open(opt Options) (*Journal, error) {
 	opt.EnsureDefaults()
 	if err := opt.Validate(); err != nil {
@@ -125,7 +125,7 @@ func Open(opt Options) (*Journal, error) {
 		topics: map[string]*topic{}, open: map[uint64]uint64{},
 
 		mainRoom: make(chan struct{}, 1), backRoom: make(chan struct{}, 1),
-		back: make(chan struct{}, 1), keep: make(chan struct{}, 1),
+		back: make(chan struct{}, 1), released: make(chan struct{}, 1),
 		stop: make(chan struct{}), halted: make(chan struct{}), drained: make(chan struct{}),
 	}
 	j.highWater = int64(opt.HighWater * float64(j.room))
@@ -166,7 +166,7 @@ func (j *Journal) start() {
 		return
 	}
 	j.running.Go(j.scanBack)
-	j.running.Go(j.keeper)
+	j.running.Go(j.retain)
 	j.scanMain()
 }
 
@@ -188,7 +188,7 @@ func (j *Journal) Ready() error {
 // waits is there for the next process. It closes the forwarder.
 func (j *Journal) Close(ctx context.Context) error {
 	j.once.Do(func() {
-		j.mu.Lock() // no lane is started from here on
+		j.mu.Lock() // no queue is started from here on
 		close(j.stop)
 		j.mu.Unlock()
 		go func() {
@@ -240,8 +240,8 @@ func (j *Journal) sleep(d time.Duration) bool {
 	}
 }
 
-// poke leaves a token for whoever reads a channel of capacity one.
-func poke(c chan struct{}) {
+// wake leaves a token for whoever reads a channel of capacity one.
+func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

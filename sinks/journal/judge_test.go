@@ -108,7 +108,7 @@ func TestStands(t *testing.T) {
 	opt.Judge = r
 	j := open(t, opt)
 	commit(t, j, personal(r, "ada", 1))
-	b.with(b.mend)
+	b.with(b.repair)
 	idle(t, j)
 	if r.asked != 0 {
 		t.Errorf("asked %d times though nothing has changed", r.asked)
@@ -116,7 +116,7 @@ func TestStands(t *testing.T) {
 	b.with(func() { b.allDown = true })
 	commit(t, j, personal(r, "ada", 2))
 	r.choose("bob", sinks.Withheld)
-	b.with(b.mend)
+	b.with(b.repair)
 	idle(t, j)
 	if r.asked == 0 {
 		t.Fatal("not asked though something has changed")
@@ -151,7 +151,7 @@ func TestWithdrawal(t *testing.T) {
 			j := open(t, opt)
 			if c.reserved {
 				// A first record, so that the broker knows the producer.
-				b.with(b.mend)
+				b.with(b.repair)
 				commit(t, j, personal(r, "eve", 0))
 				idle(t, j)
 				b.with(func() { b.drop = 1 })
@@ -165,7 +165,7 @@ func TestWithdrawal(t *testing.T) {
 				shut(t, j)
 			}
 			r.choose("ada", c.verdict)
-			b.with(b.mend)
+			b.with(b.repair)
 			if c.restart {
 				r.mu.Lock()
 				r.mark = 0 // marks mean nothing to another process, so this must not stand
@@ -221,7 +221,7 @@ func TestStoredBeforeWithdrawal(t *testing.T) {
 	commit(t, j, personal(r, "ada", 1))
 	eventually(t, "it is stored", func() bool { return b.count() == 1 })
 	r.choose("ada", sinks.Withheld)
-	b.with(b.mend)
+	b.with(b.repair)
 	empty(t, j)
 	if one(t, b).Value == nil {
 		t.Error("null")
@@ -232,7 +232,7 @@ func TestStoredBeforeWithdrawal(t *testing.T) {
 }
 
 // TestJudgeFails: a record about which nothing can be said waits, and so does its
-// lane, in order; other lanes go on.
+// queue, in order; other queues go on.
 func TestJudgeFails(t *testing.T) {
 	b, r := newBroker(1, map[string]int32{"events": 1, "ads": 1}), newRegistry()
 	opt := quick(memory(), b.client())
@@ -276,7 +276,7 @@ func TestNarrowed(t *testing.T) {
 	r.choose("bob", sinks.Withheld)
 	r.choose("cyd", sinks.Reduced)
 	r.choose("hal", sinks.Withheld)
-	b.with(b.mend)
+	b.with(b.repair)
 	idle(t, j)
 	var got []string
 	for _, rec := range b.values(t, "events") {
@@ -319,7 +319,7 @@ func TestDelivered(t *testing.T) {
 	if err := j.Commit(context.Background(), withheld); err != nil {
 		t.Errorf("a withheld record: %v", err)
 	}
-	b.with(b.mend)
+	b.with(b.repair)
 	idle(t, j)
 	if n := b.count(); n != 4 {
 		t.Errorf("%d records stored in the end, want 4", n)

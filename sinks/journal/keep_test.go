@@ -79,7 +79,7 @@ func TestFairness(t *testing.T) {
 	if err := j.Ready(); sinks.ReasonOf(err) != sinks.ReasonOverloaded {
 		t.Errorf("a full journal is ready: %v", err)
 	}
-	b.with(b.mend)
+	b.with(b.repair)
 	empty(t, j)
 	eventually(t, "everybody is admitted", func() bool { return j.Admit("flood") == nil && j.Ready() == nil })
 }
@@ -142,7 +142,7 @@ func TestPinned(t *testing.T) {
 		}
 		settled, _ := appendEvent(nil, &sinks.Event{}, []sinks.Record{record("events", "k", 0)}, 1, 0, false)
 		j.mu.Lock()
-		j.distribute(&wal.Entry{Segment: gone, Payload: settled}, position{seg: gone}, false)
+		j.distributeLocked(&wal.Entry{Segment: gone, Payload: settled}, position{seg: gone}, false)
 		if slices.ContainsFunc(j.segments.list, func(g *segment) bool { return g.number == gone }) {
 			t.Error("a record of a segment that is gone is sent again")
 		}
@@ -199,7 +199,7 @@ func TestDiskFull(t *testing.T) {
 	if err := j.Admit("web"); sinks.ReasonOf(err) != sinks.ReasonDiskFull {
 		t.Errorf("admitted: %v", err)
 	}
-	b.with(b.mend)
+	b.with(b.repair)
 	empty(t, j)
 	inOrder(t, b, "events", n)
 	eventually(t, "ready", func() bool { return j.Ready() == nil && j.Admit("web") == nil })
@@ -264,7 +264,7 @@ func TestClose(t *testing.T) {
 	if !c.closed {
 		t.Error("the forwarder is open")
 	}
-	b.with(b.mend)
+	b.with(b.repair)
 	j = open(t, quick(fs, b.client()))
 	empty(t, j)
 	inOrder(t, b, "events", 500)
@@ -285,7 +285,7 @@ func TestCloseInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit(t, j, single("web", "ada", 1, "events"))
-	eventually(t, "it is being sent", func() bool { j.mu.Lock(); defer j.mu.Unlock(); return len(j.lanes) > 0 && j.lanes[0].hand > 0 })
+	eventually(t, "it is being sent", func() bool { j.mu.Lock(); defer j.mu.Unlock(); return len(j.queues) > 0 && j.queues[0].inFlight > 0 })
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := j.Close(ctx); !errors.Is(err, context.Canceled) {
@@ -429,7 +429,7 @@ func TestDamage(t *testing.T) {
 					flips++
 				}
 			}
-			b.with(b.mend)
+			b.with(b.repair)
 			opt := quick(fs, b.client())
 			damages := 0
 			var mu sync.Mutex

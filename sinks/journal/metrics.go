@@ -42,7 +42,7 @@ func newInstruments() *instruments {
 	}
 }
 
-// retried counts an attempt of a lane that has to be made again.
+// retried counts an attempt of a queue that has to be made again.
 func (m *instruments) retried(r sinks.Reason) {
 	m.set.GetOrCreateCounter(fmt.Sprintf(`assent_journal_retries_total{reason=%q}`, r)).Inc()
 }
@@ -66,40 +66,40 @@ func (j *Journal) observe() {
 		return float64(j.window)
 	})
 	gauge("oldest_waiting_seconds", j.oldestWaiting)
-	count := func(which func(*lane) bool) func() float64 {
+	count := func(which func(*queue) bool) func() float64 {
 		return func() (n float64) {
 			j.mu.Lock()
 			defer j.mu.Unlock()
-			for _, l := range j.lanes {
-				if !l.parked && which(l) {
+			for _, q := range j.queues {
+				if !q.parked && which(q) {
 					n++
 				}
 			}
 			return n
 		}
 	}
-	gauge("lanes", count(func(*lane) bool { return true }))
-	gauge("lanes_failing", count(func(l *lane) bool { return !l.failing.IsZero() }))
-	gauge("lanes_left", count(func(l *lane) bool { return l.state != following }))
+	gauge("lanes", count(func(*queue) bool { return true }))
+	gauge("lanes_failing", count(func(q *queue) bool { return !q.failing.IsZero() }))
+	gauge("lanes_left", count(func(q *queue) bool { return q.state != following }))
 	metrics.RegisterSet(j.m.set)
 }
 
-// oldestWaiting is the age of the oldest record known to wait: every lane's
+// oldestWaiting is the age of the oldest record known to wait: every queue's
 // first. What the scan has not reached is younger.
 func (j *Journal) oldestWaiting() float64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	now := j.now()
 	oldest := now
-	for _, l := range j.lanes {
-		if l.hand > 0 {
-			oldest = min(oldest, l.oldest)
+	for _, q := range j.queues {
+		if q.inFlight > 0 {
+			oldest = min(oldest, q.oldest)
 		}
-		if l.queued() > 0 {
-			oldest = min(oldest, l.queue[l.head].at)
+		if q.queuedLocked() > 0 {
+			oldest = min(oldest, q.items[q.head].at)
 		}
-		if l.state == left {
-			oldest = min(oldest, l.since)
+		if q.state == left {
+			oldest = min(oldest, q.since)
 		}
 	}
 	return float64(now-oldest) / 1e3

@@ -10,7 +10,7 @@ import (
 	"assent/wal"
 )
 
-// MaxLinger is the longest Options.Linger for use: a lane that is there no more
+// MaxLinger is the longest Options.Linger for use: a queue that is there no more
 // must be found out before others get its records.
 const MaxLinger = 5 * time.Second
 
@@ -47,12 +47,12 @@ type Options struct {
 	// Judge looks again at what waits. Nil: nothing is judged again.
 	Judge sinks.Judge
 
-	// Linger is how long the first record of a lane waits for more to travel
+	// Linger is how long the first record of a queue waits for more to travel
 	// with. Nobody lingers for whom a sender waits. Default 20 ms.
 	Linger time.Duration
 
 	// MaxBatchBytes bounds the bodies that travel under one reservation; a single
-	// larger record still travels. It is lowered where very many lanes share
+	// larger record still travels. It is lowered where very many queues share
 	// the window. Default 1,000,000.
 	MaxBatchBytes int
 
@@ -85,9 +85,9 @@ type Options struct {
 	Now func() time.Time
 
 	segmentBytes           int64         // tests want small ones
-	minBackoff, maxBackoff time.Duration // between attempts of a lane
-	detachAfter            time.Duration // that a lane has failed
-	keepEvery              time.Duration // between looks of the keeper
+	minBackoff, maxBackoff time.Duration // between attempts of a queue
+	detachAfter            time.Duration // that a queue has failed
+	keepEvery              time.Duration // between looks of retain
 }
 
 // EnsureDefaults sets every unset field that has a default to it.

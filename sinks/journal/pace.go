@@ -10,18 +10,18 @@ import (
 const (
 	// late is the age in milliseconds from which a record is backlog.
 	late = 2000
-	// maxTurn is how long a lane that hangs keeps its turn from others.
+	// maxTurn is how long a queue that hangs keeps its turn from others.
 	maxTurn = 100 * time.Millisecond
-	// maxWait is how long a lane waits for its turn before it goes without: far less
-	// than forwarders give the lanes of a vanished partition to come to light.
+	// maxWait is how long a queue waits for its turn before it goes without: far less
+	// than forwarders give the records of a vanished partition to come to light.
 	maxWait = 2 * time.Second
 	// paceWindow is over how long it is seen what comes in and what goes out.
 	paceWindow = time.Second
 )
 
-// A pacer keeps a backlog from taking the machine from those who send: lanes
+// A pacer keeps a backlog from taking the machine from those who send: queues
 // take turns to send what is late, one for every two processors at a time, and
-// after each they rest as long as they worked. A lane that hangs loses its turn,
+// after each they rest as long as they worked. A queue that hangs loses its turn,
 // and one that waited for long goes without.
 //
 // Turns cost a backlog little (fewer batches at a time suit the log downstream as
@@ -68,7 +68,7 @@ func (p *pacer) look(waiting int64) (turns, rests bool) {
 	return !p.aside, !p.alone
 }
 
-// turn runs f when it is this lane's turn, and then rests, if asked to. It
+// turn runs f when it is this queue's turn, and then rests, if asked to. It
 // returns at once when stop is closed, without having run f.
 func (p *pacer) turn(stop <-chan struct{}, rest bool, f func()) {
 	waited := time.NewTimer(maxWait)
@@ -99,11 +99,11 @@ func (p *pacer) turn(stop <-chan struct{}, rest bool, f func()) {
 	}
 }
 
-// paced makes an attempt, at its turn if what is in hand is late. A lane whose last
+// paced makes an attempt, at its turn if what is in flight is late. A queue whose last
 // attempt failed needs none: it has waited, and may do so again.
 func (w *worker) paced() (r sinks.Reason) {
-	j := w.lane.j
-	if j.now()-w.hand[0].at < late || w.backoff > 0 || j.used.Load() >= j.highWater {
+	j := w.queue.j
+	if j.now()-w.inFlight[0].at < late || w.backoff > 0 || j.used.Load() >= j.highWater {
 		return w.attempt()
 	}
 	turns, rests := j.pace.look(j.records.Load())

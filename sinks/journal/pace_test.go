@@ -12,11 +12,11 @@ import (
 	"assent/sinks"
 )
 
-// TestTurns: what is late goes out a few lanes at a time, unless that would help
+// TestTurns: what is late goes out a few queues at a time, unless that would help
 // nobody; what is not goes at once.
 func TestTurns(t *testing.T) {
 	turns := max(1, runtime.GOMAXPROCS(0)/2)
-	lanes := 2*turns + 4
+	queues := 2*turns + 4
 	for _, c := range []struct {
 		name  string
 		age   int64   // ms
@@ -30,15 +30,15 @@ func TestTurns(t *testing.T) {
 		{"late, and tried again", 2 * late, 1, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBroker(1, map[string]int32{"events": int32(lanes)})
-			b.sendTime = 10 * time.Millisecond // more than lanes wait that try again
+			b := newBroker(1, map[string]int32{"events": int32(queues)})
+			b.sendTime = 10 * time.Millisecond // more than queues wait that try again
 			b.noTopic["events"] = sinks.ReasonUnavailable
 			fs := disktest.New()
 			fs.SetSyncTime(0)
 			opt := quick(fs, b.client())
 			opt.HighWater, opt.MaxBatchRecords = c.water, 4
 			j := open(t, opt)
-			for n := range 40 * lanes {
+			for n := range 40 * queues {
 				one := single("web", fmt.Sprintf("k%d", n), n, "events")
 				one.Events[0].Judged.At = time.Now().UnixMilli() - c.age
 				commit(t, j, one)
@@ -49,12 +49,12 @@ func TestTurns(t *testing.T) {
 					j.mu.Lock()
 					defer j.mu.Unlock()
 					failing := 0
-					for _, l := range j.lanes {
-						if !l.parked && !l.failing.IsZero() {
+					for _, q := range j.queues {
+						if !q.parked && !q.failing.IsZero() {
 							failing++
 						}
 					}
-					return failing == lanes
+					return failing == queues
 				})
 				b.with(func() { b.allDown = false })
 			}
@@ -73,14 +73,14 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// work counts how often lanes at a pacer get their turn within a time, each of
+// work counts how often queues at a pacer get their turn within a time, each of
 // them working so long.
 func work(p *pacer, within time.Duration, rest bool, took ...time.Duration) (done []int) {
 	stop := make(chan struct{})
 	done = make([]int, len(took))
-	var lanes sync.WaitGroup
+	var queues sync.WaitGroup
 	for i, d := range took {
-		lanes.Go(func() {
+		queues.Go(func() {
 			for {
 				select {
 				case <-stop:
@@ -93,7 +93,7 @@ func work(p *pacer, within time.Duration, rest bool, took ...time.Duration) (don
 	}
 	time.Sleep(within)
 	close(stop)
-	lanes.Wait()
+	queues.Wait()
 	return done
 }
 
@@ -104,7 +104,7 @@ func TestRests(t *testing.T) {
 		processors int
 		rest       bool
 		took       []time.Duration
-		want       int // turns of all lanes in one second
+		want       int // turns of all queues in one second
 	}{
 		{"one at a time", 2, false, []time.Duration{10 * ms, 10 * ms, 10 * ms}, 100},
 		{"as long as it worked", 2, true, []time.Duration{10 * ms, 10 * ms, 10 * ms}, 50},
@@ -125,7 +125,7 @@ func TestRests(t *testing.T) {
 	}
 }
 
-// TestHangingTurn: lanes that wait for an answer that does not come keep others up
+// TestHangingTurn: queues that wait for an answer that does not come keep others up
 // for a moment, and however many they are not for long.
 func TestHangingTurn(t *testing.T) {
 	for _, c := range []struct{ hanging, least int }{
@@ -138,7 +138,7 @@ func TestHangingTurn(t *testing.T) {
 				took = append(took, 10*time.Second)
 			}
 			if done := work(newPacer(2), 40*time.Second, true, took...); done[0] < c.least {
-				t.Errorf("%d turns beside %d lanes that hang, want at least %d", done[0], c.hanging, c.least)
+				t.Errorf("%d turns beside %d queues that hang, want at least %d", done[0], c.hanging, c.least)
 			}
 		})
 	}

@@ -134,17 +134,17 @@ func (w *world) mischief(stop chan struct{}) (wait func()) {
 }
 
 func (b *broker) misbehave(rng *rand.Rand) {
-	lane := sinks.Partition{Topic: "events", Number: rng.Int32N(3)}
+	partition := sinks.Partition{Topic: "events", Number: rng.Int32N(3)}
 	if rng.IntN(2) == 0 {
-		lane = sinks.Partition{Topic: "ads", Number: rng.Int32N(2)}
+		partition = sinks.Partition{Topic: "ads", Number: rng.Int32N(2)}
 	}
 	switch rng.IntN(12) {
 	case 0:
 		b.allDown = true
 	case 1, 2:
-		b.down[lane] = sinks.ReasonUnavailable
+		b.down[partition] = sinks.ReasonUnavailable
 	case 3:
-		b.noTopic[lane.Topic] = sinks.ReasonUnavailable
+		b.noTopic[partition.Topic] = sinks.ReasonUnavailable
 	case 4:
 		b.lose = rng.Float64() / 2
 	case 5:
@@ -154,11 +154,11 @@ func (b *broker) misbehave(rng *rand.Rand) {
 	case 7:
 		b.sendTime = time.Duration(rng.IntN(2000)) * time.Microsecond
 	default:
-		b.mend()
+		b.repair()
 	}
 }
 
-func (b *broker) mend() {
+func (b *broker) repair() {
 	b.allDown, b.lose, b.drop, b.sendTime = false, 0, 0, 0
 	clear(b.down)
 	clear(b.noTopic)
@@ -232,7 +232,7 @@ func TestPowerCuts(t *testing.T) {
 					return
 				}
 			}
-			w.b.with(w.b.mend)
+			w.b.with(w.b.repair)
 			j := open(t, quick(fs, w.b.client()))
 			empty(t, j)
 			w.check(w.snapshot())
@@ -273,7 +273,7 @@ func TestPowerCutsPinned(t *testing.T) {
 					return
 				}
 			}
-			w.b.with(w.b.mend)
+			w.b.with(w.b.repair)
 			j := open(t, w.options(fs, w.b.client()))
 			bounded(t, j)
 			shut(t, j)
@@ -382,7 +382,7 @@ func TestRestarts(t *testing.T) {
 				mischief()
 				shut(t, j)
 			}
-			w.b.with(w.b.mend)
+			w.b.with(w.b.repair)
 			j := open(t, opt(w.b.client()))
 			empty(t, j)
 			w.check(w.snapshot())

@@ -39,7 +39,7 @@ func (r *recovery) account(number uint64) *account {
 }
 
 // recover learns from the recovered segments what is settled and what is
-// uncertain, and puts uncertain reservations into the hands of their lanes. It returns
+// uncertain, and puts uncertain reservations into flight again. It returns
 // false when the journal closes. The memory it takes is a bit per record and what
 // was being sent.
 func (j *Journal) recover() bool {
@@ -225,7 +225,7 @@ func (r *recovery) settleReleased() {
 	for id, res := range r.open {
 		if slices.ContainsFunc(res.load.refs, func(x ref) bool { return !r.j.log.Holds(x.seg) }) {
 			delete(r.open, id)
-			r.settle(&res.load, causeAcked, res.lane.Topic)
+			r.settle(&res.load, causeAcked, res.partition.Topic)
 		}
 	}
 }
@@ -233,7 +233,7 @@ func (r *recovery) settleReleased() {
 // A search is for the records of an uncertain reservation.
 type search struct {
 	reservation *reservation
-	lane        *lane
+	queue       *queue
 	items       []item
 	found       int
 }
@@ -243,7 +243,7 @@ type place struct {
 	at     int
 }
 
-// resume reads the records of the uncertain reservations and has each lane repeat its
+// resume reads the records of the uncertain reservations and has each queue repeat its
 // reservation before anything else.
 func (r *recovery) resume() bool {
 	j := r.j
@@ -256,12 +256,12 @@ func (r *recovery) resume() bool {
 		if res == nil {
 			continue
 		}
-		if slices.ContainsFunc(res.load.refs, j.isSettled) { // under a later reservation: damage ate that this one is void
+		if slices.ContainsFunc(res.load.refs, j.isSettledLocked) { // under a later reservation: damage ate that this one is void
 			j.log.Note(appendVoid(nil, id))
 			continue
 		}
-		l, _ := j.topicOf([]byte(res.lane.Topic)).lane(j, res.lane.Number)
-		s := &search{reservation: res, lane: l, items: make([]item, len(res.load.refs))}
+		q, _ := j.topicOfLocked([]byte(res.partition.Topic)).queueLocked(j, res.partition.Number)
+		s := &search{reservation: res, queue: q, items: make([]item, len(res.load.refs))}
 		searches = append(searches, s)
 		for i, ref := range res.load.refs {
 			wanted[ref] = place{s, i}
@@ -278,15 +278,15 @@ func (r *recovery) resume() bool {
 		return false
 	}
 	for _, s := range searches {
-		j.repeat(s)
+		j.repeatLocked(s)
 	}
-	for _, l := range j.lanes {
-		l.start()
+	for _, q := range j.queues {
+		q.start()
 	}
 	return true
 }
 
-func (j *Journal) isSettled(r ref) bool { return j.segments.get(r.seg).taken.has(r.idx, r.rec) }
+func (j *Journal) isSettledLocked(r ref) bool { return j.segments.get(r.seg).taken.has(r.idx, r.rec) }
 
 // find takes wanted records out of an entry; it returns false when none is
 // wanted any more.
@@ -313,20 +313,20 @@ func (r *recovery) find(e *wal.Entry, wanted map[ref]place) bool {
 		delete(wanted, at)
 		it := ev.item(j.segments.get(at.seg), at)
 		it.src, it.body = j.sourceOf(ev.source), body
-		w.search.items[w.at] = w.search.lane.hold(it)
+		w.search.items[w.at] = w.search.queue.holdLocked(it)
 		w.search.found++
 	}
 	return true
 }
 
-// repeat puts an uncertain reservation into its lane's hands. When not all its records
+// repeatLocked puts an uncertain reservation into flight again. When not all its records
 // can be read any more it cannot be repeated: those that are left are sent as
 // new ones, and may come twice.
-func (j *Journal) repeat(s *search) {
+func (j *Journal) repeatLocked(s *search) {
 	if s.found < len(s.items) || s.found == 0 {
 		for i := range s.items {
 			if s.items[i].chunk != nil {
-				j.give(&s.items[i])
+				j.giveLocked(&s.items[i])
 			}
 		}
 		j.m.doubled.Add(s.found)
@@ -339,7 +339,7 @@ func (j *Journal) repeat(s *search) {
 		it.seg.waiting++
 	}
 	j.open[s.reservation.id] = 0
-	s.lane.worker.recover = append(s.lane.worker.recover, uncertain{*s.reservation, s.items})
-	s.lane.hand += len(s.items)
-	s.lane.oldest = s.items[0].at
+	s.queue.worker.recover = append(s.queue.worker.recover, uncertain{*s.reservation, s.items})
+	s.queue.inFlight += len(s.items)
+	s.queue.oldest = s.items[0].at
 }

@@ -69,7 +69,7 @@ func (p *past) reservation(id uint64, refs ...ref) {
 	bytes := binary.LittleEndian.AppendUint64(nil, 77<<32|id)
 	bytes = binary.LittleEndian.AppendUint32(bytes, 0)
 	bytes = binary.LittleEndian.AppendUint32(bytes, uint32(len(refs)))
-	pl := reservation{id: id, lane: sinks.Partition{Topic: "events"}, bytes: bytes, load: p.load(refs...)}
+	pl := reservation{id: id, partition: sinks.Partition{Topic: "events"}, bytes: bytes, load: p.load(refs...)}
 	p.write(pl.append(nil))
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // scanMain reads the whole log, from the oldest segment to its end and on, and
-// hands each open record to its lane.
+// hands each open record to its queue.
 func (j *Journal) scanMain() {
 	cursor := j.log.Cursor(j.log.First())
 	defer cursor.Close()
@@ -19,7 +19,7 @@ func (j *Journal) scanMain() {
 		if err == nil && !ok {
 			j.mu.Lock()
 			j.caughtUp = true
-			j.hurry()
+			j.hurryLocked()
 			j.mu.Unlock()
 			e, err = cursor.Next(j.reading)
 		}
@@ -47,9 +47,9 @@ func (j *Journal) scanMain() {
 					j.segments.get(n)
 				}
 			}
-			poke(j.keep)
+			wake(j.released)
 		}
-		j.distribute(&e, at, true)
+		j.distributeLocked(&e, at, true)
 		j.main = at
 		j.mu.Unlock()
 		e.Block.Release()
@@ -77,7 +77,7 @@ func (j *Journal) hasRoom(room chan struct{}) bool {
 		reachable := j.fwd.Ready() == nil
 		j.mu.Lock()
 		if j.window >= j.opt.WindowBytes {
-			j.leaveFailing(reachable)
+			j.leaveFailingLocked(reachable)
 		}
 		free = j.window < j.opt.WindowBytes
 		j.mu.Unlock()
@@ -87,25 +87,25 @@ func (j *Journal) hasRoom(room chan struct{}) bool {
 	}
 }
 
-// leaveFailing leaves the lanes that fill the window and have failed for a while
+// leaveFailingLocked leaves the queues that fill the window and have failed for a while
 // although others could succeed. When everything fails, reading stops instead:
 // nobody is kept waiting by it.
-func (j *Journal) leaveFailing(reachable bool) {
+func (j *Journal) leaveFailingLocked(reachable bool) {
 	now := time.Now()
-	for _, l := range j.lanes {
-		if l.failing.IsZero() || now.Sub(l.failing) < j.opt.detachAfter || l.queued() == 0 {
+	for _, q := range j.queues {
+		if q.failing.IsZero() || now.Sub(q.failing) < j.opt.detachAfter || q.queuedLocked() == 0 {
 			continue
 		}
-		if reachable || j.succeeded.After(l.failing) {
-			l.leave()
+		if reachable || j.succeeded.After(q.failing) {
+			q.leaveLocked()
 		}
 	}
 }
 
-// distribute hands the open records of an entry to their lanes.
-func (j *Journal) distribute(e *wal.Entry, at position, main bool) {
+// distributeLocked hands the open records of an entry to their queues.
+func (j *Journal) distributeLocked(e *wal.Entry, at position, main bool) {
 	if main {
-		j.sawReservation(e)
+		j.sawReservationLocked(e)
 	} else if !j.log.Holds(at.seg) {
 		return // all of it is settled, and what was known of it forgotten
 	}
@@ -138,7 +138,7 @@ func (j *Journal) distribute(e *wal.Entry, at position, main bool) {
 		if it.src == nil {
 			it.src = j.sourceOf(ev.source)
 		}
-		j.hand(j.topicOf(name), &it, main)
+		j.dispatchLocked(j.topicOfLocked(name), &it, main)
 	}
 }
 
@@ -154,68 +154,68 @@ func (e *event) item(seg *segment, r ref) item {
 	return it
 }
 
-// hand gives a record to its lane, or leaves it where the lane is left.
-func (j *Journal) hand(t *topic, it *item, main bool) {
+// dispatchLocked puts a record into its queue, or passes it over while that is left.
+func (j *Journal) dispatchLocked(t *topic, it *item, main bool) {
 	key := sinks.BodyKey(it.body)
 	at := it.position()
-	l := j.route(t, key, at, main)
-	if l.state == left && !main && l.failing.IsZero() && !l.from.before(at) {
-		l.state = returning // it has come right, and nothing of it lies behind
+	q := j.routeLocked(t, key, at, main)
+	if q.state == left && !main && q.failing.IsZero() && !q.from.before(at) {
+		q.state = returning // it has come right, and nothing of it lies behind
 	}
 	switch {
-	case l.state == left:
-		l.passOver(at, it.at)
+	case q.state == left:
+		q.passOverLocked(at, it.at)
 		return
-	case l.state == returning && main:
+	case q.state == returning && main:
 		return // the back scan will come here
-	case key != nil && l.disordered(at):
-		l.leave() // it takes records of a lane that is no more
-		l.passOver(at, it.at)
-		poke(j.back)
+	case key != nil && q.disorderedLocked(at):
+		q.leaveLocked() // it takes records of a queue that is no more
+		q.passOverLocked(at, it.at)
+		wake(j.back)
 		return
 	}
 	it.seg.taken.set(it.idx, it.rec)
-	l.enqueue(l.hold(*it))
+	q.enqueueLocked(q.holdLocked(*it))
 }
 
-// route picks the lane of a record. While records of a topic are parked, those
+// routeLocked picks the queue of a record. While records of a topic are parked, those
 // that come after them join them, so that their order holds.
-func (j *Journal) route(t *topic, key []byte, at position, main bool) *lane {
+func (j *Journal) routeLocked(t *topic, key []byte, at position, main bool) *queue {
 	if p := t.parked; p != nil {
 		switch {
-		case main && (p.queued() > 0 || p.state != following),
-			p.queued() > 0 && p.queue[p.head].position().before(at),
+		case main && (p.queuedLocked() > 0 || p.state != following),
+			p.queuedLocked() > 0 && p.items[p.head].position().before(at),
 			p.state == left && !at.before(p.from):
 			return p
 		}
 	}
-	l, err := j.resolve(t, key)
+	q, err := j.resolveLocked(t, key)
 	if err != nil {
-		return t.started(j, parkedLane)
+		return t.startedLocked(j, parkedPartition)
 	}
-	return l
+	return q
 }
 
-// resolve picks the lane of a record; one without a key need not wait for a lane
+// resolveLocked picks the queue of a record; one without a key need not wait for a queue
 // that fails.
-func (j *Journal) resolve(t *topic, key []byte) (*lane, error) {
+func (j *Journal) resolveLocked(t *topic, key []byte) (*queue, error) {
 	id, err := j.fwd.Partition(t.name, key)
 	if err != nil {
 		return nil, err
 	}
-	l := t.started(j, id.Number)
-	l.gone = false
-	if key == nil && !l.well() {
-		for _, other := range t.lanes {
-			if other.well() {
+	q := t.startedLocked(j, id.Number)
+	q.gone = false
+	if key == nil && !q.healthyLocked() {
+		for _, other := range t.queues {
+			if other.healthyLocked() {
 				return other, nil
 			}
 		}
 	}
-	return l, nil
+	return q, nil
 }
 
-// scanBack reads the log again for the lanes that were left and have come right.
+// scanBack reads the log again for the queues that were left and have come right.
 func (j *Journal) scanBack() {
 	for {
 		select {
@@ -235,22 +235,22 @@ func (j *Journal) scanBack() {
 	}
 }
 
-// recall lets lanes return and tells from where.
+// recall lets queues return and tells from where.
 func (j *Journal) recall() (from position, some bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, l := range j.lanes {
-		if l.state == left && l.failing.IsZero() {
-			l.state = returning
-			if !some || l.from.before(from) {
-				from, some = l.from, true
+	for _, q := range j.queues {
+		if q.state == left && q.failing.IsZero() {
+			q.state = returning
+			if !some || q.from.before(from) {
+				from, some = q.from, true
 			}
 		}
 	}
 	return from, some
 }
 
-// scanBackFrom runs until it meets the main scan, or until no lane returns any
+// scanBackFrom runs until it meets the main scan, or until no queue returns any
 // more. It returns false when the journal closes.
 func (j *Journal) scanBackFrom(from position) bool {
 	cursor := j.log.Cursor(from.seg)
@@ -271,7 +271,7 @@ func (j *Journal) scanBackFrom(from position) bool {
 			j.mu.Lock()
 			met := j.main == main
 			if met {
-				j.meet()
+				j.joinMainLocked()
 			}
 			j.mu.Unlock()
 			if met {
@@ -287,7 +287,7 @@ func (j *Journal) scanBackFrom(from position) bool {
 		done := !j.hasRoom(j.backRoom)
 		if !done {
 			j.mu.Lock()
-			done = j.stepBack(&e, at)
+			done = j.stepBackLocked(&e, at)
 			j.mu.Unlock()
 		}
 		e.Block.Release()
@@ -298,30 +298,30 @@ func (j *Journal) scanBackFrom(from position) bool {
 	return false
 }
 
-// stepBack deals with one entry and reports whether the scan has ended.
-func (j *Journal) stepBack(e *wal.Entry, at position) bool {
+// stepBackLocked deals with one entry and reports whether the scan has ended.
+func (j *Journal) stepBackLocked(e *wal.Entry, at position) bool {
 	if j.main.before(at) {
-		j.meet()
+		j.joinMainLocked()
 		return true
 	}
-	j.distribute(e, at, false)
+	j.distributeLocked(e, at, false)
 	if at == j.main {
-		j.meet()
+		j.joinMainLocked()
 		return true
 	}
-	for _, l := range j.lanes {
-		if l.state == returning {
+	for _, q := range j.queues {
+		if q.state == returning {
 			return false
 		}
 	}
 	return true
 }
 
-// meet makes the lanes that return follow the main scan.
-func (j *Journal) meet() {
-	for _, l := range j.lanes {
-		if l.state == returning {
-			l.state = following
+// joinMainLocked makes the queues that return follow the main scan.
+func (j *Journal) joinMainLocked() {
+	for _, q := range j.queues {
+		if q.state == returning {
+			q.state = following
 		}
 	}
 }

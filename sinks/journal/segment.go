@@ -10,7 +10,7 @@ type segment struct {
 	number  uint64
 	old     bool  // an earlier process wrote it
 	waiting int   // records read by the main scan, or for a reservation, and not settled
-	taken   marks // records that are settled or in a lane's hands
+	taken   marks // records that are settled or in a queue or in flight
 	settled marks // records that are settled
 }
 

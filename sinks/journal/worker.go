@@ -8,23 +8,23 @@ import (
 	"assent/sinks"
 )
 
-// A worker sends what a lane queues: one reservation at a time, in order. Its fields
-// are its goroutine's own.
+// A worker sends what a queue holds: one reservation at a time, in order. Its
+// fields are its goroutine's own.
 type worker struct {
-	lane     *lane
-	hand     []item      // in the lane's order, not settled
-	open     reservation // of the first records of hand; id 0: none
-	reserved int         // how many
-	tried    bool        // the reservation may have reached the log
-	recover  []uncertain
+	queue       *queue
+	inFlight    []item      // in the queue's order, not settled
+	reservation reservation // of the first records in flight; id 0: none
+	reserved    int         // how many
+	tried       bool        // the reservation may have reached the log
+	recover     []uncertain
 
-	suspects int // among so many records of hand one is refused for good
-	ramp     int // records under one reservation, doubled by each success, since one was; 0: the lane's limit
-	maxBytes int // of bodies under one reservation, since the log found more too large; 0: the lane's limit
+	suspects int // among so many records in flight one is refused for good
+	ramp     int // records under one reservation, doubled by each success, since one was; 0: the queue's limit
+	maxBytes int // of bodies under one reservation, since the log found more too large; 0: the queue's limit
 	voids    int // reservations in a row that lost their force
 
 	backoff  time.Duration
-	owed     [][]byte // entries that could not be noted yet
+	deferred [][]byte // entries that could not be noted yet
 	outgoing []sinks.Outgoing
 	fates    []sinks.Verdict // of the records
 	gone     []item          // left out
@@ -46,7 +46,7 @@ type uncertain struct {
 
 func (w *worker) run() {
 	for _, u := range w.recover {
-		w.hand, w.open, w.reserved, w.tried = u.items, u.reservation, len(u.items), true
+		w.inFlight, w.reservation, w.reserved, w.tried = u.items, u.reservation, len(u.items), true
 		if !w.deliver() {
 			return
 		}
@@ -62,7 +62,7 @@ func (w *worker) run() {
 // gather waits for a batch: as much as may travel, or what has come within the
 // linger time. It returns false when the journal closes.
 func (w *worker) gather() bool {
-	l, j := w.lane, w.lane.j
+	q, j := w.queue, w.queue.j
 	for {
 		j.mu.Lock()
 		if j.closing() {
@@ -70,10 +70,10 @@ func (w *worker) gather() bool {
 			return false
 		}
 		wait := time.Duration(-1)
-		if l.queued() > 0 {
-			wait = max(0, j.opt.Linger-time.Since(l.begun))
-			if l.full() || l.urgent || wait == 0 || j.hurried() {
-				w.hand = l.pop(w.hand[:0])
+		if q.queuedLocked() > 0 {
+			wait = max(0, j.opt.Linger-time.Since(q.begun))
+			if q.fullLocked() || q.urgent || wait == 0 || j.hurriedLocked() {
+				w.inFlight = q.popLocked(w.inFlight[:0])
 				j.mu.Unlock()
 				return true
 			}
@@ -81,14 +81,14 @@ func (w *worker) gather() bool {
 		j.mu.Unlock()
 		if wait < 0 {
 			select {
-			case <-l.wake:
+			case <-q.wake:
 			case <-j.stop:
 			}
 			continue
 		}
 		t := time.NewTimer(wait)
 		select {
-		case <-l.wake:
+		case <-q.wake:
 		case <-t.C:
 		case <-j.stop:
 		}
@@ -96,15 +96,15 @@ func (w *worker) gather() bool {
 	}
 }
 
-// deliver settles what is in hand, however long that takes. It returns false
+// deliver settles what is in flight, however long that takes. It returns false
 // when the journal closes before.
 func (w *worker) deliver() bool {
-	for len(w.hand) > 0 {
-		if w.lane.j.closing() {
+	for len(w.inFlight) > 0 {
+		if w.queue.j.closing() {
 			return false
 		}
 		if r := w.paced(); r != progress {
-			w.lane.fail(r)
+			w.queue.fail(r)
 			if !w.pause() {
 				return false
 			}
@@ -119,10 +119,10 @@ func (w *worker) deliver() bool {
 const progress = sinks.Reason(255)
 
 func (w *worker) attempt() sinks.Reason {
-	if w.open.id == 0 {
+	if w.reservation.id == 0 {
 		switch r := w.prepare(); {
 		case r == sinks.ReasonUnplaced:
-			w.handBack()
+			w.reroute()
 			return progress
 		case r != progress || w.reserved == 0:
 			return r
@@ -131,17 +131,17 @@ func (w *worker) attempt() sinks.Reason {
 	return w.send()
 }
 
-// pause waits longer each time, give or take, so that lanes do not march in step.
+// pause waits longer each time, give or take, so that queues do not march in step.
 func (w *worker) pause() bool {
-	o := &w.lane.j.opt
+	o := &w.queue.j.opt
 	w.backoff = min(max(2*w.backoff, o.minBackoff), o.maxBackoff)
-	return w.lane.j.sleep(w.backoff/2 + rand.N(w.backoff/2+1))
+	return w.queue.j.sleep(w.backoff/2 + rand.N(w.backoff/2+1))
 }
 
-// share is how many records of hand the next reservation takes: half of those among
+// next is how many records in flight the next reservation takes: half of those among
 // which one is refused, so that it is found in a few steps.
-func (w *worker) share() int {
-	n := len(w.hand)
+func (w *worker) next() int {
+	n := len(w.inFlight)
 	if w.suspects > 1 {
 		n = (w.suspects + 1) / 2
 	} else if w.suspects == 1 {
@@ -155,7 +155,7 @@ func (w *worker) share() int {
 	}
 	size := 0
 	for i := range n {
-		if size += len(w.hand[i].body); size > w.maxBytes && i > 0 {
+		if size += len(w.inFlight[i].body); size > w.maxBytes && i > 0 {
 			return i
 		}
 	}
@@ -165,46 +165,46 @@ func (w *worker) share() int {
 // prepare leaves out what may not go any more and makes a reservation for the next
 // records durable. Nothing is reserved when nothing is left of them.
 func (w *worker) prepare() sinks.Reason {
-	l, j := w.lane, w.lane.j
-	n, err := w.leaveOut(w.share())
+	q, j := w.queue, w.queue.j
+	n, err := w.leaveOut(w.next())
 	if err != nil {
 		return sinks.ReasonUnavailable
 	}
 	if w.reserved = n; n == 0 {
 		return progress
 	}
-	identity, err := j.fwd.Reserve(j.sending, l.id, n)
+	identity, err := j.fwd.Reserve(j.sending, q.partition, n)
 	if err != nil {
 		return sinks.ReasonOf(err)
 	}
-	w.open.at, w.open.lane, w.open.bytes = j.now(), l.id, identity
-	w.open.load.list(w.hand[:n])
+	w.reservation.at, w.reservation.partition, w.reservation.bytes = j.now(), q.partition, identity
+	w.reservation.load.list(w.inFlight[:n])
 	id := j.openReservation()
-	w.open.id = id
-	w.entry = w.open.append(w.entry[:0])
-	w.open.id = 0
-	w.batch = append(append(w.batch[:0], w.owed...), w.entry)
+	w.reservation.id = id
+	w.entry = w.reservation.append(w.entry[:0])
+	w.reservation.id = 0
+	w.batch = append(append(w.batch[:0], w.deferred...), w.entry)
 	if err := j.log.Append(w.batch...); err != nil {
 		// A crash may bring it to light nevertheless, when its sequence is another's.
-		w.owed = append(w.owed, appendVoid(nil, id))
+		w.deferred = append(w.deferred, appendVoid(nil, id))
 		j.endReservation(id)
 		return reason(err)
 	}
-	w.owed = nil
+	w.deferred = nil
 	j.used.Add(int64(len(w.entry)))
-	w.open.id, w.tried = id, false
+	w.reservation.id, w.tried = id, false
 	return progress
 }
 
-// leaveOut settles those of the first n records of hand of which nothing may go
+// leaveOut settles those of the first n records in flight of which nothing may go
 // out any more, and returns how many are left of them.
 func (w *worker) leaveOut(n int) (int, error) {
-	if w.lane.j.opt.Judge == nil {
+	if w.queue.j.opt.Judge == nil {
 		return n, nil
 	}
 	w.fates = w.fates[:0]
 	for i := range n {
-		verdict, err := w.judge(&w.hand[i])
+		verdict, err := w.judge(&w.inFlight[i])
 		if err != nil {
 			return 0, err
 		}
@@ -214,39 +214,39 @@ func (w *worker) leaveOut(n int) (int, error) {
 	w.gone = w.gone[:0]
 	for i := range n {
 		if w.fates[i] == sinks.Withheld {
-			w.gone = append(w.gone, w.hand[i])
+			w.gone = append(w.gone, w.inFlight[i])
 		} else {
-			w.hand[kept] = w.hand[i]
+			w.inFlight[kept] = w.inFlight[i]
 			kept++
 		}
 	}
 	if len(w.gone) == 0 {
 		return n, nil
 	}
-	w.hand = slices.Delete(w.hand, kept, n)
+	w.inFlight = slices.Delete(w.inFlight, kept, n)
 	w.suspects = max(0, w.suspects-len(w.gone))
 	w.note(causeWithheld, 0, w.gone)
-	w.lane.j.m.withheld.Add(len(w.gone))
-	w.lane.settle(w.gone, 0, len(w.hand), w.oldest(), false)
+	w.queue.j.m.withheld.Add(len(w.gone))
+	w.queue.settle(w.gone, 0, len(w.inFlight), w.oldest(), false)
 	return kept, nil
 }
 
 func (w *worker) oldest() int64 {
-	if len(w.hand) == 0 {
+	if len(w.inFlight) == 0 {
 		return 0
 	}
-	return w.hand[0].at
+	return w.inFlight[0].at
 }
 
 // judge looks at a record again. When less of it may go out, w.record is what
 // is left. What cannot be read is withheld.
 func (w *worker) judge(it *item) (sinks.Verdict, error) {
-	judge := w.lane.j.opt.Judge
+	judge := w.queue.j.opt.Judge
 	if judge == nil || it.flags&flagSubject == 0 || !it.seg.old && judge.Stands(it.mark) {
 		return sinks.Kept, nil
 	}
 	whose(it.judged, it.flags, it.src.name, it.at, &w.judged)
-	w.record = sinks.Record{Topic: w.lane.id.Topic, Headers: w.headers[:0]}
+	w.record = sinks.Record{Topic: w.queue.partition.Topic, Headers: w.headers[:0]}
 	if sinks.ParseBody(it.body, &w.record) != nil {
 		return sinks.Withheld, nil
 	}
@@ -268,7 +268,7 @@ var nulled = sinks.AppendBody(nil, &sinks.Record{
 func (w *worker) encodeBatch() ([]sinks.Outgoing, error) {
 	w.outgoing, w.fates, w.scratch = w.outgoing[:0], w.fates[:0], w.scratch[:0]
 	for i := range w.reserved {
-		it := &w.hand[i]
+		it := &w.inFlight[i]
 		verdict, err := w.judge(it)
 		if err != nil {
 			return nil, &sinks.Error{Reason: sinks.ReasonUnavailable, Err: err}
@@ -290,11 +290,11 @@ func (w *worker) encodeBatch() ([]sinks.Outgoing, error) {
 
 // send makes one attempt at the open reservation.
 func (w *worker) send() sinks.Reason {
-	l, j := w.lane, w.lane.j
+	q, j := w.queue, w.queue.j
 	again := w.tried
 	w.tried = true
 	w.fates = w.fates[:0]
-	sent, err := j.fwd.Send(j.sending, l.id, w.open.bytes, w.encodeBatch, again)
+	sent, err := j.fwd.Send(j.sending, q.partition, w.reservation.bytes, w.encodeBatch, again)
 	if err == nil {
 		w.stored(sent)
 		return progress
@@ -318,14 +318,14 @@ func (w *worker) send() sinks.Reason {
 
 // stored settles the records of the open reservation.
 func (w *worker) stored(sent sinks.Sent) {
-	m, n := w.lane.j.m, w.reserved
-	w.lane.j.sent.Add(int64(n))
+	m, n := w.queue.j.m, w.reserved
+	w.queue.j.sent.Add(int64(n))
 	if sent.Repeated {
 		m.repeated.Add(n)
 	}
-	now := w.lane.j.now()
+	now := w.queue.j.now()
 	for i := range n {
-		m.delivery.Observe((now - w.hand[i].at) * 1e6)
+		m.delivery.Observe((now - w.inFlight[i].at) * 1e6)
 	}
 	for _, verdict := range w.fates { // none, if it was found stored without a look at it
 		switch verdict {
@@ -335,24 +335,24 @@ func (w *worker) stored(sent sinks.Sent) {
 			m.reduced.Inc()
 		}
 	}
-	w.note(causeAcked, w.open.id, w.hand[:n])
+	w.note(causeAcked, w.reservation.id, w.inFlight[:n])
 	w.suspects = max(0, w.suspects-n)
 	w.voids = 0
-	if w.ramp *= 2; w.ramp > w.lane.j.opt.MaxBatchRecords {
+	if w.ramp *= 2; w.ramp > w.queue.j.opt.MaxBatchRecords {
 		w.ramp = 0
 	}
 	w.done(n)
 }
 
-// done settles the first n records of hand and ends their reservation.
+// done settles the first n records in flight and ends their reservation.
 func (w *worker) done(n int) {
 	next := int64(0)
-	if n < len(w.hand) {
-		next = w.hand[n].at
+	if n < len(w.inFlight) {
+		next = w.inFlight[n].at
 	}
-	w.lane.settle(w.hand[:n], w.open.id, len(w.hand)-n, next, true)
-	w.open.id, w.reserved = 0, 0
-	w.hand = slices.Delete(w.hand, 0, n)
+	w.queue.settle(w.inFlight[:n], w.reservation.id, len(w.inFlight)-n, next, true)
+	w.reservation.id, w.reserved = 0, 0
+	w.inFlight = slices.Delete(w.inFlight, 0, n)
 }
 
 // refused narrows down the record that the log will not have, and ends its
@@ -364,7 +364,7 @@ func (w *worker) refused(r sinks.Reason) sinks.Reason {
 		if r == sinks.ReasonTooLarge {
 			size := 0
 			for i := range w.reserved {
-				size += len(w.hand[i].body)
+				size += len(w.inFlight[i].body)
 			}
 			w.maxBytes = max(1, size/2)
 		}
@@ -375,33 +375,33 @@ func (w *worker) refused(r sinks.Reason) sinks.Reason {
 
 // void takes the open reservation back.
 func (w *worker) void() {
-	w.entry = appendVoid(w.entry[:0], w.open.id)
-	w.owe(w.entry)
-	w.lane.j.endReservation(w.open.id)
-	w.open.id = 0
+	w.entry = appendVoid(w.entry[:0], w.reservation.id)
+	w.noteOrDefer(w.entry)
+	w.queue.j.endReservation(w.reservation.id)
+	w.reservation.id = 0
 }
 
 // note writes down what became of records.
 func (w *worker) note(c cause, reservation uint64, items []item) {
 	w.entry = w.settled(w.entry[:0], c, reservation, items)
-	w.owe(w.entry)
+	w.noteOrDefer(w.entry)
 }
 
 func (w *worker) settled(dst []byte, c cause, reservation uint64, items []item) []byte {
-	s := settled{cause: c, reservation: reservation, topic: w.lane.id.Topic, load: w.load}
+	s := settled{cause: c, reservation: reservation, topic: w.queue.partition.Topic, load: w.load}
 	s.load.list(items)
 	w.load = s.load // keeps its memory
 	return s.append(dst)
 }
 
-// owe notes an entry. One that cannot be written now goes before the next reservation:
+// noteOrDefer notes an entry. One that cannot be written now goes before the next reservation:
 // the log never holds a reservation whose forerunner is open.
-func (w *worker) owe(entry []byte) {
-	w.batch = append(append(w.batch[:0], w.owed...), entry)
-	if err := w.lane.j.log.Note(w.batch...); err != nil {
-		w.owed = append(w.owed, slices.Clone(entry))
+func (w *worker) noteOrDefer(entry []byte) {
+	w.batch = append(append(w.batch[:0], w.deferred...), entry)
+	if err := w.queue.j.log.Note(w.batch...); err != nil {
+		w.deferred = append(w.deferred, slices.Clone(entry))
 		return
 	}
-	w.lane.j.used.Add(int64(len(entry)))
-	w.owed = nil
+	w.queue.j.used.Add(int64(len(entry)))
+	w.deferred = nil
 }

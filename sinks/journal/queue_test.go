@@ -67,7 +67,7 @@ func inOrder(t *testing.T, b *broker, topic string, n int) {
 	}
 }
 
-// TestLeft: one lane fails long enough to fill the window many times over. All
+// TestLeft: one queue fails long enough to fill the window many times over. All
 // others go on, memory stays flat, and when it comes right everything it missed
 // follows in order.
 func TestLeft(t *testing.T) {
@@ -100,7 +100,7 @@ func TestLeft(t *testing.T) {
 			switch others {
 			case "ads":
 				eventually(t, "all of the other topic is stored", func() bool { return len(b.values(t, "ads")) == n/10 })
-			case "lane":
+			case "queue":
 				healthy := 0
 				for k := range 9 {
 					l, _ := b.client().Partition("events", fmt.Appendf(nil, "k%d", k))
@@ -108,7 +108,7 @@ func TestLeft(t *testing.T) {
 						healthy++
 					}
 				}
-				eventually(t, "all of the other lane is stored", func() bool {
+				eventually(t, "all of the other queue is stored", func() bool {
 					return len(b.values(t, "events")) >= healthy*n*9/100
 				})
 				// Those that were in its queue when it failed wait with it.
@@ -123,35 +123,35 @@ func TestLeft(t *testing.T) {
 				shut(t, j)
 				j = open(t, quick(fs, b.client()))
 			}
-			b.with(b.mend)
+			b.with(b.repair)
 			empty(t, j)
 			inOrder(t, b, "events", n*9/10)
 			inOrder(t, b, "ads", n/10)
 			j.mu.Lock()
 			defer j.mu.Unlock()
-			for _, l := range j.lanes {
-				if l.state != following {
-					t.Errorf("%v does not follow", l.id)
+			for _, q := range j.queues {
+				if q.state != following {
+					t.Errorf("%v does not follow", q.partition)
 				}
 			}
 		})
 	}
 	one := func(b *broker) { b.down[sinks.Partition{Topic: "events"}] = sinks.ReasonUnavailable }
-	f("a partition", one, "lane", false)
-	f("a partition, restart", one, "lane", true)
+	f("a partition", one, "queue", false)
+	f("a partition, restart", one, "queue", true)
 	f("a topic not authorized", func(b *broker) {
 		b.down[sinks.Partition{Topic: "events"}] = sinks.ReasonUnauthorized
 		b.down[sinks.Partition{Topic: "events", Number: 1}] = sinks.ReasonUnauthorized
 	}, "ads", false)
-	f("a topic without lanes", func(b *broker) { b.noTopic["events"] = sinks.ReasonNoTopic }, "ads", false)
-	f("a topic without lanes, restart", func(b *broker) { b.noTopic["events"] = sinks.ReasonNoTopic }, "ads", true)
+	f("a topic without partitions", func(b *broker) { b.noTopic["events"] = sinks.ReasonNoTopic }, "ads", false)
+	f("a topic without partitions, restart", func(b *broker) { b.noTopic["events"] = sinks.ReasonNoTopic }, "ads", true)
 	f("everything", func(b *broker) { b.allDown = true }, "", false)
 	f("everything, at first", func(b *broker) {
 		b.noTopic["events"], b.noTopic["ads"] = sinks.ReasonUnavailable, sinks.ReasonUnavailable
 	}, "", false)
 }
 
-// TestManyLeft: so many lanes fail that what they have in hand alone would fill the
+// TestManyLeft: so many queues fail that what they have in flight alone would fill the
 // window.
 func TestManyLeft(t *testing.T) {
 	b := newBroker(1, map[string]int32{"events": 60, "ads": 1})
@@ -177,20 +177,20 @@ func TestManyLeft(t *testing.T) {
 		t.Errorf("%d bytes held", held)
 	}
 	j.mu.Lock()
-	hand := 0
-	for _, l := range j.lanes {
-		hand += l.hand
+	inFlight := 0
+	for _, q := range j.queues {
+		inFlight += q.inFlight
 	}
 	j.mu.Unlock()
-	if hand*300 > 1<<19 {
-		t.Errorf("lanes that fail have %d records in hand, which is more than half the window", hand)
+	if inFlight*300 > 1<<19 {
+		t.Errorf("queues that fail have %d records in flight, which is more than half the window", inFlight)
 	}
-	b.with(b.mend)
+	b.with(b.repair)
 	empty(t, j)
 	inOrder(t, b, "events", n)
 }
 
-// TestPartitionsAdded: a lane is left, and when it comes right its keys belong to
+// TestPartitionsAdded: a queue is left, and when it comes right its keys belong to
 // others. Nothing is lost and nothing comes twice.
 func TestPartitionsAdded(t *testing.T) {
 	b := newBroker(1, map[string]int32{"events": 2, "ads": 1})
@@ -206,7 +206,7 @@ func TestPartitionsAdded(t *testing.T) {
 		}
 	}
 	time.Sleep(20 * time.Millisecond)
-	b.with(b.mend)
+	b.with(b.repair)
 	empty(t, j)
 	if n := b.count(); n != 3000 {
 		t.Errorf("%d records stored, want 3000", n)
@@ -233,17 +233,17 @@ func TestPartitionsRemoved(t *testing.T) {
 				}
 			}
 			more()
-			eventually(t, "all lanes fail", func() bool {
+			eventually(t, "all queues fail", func() bool {
 				j.mu.Lock()
 				defer j.mu.Unlock()
-				for _, l := range j.lanes {
-					if l.failing.IsZero() {
+				for _, q := range j.queues {
+					if q.failing.IsZero() {
 						return false
 					}
 				}
-				return len(j.lanes) == 4
+				return len(j.queues) == 4
 			})
-			b.with(func() { // the forwarder is in doubt: nobody is given a lane, what is there goes on
+			b.with(func() { // the forwarder is in doubt: nobody is given a partition, what is there goes on
 				b.allDown, b.drop = false, 0
 				b.noTopic["events"] = sinks.ReasonUnavailable
 				b.down[sinks.Partition{Topic: "events", Number: 2}] = sinks.ReasonUnavailable
@@ -258,17 +258,17 @@ func TestPartitionsRemoved(t *testing.T) {
 				j = open(t, quick(fs, b.client()))
 			}
 			more()
-			eventually(t, "the lanes that are gone are empty", func() bool {
+			eventually(t, "the queues that are gone are empty", func() bool {
 				j.mu.Lock()
 				defer j.mu.Unlock()
-				for _, l := range j.lanes {
-					if l.id.Number >= 2 && (l.hand > 0 || l.queued() > 0 || l.state != following) {
+				for _, q := range j.queues {
+					if q.partition.Number >= 2 && (q.inFlight > 0 || q.queuedLocked() > 0 || q.state != following) {
 						return false
 					}
 				}
-				return j.caughtUp // all lanes are known
+				return j.caughtUp // all queues are known
 			})
-			b.with(b.mend)
+			b.with(b.repair)
 			empty(t, j)
 			inOrder(t, b, "events", n)
 			if doubled := j.m.doubled.Get(); (doubled > 0) != reserved {
@@ -288,36 +288,36 @@ func TestPartitionsRemoved(t *testing.T) {
 	f("sent before, restart", true, true)
 }
 
-// TestHandBackAhead: a lane gives up an uncertain reservation before the main scan has come
+// TestRerouteAhead: a queue gives up an uncertain reservation before the main scan has come
 // to its records, which then takes them for new.
-func TestHandBackAhead(t *testing.T) {
+func TestRerouteAhead(t *testing.T) {
 	b := newBroker(1, map[string]int32{"events": 1})
 	j := open(t, quick(memory(), b.client()))
 	eventually(t, "recovered", j.recovered.Load)
 	r := record("events", "ada", 1)
 	j.mu.Lock()
-	l, _ := j.topicOf([]byte("events")).lane(j, 3) // not at work
+	q, _ := j.topicOfLocked([]byte("events")).queueLocked(j, 3) // not at work
 	seg := j.segments.get(1)
-	it := l.hold(item{seg: seg, src: j.source("web"), idx: 5, body: sinks.AppendBody(nil, &r)})
+	it := q.holdLocked(item{seg: seg, src: j.source("web"), idx: 5, body: sinks.AppendBody(nil, &r)})
 	seg.taken.set(it.idx, it.rec)
 	seg.waiting++
-	l.worker.hand, l.hand = []item{it}, 1
+	q.worker.inFlight, q.inFlight = []item{it}, 1
 	j.mu.Unlock()
-	l.worker.handBack()
+	q.worker.reroute()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if seg.waiting != 0 || seg.taken.has(5, 0) || l.state != following || l.hand != 0 || j.window != 0 {
-		t.Errorf("%d waiting, taken: %t, state %d, %d in hand, %d bytes held; want none", seg.waiting, seg.taken.has(5, 0), l.state, l.hand, j.window)
+	if seg.waiting != 0 || seg.taken.has(5, 0) || q.state != following || q.inFlight != 0 || j.window != 0 {
+		t.Errorf("%d waiting, taken: %t, state %d, %d in flight, %d bytes held; want none", seg.waiting, seg.taken.has(5, 0), q.state, q.inFlight, j.window)
 	}
 	// While the others fail it must not attract what could go anywhere.
-	other := l.topic.started(j, 0)
+	other := q.topic.startedLocked(j, 0)
 	other.failing = time.Now()
-	if got, err := j.resolve(l.topic, nil); got != other || err != nil {
-		t.Errorf("a record without a key goes to partition %d, error %v", got.id.Number, err)
+	if got, err := j.resolveLocked(q.topic, nil); got != other || err != nil {
+		t.Errorf("a record without a key goes to partition %d, error %v", got.partition.Number, err)
 	}
 }
 
-// TestFlicker: a topic that loses its lanes for a moment, while the back scan is
+// TestFlicker: a topic that loses its partitions for a moment, while the back scan is
 // at work, keeps its order: what comes after parked records joins them, what
 // comes before passes them by, and what belongs between them makes all be read
 // again.
@@ -330,9 +330,9 @@ func TestFlicker(t *testing.T) {
 			eventually(t, "recovered", j.recovered.Load)
 			j.mu.Lock()
 			defer j.mu.Unlock()
-			events := j.topicOf([]byte("events"))
-			l := events.started(j, 0)
-			l.state = returning
+			events := j.topicOfLocked([]byte("events"))
+			q := events.startedLocked(j, 0)
+			q.state = returning
 			for _, step := range strings.Fields(script) {
 				switch kind, at, _ := strings.Cut(step, ":"); kind {
 				case "gone":
@@ -346,19 +346,19 @@ func TestFlicker(t *testing.T) {
 					if kind == "keyless" {
 						r.Key = nil
 					}
-					j.hand(events, &item{seg: j.segments.get(1), src: j.source("web"), idx: idx, body: sinks.AppendBody(nil, &r)}, kind == "main")
+					j.dispatchLocked(events, &item{seg: j.segments.get(1), src: j.source("web"), idx: idx, body: sinks.AppendBody(nil, &r)}, kind == "main")
 				}
 			}
 			var out []string
-			for _, x := range []*lane{l, events.parked} {
+			for _, q := range []*queue{q, events.parked} {
 				at := []string{}
-				for i := x.head; i < len(x.queue); i++ {
-					at = append(at, fmt.Sprint(x.queue[i].idx))
+				for i := q.head; i < len(q.items); i++ {
+					at = append(at, fmt.Sprint(q.items[i].idx))
 				}
-				out = append(out, strings.Join(at, ",")+" "+[]string{"following", "left", "returning"}[x.state])
+				out = append(out, strings.Join(at, ",")+" "+[]string{"following", "left", "returning"}[q.state])
 			}
 			if got := strings.Join(out, "; "); got != want {
-				t.Errorf("lane and parked lane: %s, want %s", got, want)
+				t.Errorf("queue and parked queue: %s, want %s", got, want)
 			}
 		})
 	}
@@ -367,7 +367,7 @@ func TestFlicker(t *testing.T) {
 	f("earlier ones pass by", "gone main:90 there back:10", "10 returning; 90 following")
 	f("one between", "gone back:10 main:90 there back:20", " returning;  left")
 	f("one between, behind one without a key", "gone main:90 keyless:10 back:20", " returning;  left")
-	f("an earlier one that has no lane", "gone main:90 back:10 there back:20", " returning;  left")
+	f("an earlier one that has no partition", "gone main:90 back:10 there back:20", " returning;  left")
 }
 
 // TestPoison: records that the log refuses for good become bad rows, one each,
@@ -389,7 +389,7 @@ func TestPoison(t *testing.T) {
 				}
 				commit(t, j, batch)
 			}
-			b.with(b.mend)
+			b.with(b.repair)
 			empty(t, j)
 			inOrder(t, b, "events", 500-bad)
 			rows := b.values(t, "events.bad")
@@ -455,7 +455,7 @@ func TestPoisonFlood(t *testing.T) {
 	if err := j.Admit("web"); err != nil {
 		t.Errorf("events are shut out: %v", err)
 	}
-	b.with(b.mend)
+	b.with(b.repair)
 	empty(t, j)
 	if rows := len(b.values(t, "events.bad")); uint64(rows)+j.m.dropped.Get() != 2000 {
 		t.Errorf("%d bad rows stored and %d dropped, of 2000", rows, j.m.dropped.Get())
@@ -488,7 +488,7 @@ func TestLostPlans(t *testing.T) {
 			commit(t, j, single("web", "ada", 1, "events"))
 			eventually(t, "an attempt", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.sends > 0 })
 			shut(t, j)
-			b.with(func() { b.mend(); b.forget() })
+			b.with(func() { b.repair(); b.forget() })
 			j = open(t, quick(fs, b.client()))
 			empty(t, j)
 			if b.count() != records || j.m.repeated.Get() != uint64(repeated) || j.m.doubled.Get() != uint64(doubled) {
@@ -515,7 +515,7 @@ func TestManyRecords(t *testing.T) {
 	}
 	commit(t, j, batch)
 	shut(t, j)
-	b.with(b.mend)
+	b.with(b.repair)
 	var recovered []sinks.ID
 	opt := quick(fs, b.client())
 	opt.Recovered = func(id sinks.ID) { recovered = append(recovered, id) }
@@ -539,7 +539,7 @@ func TestBatchShape(t *testing.T) {
 		commit(t, j, single("web", "ada", i, "events"))
 	}
 	eventually(t, "all is read", func() bool { j.mu.Lock(); defer j.mu.Unlock(); return j.caughtUp })
-	b.with(func() { b.mend(); b.sends = 0 })
+	b.with(func() { b.repair(); b.sends = 0 })
 	empty(t, j)
 	if b.sends < 10 || b.sends > 11 {
 		t.Errorf("%d sends, want 10 of up to 10 records", b.sends)

@@ -13,16 +13,16 @@ import (
 // so that what is delivered does not linger on disk.
 const rotateAfter = time.Minute
 
-// keeper releases segments whose records are all settled and keeps the counts
+// retain releases segments whose records are all settled and keeps the counts
 // true.
-func (j *Journal) keeper() {
+func (j *Journal) retain() {
 	tick := time.NewTicker(j.opt.keepEvery)
 	defer tick.Stop()
 	before, still := int64(-1), 0
 	for {
 		idle := false
 		select {
-		case <-j.keep:
+		case <-j.released:
 		case <-tick.C:
 			j.measure()
 			if still++; j.used.Load() != before {
@@ -37,7 +37,7 @@ func (j *Journal) keeper() {
 			if !j.sleep(j.opt.minBackoff) {
 				return
 			}
-			poke(j.keep)
+			wake(j.released)
 		}
 	}
 }
@@ -58,7 +58,7 @@ func (j *Journal) tidy(idle bool) bool {
 	limit := j.segments.settledBelow(j.main.seg)
 	empty := j.caughtUp && limit == j.main.seg && j.segments.get(limit).waiting == 0
 	if empty && idle {
-		j.settleAccounts()
+		j.clearAccountsLocked()
 	}
 	stale := empty && j.lastEvent == limit
 	if empty && limit < j.segments.boot {
@@ -90,9 +90,9 @@ func (j *Journal) tidy(idle bool) bool {
 	return true
 }
 
-// settleAccounts sets to nothing what is known to be nothing: damage can make a
+// clearAccountsLocked sets to nothing what is known to be nothing: damage can make a
 // record vanish between its commit and its settlement.
-func (j *Journal) settleAccounts() {
+func (j *Journal) clearAccountsLocked() {
 	for _, s := range *j.sources.Load() {
 		s.bytes.Store(0)
 	}
