@@ -506,20 +506,25 @@ func oracleAction(a Action, raw string) (string, bool) {
 	return "", false
 }
 
+var sixToFour = netip.MustParsePrefix("2002::/16")
+
 func oracleTruncate(a Action, text string) (string, bool) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
 		return "", false
 	}
-	bits := 48
-	if a.V6 > 0 {
-		bits = int(a.V6)
+	v4, v6 := 24, 48
+	if a.V4 > 0 {
+		v4 = int(a.V4)
 	}
+	if a.V6 > 0 {
+		v6 = int(a.V6)
+	}
+	bits := v6
 	if addr = addr.Unmap(); addr.Is4() {
-		bits = 24
-		if a.V4 > 0 {
-			bits = int(a.V4)
-		}
+		bits = v4
+	} else if sixToFour.Contains(addr) { // an IPv4 address stands behind its 16 bits
+		bits = min(v6, 16+v4)
 	}
 	return `"` + netip.PrefixFrom(addr, bits).Masked().Addr().String() + `"`, true
 }
