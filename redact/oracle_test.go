@@ -626,7 +626,7 @@ func oracleSince(step, text string) (string, bool) {
 
 var (
 	urlBad      = regexp.MustCompile(`[\x00-\x20\x7f]`)
-	urlAbsolute = regexp.MustCompile(`^((?i:https?|android-app|ios-app)://|//)(?:[^/?]*@)?((?:[\p{L}\p{M}\p{Nd}._-]+|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?(?:/[^?]*)?)(?:\?(.*))?$`)
+	urlAbsolute = regexp.MustCompile(`^([Hh][Tt][Tt][Pp][Ss]?://|(?i:android-app)://|[Ii][Oo][Ss]-(?i:app)://|//)(?:[^/?]*@)?((?:[\p{L}\p{M}\p{Nd}._-]+|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?(?:/[^?]*)?)(?:\?(.*))?$`)
 	urlRelative = regexp.MustCompile(`^()((?:/[^?]*)?)()(?:\?(.*))?$`)
 	urlInside   = regexp.MustCompile(`://[^/]*@`)
 )

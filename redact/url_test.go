@@ -69,7 +69,7 @@ func TestStripQuery(t *testing.T) {
 		`ann@example.com`, `call me`, `Ann Smith, 1 Main Street`, `secret`, `a?utm_source=1`, `shop.example/p`, `./p`, `../p`, `a/b`, `*`, `null`, `&`,
 		`mailto:a@b`, `tel:+49123`, `sms:+49123?body=x`, `data:text/plain,a`, `data://text/plain,a`, `javascript:1`, `javascript://h/%0Aalert(1)`, `about:blank`,
 		`blob:https://h/0b1c`, `view-source:https://h/`, `file:///home/ann/p.html`, `chrome-extension://abc/p.html`, `shop://cart/1?x=1`,
-		`ftp://h/p`, `ws://h/p`, `http+unix://h/p`, `xhttps://h/`, `https//h/`, `://h/`, `:https://h/`, `%68ttps://h/`, `ｈttps://h/`, `\ufeffhttps://h/`, `1http://h/`,
+		`ftp://h/p`, `ws://h/p`, `http+unix://h/p`, `xhttps://h/`, `https//h/`, `://h/`, `:https://h/`, `%68ttps://h/`, `ｈttps://h/`, `httpſ://h/`, `ioſ-app://h/`, `\ufeffhttps://h/`, `1http://h/`,
 		`https://ann smith/`, `https://h/ann smith`, `/ann smith`, `/p?utm_source=a b`, `https://h/<ann\u00a0smith>?x y`,
 		`ht\ntps://u@h`, `https://h/\tp`, `/\t/u@h`, `/\u0000`, `/\u007f`, `https:\n//h/`, `\thttps://h/`,
 	} {
