@@ -108,6 +108,9 @@ func FuzzActions(f *testing.F) {
 	}
 	f.Add([]byte(`"::ffff:1.2.3.4"`), "0.05", uint8(0), uint8(64))
 	f.Add([]byte(`"httpſ://h/"`), "10", uint8(0), uint8(0)) // a fold of s beyond ASCII
+	for _, outweighed := range []string{"0." + strings.Repeat("0", 450) + "1e452", strings.Repeat("1", 450) + "e-448", "-" + strings.Repeat("1", 450) + "e-401"} {
+		f.Add([]byte(outweighed), "10", uint8(0), uint8(0))
+	}
 	for _, at := range []string{
 		`"2026-11-22T07:04:54.5-08:00"`, `"1990-05-17"`, `"2026-11-22 07:04:54"`, `"2026-11-22T07:04 +0100"`, `"2026-11-22T07:04:60-08"`,
 		`1790000000`, `1790000000123.5`, `-0.5`, `-5e11`, `4102444800`, `1e300`,

@@ -534,7 +534,8 @@ func oracleNumber(step, text string) (string, bool) {
 		return oracleSince(step, text)
 	}
 	if _, exp, ok := strings.Cut(strings.ToLower(text), "e"); ok {
-		if e, err := strconv.Atoi(exp); err != nil || e > 400 || e < -400 { // big.Rat would take for ever
+		// big.Rat would take for ever; so far out no number of digits outweighs it.
+		if e, err := strconv.Atoi(exp); err != nil || max(e, -e) > 400+len(text) {
 			zero := strings.Trim(text[:len(text)-len(exp)-1], "-0.") == ""
 			if zero {
 				return "0", true
