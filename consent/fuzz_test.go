@@ -49,6 +49,9 @@ func FuzzIdentify(f *testing.F) {
 	x := setup(f)
 	o := x.choose(f, nil, `{"all":"granted","link":{"anonymousId":"X"}}`)
 	own := map[string]bool{o.ChoiceCookie: true, o.IDCookie: true, o.Token: true, "~" + o.ChoiceCookie: true}
+	narrowed := o.IDCookie + "~" + string(NarrowOnly) + o.ChoiceCookie // the id is proven all the same
+	own[narrowed] = true
+	f.Add("", "", narrowed)
 	f.Add(o.ChoiceCookie, o.IDCookie, o.Token)
 	f.Add(o.IDCookie, o.ChoiceCookie, o.ChoiceCookie)
 	f.Add("", "", "~")
