@@ -100,8 +100,9 @@ type Policy struct {
 }
 
 // Compile turns a document made by Parse into a policy. What can still be wrong
-// is what the options lack: a key that is not configured, an offer that is no
-// path.
+// is what the options lack or have taken: a key that is not configured, an offer
+// that is no path, a reserved topic. And what is too much: a choice cookie that
+// browsers would not keep, the names of signals.
 func Compile(d *Document, o Options) (*Policy, Problems) {
 	ps := &problems{file: d.File}
 	if o.Table == nil {
