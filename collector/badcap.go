@@ -78,11 +78,11 @@ func (c *Collector) flushBadRows(ctx context.Context) {
 			first := len(x.batch.Records)
 			x.source = kind.source
 			c.sealBadRow(x, kind.stage, kind.reason, size, nil, count)
-			c.enclose(x, 0, first, false)
+			c.addEvent(x, 0, first, false)
 		}
 		return true
 	})
-	if c.commit(ctx, x, sinks.Durable) != nil {
+	if c.commitBatch(ctx, x, sinks.Durable) != nil {
 		for _, d := range all {
 			d.sum.add(d.count, d.size)
 		}

@@ -11,13 +11,8 @@ import (
 	"assent/sinks"
 )
 
-// badRow adds the payload-free record of one refused event to the batch: it
-// joins the road at seal and commits with the rest.
-func (c *Collector) badRow(x *exchange, stage Stage, e *Event, res *Result) {
-	c.appendBadRow(x, stage, res.Reason, e.Raw)
-}
-
-// appendBadRow writes stage, reason, size, source and a hash of the refused
+// appendBadRow adds the payload-free record of what was refused to the batch: it joins
+// the road at seal and commits with the rest. It holds stage, reason, size, source and a hash of the refused
 // bytes. The hash is keyed and its key changes each UTC day: equal payloads can
 // be told on one day, none can be guessed or followed.
 func (c *Collector) appendBadRow(x *exchange, stage Stage, reason Reason, raw []byte) {

@@ -34,10 +34,7 @@ type purposeState struct {
 
 // openChoice is the start of both consent routes: source, origin, place, person.
 func (c *Collector) openChoice(x *exchange) *RequestError {
-	if err := c.open(x); err != nil {
-		return err
-	}
-	if err := c.admit(x); err != nil {
+	if err := c.findSource(x); err != nil {
 		return err
 	}
 	c.locate(x)
@@ -110,7 +107,7 @@ func (c *Collector) recordChoice(x *exchange) {
 }
 
 // browserMay keeps other sites' pages from choosing in a visitor's name: a
-// browser must send an Origin (open checks it) and a media type that needs a
+// browser must send an Origin (findSource checks it) and a media type that needs a
 // preflight (Fetch standard, "CORS-safelisted request-header").
 func (c *Collector) browserMay(x *exchange) *RequestError {
 	site := string(x.req.FetchSite)

@@ -19,9 +19,8 @@ var errStored = &RequestError{ReasonTooLarge, "its events become more bytes than
 
 // cost is what one request has taken of its sender's share so far.
 type cost struct {
-	entered bool       // for events: it has to pay
-	size    int        // of the body, on the wire or decompressed, whichever is more
-	sender  netip.Addr // once it is asked for
+	entered bool // for events: it has to pay
+	size    int  // of the body, on the wire or decompressed, whichever is more
 	address rate.Bill
 	source  rate.Bill
 	stored  int // bytes of its records
@@ -82,12 +81,20 @@ func (x *exchange) waits() *RequestError {
 
 // sender is the client address, or the peer's where the proxies name none.
 func (c *Collector) sender(x *exchange) netip.Addr {
-	if !x.cost.sender.IsValid() {
-		if x.cost.sender = c.clientAddr(x); !x.cost.sender.IsValid() {
-			x.cost.sender = x.req.Peer
-		}
+	if addr := c.clientAddr(x); addr.IsValid() {
+		return addr
 	}
-	return x.cost.sender
+	return x.req.Peer
+}
+
+// clientAddr is the address of the device behind the trusted proxies, worked out once a
+// request; the zero Addr where they name none that can be read.
+func (c *Collector) clientAddr(x *exchange) netip.Addr {
+	if !x.traced {
+		x.client, _ = c.proxies.Client(x.req.Peer, x.forwarding)
+		x.traced = true
+	}
+	return x.client
 }
 
 // count counts the records of one event, from the first on, as bytes the request is

@@ -33,7 +33,7 @@ func (c *Collector) claim(x *exchange) {
 // be for another request or for an event before it in this one. It is then
 // accepted without records of its own. One that leaves none anyway is its own
 // business.
-func (c *Collector) isNew(x *exchange, i int, res *Result) bool {
+func (c *Collector) isNew(x *exchange, i int) bool {
 	if len(x.claims) == 0 || x.claims[i] == sinks.First || x.passes() == 0 {
 		return true
 	}
@@ -46,7 +46,6 @@ func (c *Collector) isNew(x *exchange, i int, res *Result) bool {
 			return true
 		}
 	}
-	res.Outcome = Accepted
 	x.doubles++
 	return false
 }

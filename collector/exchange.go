@@ -2,6 +2,7 @@ package collector
 
 import (
 	"io"
+	"net/netip"
 	"time"
 	"unsafe"
 
@@ -31,6 +32,9 @@ type state struct {
 	proven bool // the source showed its bearer token
 	keyed  bool // header or query named a key
 
+	client netip.Addr // see clientAddr
+	traced bool       // client was worked out
+
 	encoding []byte // Content-Encoding as sent
 
 	choices, idCookies int  // how many of each came
@@ -48,6 +52,8 @@ type state struct {
 	fresh   string // a visitor id given out with this answer
 	late    bool   // the batch is durable, and was to be delivered as well by now
 	doubles int    // events that are stored already, twins among them
+
+	watch stopwatch
 }
 
 // buffers are the memory an exchange keeps between requests.

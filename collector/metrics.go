@@ -3,6 +3,7 @@ package collector
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -22,6 +23,7 @@ type instruments struct {
 	disagree   *metrics.Counter
 	unaccepted *metrics.Counter
 	latency    *metric.Histogram
+	steps      [steps]*metric.Histogram
 	received   map[Kind]*metrics.Counter
 	doubles    map[Kind]*metrics.Counter
 	twins      *metrics.Counter
@@ -57,6 +59,9 @@ func newInstruments() *instruments {
 	m.unlocated = m.set.NewCounter(`assent_collector_unlocated_total`)
 	m.disagree = m.set.NewCounter(`assent_collector_places_disagree_total`)
 	m.latency = metric.NewHistogram(m.set, `assent_collector_request_seconds`)
+	for s, name := range stepNames {
+		m.steps[s] = metric.NewHistogram(m.set, fmt.Sprintf(`assent_collector_step_seconds{step=%q}`, name))
+	}
 	return m
 }
 
@@ -111,4 +116,61 @@ func (m *instruments) countChoice(regime string, before, after *consent.State) {
 
 func (m *instruments) commitFailed(err error) {
 	m.set.GetOrCreateCounter(fmt.Sprintf(`assent_collector_commit_failures_total{reason=%q}`, sinks.ReasonOf(err).String())).Inc()
+}
+
+// step is a step of the road that is timed.
+type step uint8
+
+const (
+	stepReceive step = iota
+	stepLocate
+	stepConsent
+	stepClaim
+	stepDecide
+	stepDedup
+	stepRedact
+	stepSeal
+	stepCommit
+	stepAnswer
+	steps
+)
+
+var stepNames = [steps]string{"receive", "locate", "consent", "claim", "decide", "dedup", "redact", "seal", "commit", "answer"}
+
+// timedEvery is how many requests there are, by chance, to each whose steps are timed:
+// reading the clock takes as long as a small step.
+const timedEvery = 64
+
+// stopwatch times the steps of one request. A step that comes once for each event adds
+// up.
+type stopwatch struct {
+	on    bool
+	now   step
+	since time.Time // zero before the first step
+	seen  [steps]bool
+	took  [steps]time.Duration
+}
+
+// begin ends the step at hand and begins another.
+func (c *Collector) begin(x *exchange, s step) {
+	if x.watch.on {
+		x.watch.turn(s, c.o.Now())
+	}
+}
+
+func (w *stopwatch) turn(s step, now time.Time) {
+	if !w.since.IsZero() {
+		w.took[w.now] += now.Sub(w.since)
+	}
+	w.now, w.since, w.seen[s] = s, now, true
+}
+
+// observeSteps counts the steps of a request that ends now.
+func (m *instruments) observeSteps(w *stopwatch, now time.Time) {
+	w.turn(w.now, now)
+	for s := range steps {
+		if w.seen[s] {
+			m.steps[s].Observe(int64(w.took[s]))
+		}
+	}
 }

@@ -10,10 +10,21 @@ import (
 	"assent/sinks"
 )
 
-// enter is all that is asked of a request before its body is read, as far as it
-// can be answered without: a connection for events, room in the sink, a source, the
-// sender's rate.
-func (c *Collector) enter(x *exchange) *RequestError {
+// receive lets the request in, takes its body and splits it into events.
+func (c *Collector) receive(x *exchange, d Dialect) *RequestError {
+	if err := c.beforeBody(x); err != nil {
+		return err
+	}
+	if err := c.takeBody(x, c.o.Limits.Body, c.o.Limits.Decompressed); err != nil {
+		return err
+	}
+	return c.afterBody(x, d)
+}
+
+// beforeBody asks all that can be answered without the body: whether there is a
+// connection for events, room in the sink, a source that headers, host or path name,
+// and what its sender's rates leave.
+func (c *Collector) beforeBody(x *exchange) *RequestError {
 	if x.conn.crowded() {
 		return errOverloaded
 	}
@@ -26,7 +37,7 @@ func (c *Collector) enter(x *exchange) *RequestError {
 			return err
 		}
 	}
-	err := c.open(x)
+	err := c.sourceFromHeaders(x)
 	x.cost.entered, x.cost.size = true, max(0, x.announced)
 	if late := c.chargeAddress(x, 0); late != nil {
 		return late
@@ -34,32 +45,83 @@ func (c *Collector) enter(x *exchange) *RequestError {
 	if err != nil || x.source == nil {
 		return err
 	}
-	return c.share(x)
+	return c.admitSource(x)
 }
 
-// share is what one source may have of the sink and of the node's time.
-func (c *Collector) share(x *exchange) *RequestError {
+// afterBody splits the body into events and asks what only it can tell: the source whose
+// key it holds, and what its events cost.
+func (c *Collector) afterBody(x *exchange, d Dialect) *RequestError {
+	before := x.source
+	x.req.MaxEvents = c.o.Limits.Events
+	events, err := d.Events(&x.req, x.events[:0])
+	x.events = events
+	if err != nil {
+		return asRequestError(err)
+	}
+	if err := c.sourceFromBody(x); err != nil {
+		return err
+	}
+	if x.source != before {
+		if err := c.admitSource(x); err != nil {
+			return err
+		}
+	}
+	if err := c.charge(x, len(x.events)); err != nil {
+		return err
+	}
+	if len(x.events) == 0 {
+		return &RequestError{ReasonEmpty, "the body holds no event"}
+	}
+	if err := x.reserve(); err != nil {
+		return err
+	}
+	for i := range x.events {
+		x.events[i].read(c.o.Limits.Event)
+		x.results = append(x.results, Result{ID: x.events[i].peek.get(peekMessageID)})
+	}
+	return nil
+}
+
+// findSource finds the source by what is known of the request so far, and checks that
+// the page it comes from may speak for that source.
+func (c *Collector) findSource(x *exchange) *RequestError {
+	x.source, x.proven = c.sources.find(&x.req)
+	if x.source == nil {
+		return &RequestError{ReasonSource, ""}
+	}
+	if !x.source.allows(x.req.Origin, x.req.Host) {
+		return &RequestError{ReasonOrigin, ""}
+	}
+	return nil
+}
+
+// sourceFromHeaders finds the source before the body is read. Where no key came there
+// may be none yet: the body may hold one.
+func (c *Collector) sourceFromHeaders(x *exchange) *RequestError {
+	x.keyed = len(x.req.Key) > 0 || len(x.req.Bearer) > 0
+	if err := c.findSource(x); x.keyed || x.source != nil {
+		return err
+	}
+	return nil
+}
+
+// sourceFromBody finds the source once the body was read: a beacon can send its key
+// only there. Such a key stands above host and path, and below one that was sent with
+// the headers.
+func (c *Collector) sourceFromBody(x *exchange) *RequestError {
+	if x.source != nil && (x.keyed || len(x.req.Key) == 0) {
+		return nil
+	}
+	return c.findSource(x)
+}
+
+// admitSource asks for the source's share of the sink and of the node's time.
+func (c *Collector) admitSource(x *exchange) *RequestError {
 	if c.o.Sink.Admit(x.source.ID) != nil {
 		return errSink
 	}
 	x.cost.source = rate.Bill{}
 	return c.chargeSource(x, len(x.events))
-}
-
-// open finds the source by what headers and query say and checks the origin. A
-// key that only the body holds is looked for by admit.
-func (c *Collector) open(x *exchange) *RequestError {
-	r := &x.req
-	r.MaxEvents = c.o.Limits.Events
-	x.keyed = len(r.Key) > 0 || len(r.Bearer) > 0
-	x.source, x.proven = c.sources.find(r)
-	if x.source == nil && x.keyed {
-		return &RequestError{ReasonSource, ""}
-	}
-	if x.source != nil && !x.source.allows(r.Origin, r.Host) {
-		return &RequestError{ReasonOrigin, ""}
-	}
-	return nil
 }
 
 // takeBody reads the body, at most limit bytes of it, and decompresses it, to at
@@ -88,21 +150,6 @@ func (c *Collector) takeBody(x *exchange, limit, unfolded int) *RequestError {
 	return paid(len(x.body))
 }
 
-// admit settles the source once the body was read: a beacon can send its key
-// only there. A key in the body stands above the host.
-func (c *Collector) admit(x *exchange) *RequestError {
-	if x.source != nil && (x.keyed || len(x.req.Key) == 0) {
-		return nil
-	}
-	if x.source, x.proven = c.sources.find(&x.req); x.source == nil {
-		return &RequestError{ReasonSource, ""}
-	}
-	if !x.source.allows(x.req.Origin, x.req.Host) {
-		return &RequestError{ReasonOrigin, ""}
-	}
-	return nil
-}
-
 // asRequestError gives a dialect's error its reason.
 func asRequestError(err error) *RequestError {
 	var own *RequestError
@@ -126,8 +173,8 @@ func (c *Collector) refuseRequest(x *exchange, err *RequestError) {
 	case ReasonUnreadable, ReasonEmpty, ReasonDecompress, ReasonTooMany:
 		if x.source != nil && x.wire == nil {
 			c.appendBadRow(x, StageReceive, err.Reason, x.req.Body)
-			c.enclose(x, 0, 0, false)
-			if c.commit(context.Background(), x, sinks.Durable) != nil {
+			c.addEvent(x, 0, 0, false)
+			if c.commitBatch(context.Background(), x, sinks.Durable) != nil {
 				err = &RequestError{ReasonUnavailable, ""}
 			}
 			break

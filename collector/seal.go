@@ -121,9 +121,9 @@ func reducedID(clean []byte) []byte {
 	return scalarText(span[0].Of(clean))
 }
 
-// enclose adds to the batch what goes with event i, whose records begin at first:
-// how many there are and, where some may have to wait, by what it was judged.
-func (c *Collector) enclose(x *exchange, i, first int, judged bool) {
+// addEvent adds event i, whose records begin at first, to the batch: how many records
+// there are and, where some may have to wait, by what the event was judged.
+func (c *Collector) addEvent(x *exchange, i, first int, judged bool) {
 	one := &x.judged
 	x.batch.Events = append(x.batch.Events, sinks.Event{Records: len(x.batch.Records) - first})
 	last := &x.batch.Events[len(x.batch.Events)-1]

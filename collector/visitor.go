@@ -2,6 +2,7 @@ package collector
 
 import (
 	"time"
+	"unsafe"
 
 	"assent/consent"
 )
@@ -10,6 +11,14 @@ import (
 // earlier by its own date; a refusal should be remembered as long as browsers
 // let a cookie live (400 days, RFC 6265bis draft, 5.5).
 const choiceLife = 400 * 24 * time.Hour
+
+// person finds whom the request proves and what they chose, and reads its signals.
+func (c *Collector) person(x *exchange) {
+	x.person = c.o.Registry.Identify(x.req.ChoiceCookie, x.req.IDCookie, x.req.SubjectToken).In(x.policy.Purposes())
+	for _, carried := range x.carried {
+		consent.Read(x.policy.Purposes(), carried, &x.signals)
+	}
+}
 
 // visitor gives an id to whoever needs one and has none: its cookie goes out with the
 // answer, and it is offered for the request's own events.
@@ -62,4 +71,53 @@ func (x *exchange) visitorID() []byte {
 		return x.keepString(x.fresh)
 	}
 	return nil
+}
+
+// personOf finds whose event it is: who proved an id by cookie or token; else whoever
+// a choice linked the tracker's own anonymous id to. The id that an event names beside
+// a proven one narrows: its holder may have refused on another device. The subjects are
+// those who may yet take back what the event is judged by, an id that nobody linked so
+// far and one that the answer to this request gives out among them.
+func (c *Collector) personOf(x *exchange, e *Event) {
+	one, registry := &x.judged, c.o.Registry
+	n := 0
+	add := func(s consent.Subject) {
+		if !s.IsZero() && n < len(one.subjects) {
+			one.subjects[n] = s
+			n++
+		}
+	}
+	proven := x.person.Subject
+	add(proven)
+	add(x.person.Also)
+	for _, class := range x.person.Classes {
+		add(class)
+	}
+	one.mark = x.person.Mark // of all these
+	if x.fresh != "" {
+		fresh := consent.Subject{Kind: consent.Visitor, ID: x.fresh}
+		one.mark = joined(registry, n, one.mark, registry.Mark(fresh))
+		add(fresh)
+	}
+	id := scalarText(e.peek.get(peekAnonymousID))
+	if len(id) == 0 {
+		return
+	}
+	named := consent.Subject{Kind: consent.Anonymous, ID: unsafe.String(unsafe.SliceData(id), len(id))}
+	known := registry.Lookup(named)
+	one.mark = joined(registry, n, one.mark, known.Mark)
+	add(named)
+	if proven.IsZero() {
+		one.person = consent.Combine(x.person, known.In(x.policy.Purposes()))
+	} else {
+		one.person = consent.Narrow(x.person, known)
+	}
+}
+
+// joined is the mark of n subjects and one more.
+func joined(r *consent.Registry, n int, mark, more uint64) uint64 {
+	if n == 0 {
+		return more
+	}
+	return r.JoinMarks(mark, more)
 }

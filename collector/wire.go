@@ -146,7 +146,7 @@ func (c *Collector) foresee(x *exchange) *RequestError {
 		if c.o.Sink.Admit("") != nil {
 			return errSink
 		}
-		if err := c.open(x); err != nil {
+		if err := c.sourceFromHeaders(x); err != nil {
 			return err
 		}
 	}
