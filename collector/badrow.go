@@ -54,7 +54,7 @@ func (c *Collector) sealBadRow(x *exchange, stage Stage, reason Reason, size int
 	value := x.since(mark)
 
 	first := len(x.headers)
-	id := x.keep(x.ids.next(x.req.Received))
+	id := x.keep(x.recordIDs.next(x.req.Received))
 	x.headers = append(x.headers,
 		sinks.Header{Key: "ce_specversion", Value: valueSpecVersion},
 		sinks.Header{Key: "ce_id", Value: id},

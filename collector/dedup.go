@@ -13,36 +13,35 @@ import (
 )
 
 // claim claims the IDs of the request's events, all at once. An event without a
-// message id has none.
+// messageId has no ID.
 func (c *Collector) claim(x *exchange) {
 	if c.o.Dedup == nil {
 		return
 	}
-	x.names, x.claims = x.names[:0], x.claims[:0]
+	x.eventIDs, x.states = x.eventIDs[:0], x.states[:0]
 	for i := range x.events {
 		var id sinks.ID
 		if e := &x.events[i]; e.Reason == "" {
 			id = c.eventID(x, e, x.person.Subject)
 		}
-		x.names, x.claims = append(x.names, id), append(x.claims, sinks.First)
+		x.eventIDs, x.states = append(x.eventIDs, id), append(x.states, sinks.First)
 	}
-	c.o.Dedup.Claim(x.names, x.claims)
+	c.o.Dedup.Claim(x.eventIDs, x.states)
 }
 
-// isNew reports whether event i is to be stored. False: it is stored, or about to
-// be for another request or for an event before it in this one. It is then
-// accepted without records of its own. One that leaves none anyway is its own
-// business.
+// isNew reports whether event i is to be stored. A duplicate is not: of an event that
+// is stored, that another request is about to store, or that came before it in this
+// request. An event that leaves no record is never a duplicate.
 func (c *Collector) isNew(x *exchange, i int) bool {
-	if len(x.claims) == 0 || x.claims[i] == sinks.First || x.passes() == 0 {
+	if len(x.states) == 0 || x.states[i] == sinks.First || x.passes() == 0 {
 		return true
 	}
-	if x.claims[i] == sinks.Pending {
-		switch own := x.claimant(i); {
+	if x.states[i] == sinks.Pending {
+		switch own := x.claimedBy(i); {
 		case own < 0:
-			x.twins = append(x.twins, x.names[i])
-		case x.batch.Events[own].ID != x.names[i]: // it left nothing
-			x.claims[own], x.claims[i] = sinks.Pending, sinks.First
+			x.pending = append(x.pending, x.eventIDs[i])
+		case x.batch.Events[own].ID != x.eventIDs[i]: // that event left no record
+			x.states[own], x.states[i] = sinks.Pending, sinks.First
 			return true
 		}
 	}
@@ -50,44 +49,43 @@ func (c *Collector) isNew(x *exchange, i int) bool {
 	return false
 }
 
-// claimant is the event of this request that has the claim on the ID of event i,
-// -1 where another request has it.
-func (x *exchange) claimant(i int) int {
+// claimedBy is the event of this request that claimed the ID of event i first, -1 where
+// another request did.
+func (x *exchange) claimedBy(i int) int {
 	for k := range i {
-		if x.claims[k] == sinks.First && x.names[k] == x.names[i] {
+		if x.states[k] == sinks.First && x.eventIDs[k] == x.eventIDs[i] {
 			return k
 		}
 	}
 	return -1
 }
 
-// settle ends the request's claims: those of events that left a record, and the
-// others. An event that is durable and waits for its delivery is stored: its
-// retry must not bring it a second time. What is stored is known from here on, and
-// what is not has no ID any more.
-func (c *Collector) settle(x *exchange, stored bool) {
-	if len(x.claims) == 0 {
+// finishDedup ends the request's claims: the IDs of stored events are known from here
+// on, all others are released. An event that is durable and waits for its delivery
+// counts as stored: a retry must not store it again. A second call changes nothing.
+func (c *Collector) finishDedup(x *exchange, stored bool) {
+	if len(x.states) == 0 {
 		return
 	}
-	x.kept, x.freed = x.kept[:0], x.freed[:0]
-	for i, id := range x.names {
+	x.stored, x.released = x.stored[:0], x.released[:0]
+	for i, id := range x.eventIDs {
 		switch {
-		case x.claims[i] != sinks.First || id == sinks.ID{}:
+		case x.states[i] != sinks.First || id == sinks.ID{}:
 		case stored && i < len(x.batch.Events) && x.batch.Events[i].ID == id:
-			x.kept, x.claims[i] = append(x.kept, id), sinks.Known
+			x.stored, x.states[i] = append(x.stored, id), sinks.Known
 		default:
-			x.freed, x.names[i] = append(x.freed, id), sinks.ID{}
+			x.released, x.eventIDs[i] = append(x.released, id), sinks.ID{}
 		}
 	}
-	c.o.Dedup.Settle(x.kept, true)
-	c.o.Dedup.Settle(x.freed, false)
+	c.o.Dedup.Settle(x.stored, true)
+	c.o.Dedup.Settle(x.released, false)
 }
 
-// await waits for what other requests are about to store of this one's events. Its
-// own claims are settled, so nobody waits for it meanwhile. Where one of the others
-// fails the sender is asked to come again, and its next attempt is the first.
-func (c *Collector) await(x *exchange) *RequestError {
-	for _, id := range x.twins {
+// waitForOthers waits until other requests have stored the events that this one repeats.
+// This request holds no claim any more, so nobody waits for it meanwhile. Where another
+// request fails, the sender is asked to come again: its next attempt is the first.
+func (c *Collector) waitForOthers(x *exchange) *RequestError {
+	for _, id := range x.pending {
 		c.m.twins.Inc()
 		if !c.o.Dedup.Wait(id) {
 			return errSink
@@ -102,17 +100,17 @@ func (c *Collector) await(x *exchange) *RequestError {
 // nobody's place, since an id that is fresh has sent nothing yet.
 func (c *Collector) noteAliases(x *exchange) {
 	next, changed := c.nextSubject(x)
-	if !changed || len(x.claims) == 0 {
+	if !changed || len(x.states) == 0 {
 		return
 	}
-	x.kept = x.kept[:0]
-	for i, id := range x.names {
+	x.stored = x.stored[:0]
+	for i, id := range x.eventIDs {
 		if id != (sinks.ID{}) {
-			x.kept = append(x.kept, c.eventID(x, &x.events[i], next))
+			x.stored = append(x.stored, c.eventID(x, &x.events[i], next))
 		}
 	}
-	if len(x.kept) > 0 {
-		c.o.Dedup.Note(x.kept)
+	if len(x.stored) > 0 {
+		c.o.Dedup.Note(x.stored)
 	}
 }
 

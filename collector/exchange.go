@@ -22,8 +22,8 @@ import (
 type exchange struct {
 	state
 	buffers
-	memory *budget
-	ids    ids
+	memory    *budget
+	recordIDs ids
 }
 
 // state is what is known of one request.
@@ -51,7 +51,7 @@ type state struct {
 
 	fresh   string // a visitor id given out with this answer
 	late    bool   // the batch is durable, and was to be delivered as well by now
-	doubles int    // events that are stored already, twins among them
+	doubles int    // duplicates of stored or pending events
 
 	watch stopwatch
 }
@@ -75,11 +75,11 @@ type buffers struct {
 	ip         []byte // the client address as text
 	stamp      []byte // the time of receipt as text
 
-	names  []sinks.ID    // of the events; zero: not to be told from others
-	claims []sinks.Claim // what was known of them; none without deduplication
-	twins  []sinks.ID    // of events that others are about to store
-	kept   []sinks.ID    // claims that came to something, while they are settled
-	freed  []sinks.ID    // and those that did not
+	eventIDs []sinks.ID    // of the events; zero: the event has none and is no duplicate
+	states   []sinks.Claim // what was known of each ID; none without deduplication
+	pending  []sinks.ID    // of events that other requests are about to store
+	stored   []sinks.ID    // for finishDedup
+	released []sinks.ID    // for finishDedup
 }
 
 const (
@@ -158,7 +158,7 @@ func (b *buffers) empty() {
 	b.supply.Reset()
 	b.tally.Reset()
 	b.arena, b.raw, b.body, b.scratch, b.ip, b.stamp = b.arena[:0], b.raw[:0], b.body[:0], b.scratch[:0], b.ip[:0], b.stamp[:0]
-	b.names, b.claims, b.twins, b.kept, b.freed = b.names[:0], b.claims[:0], b.twins[:0], b.kept[:0], b.freed[:0]
+	b.eventIDs, b.states, b.pending, b.stored, b.released = b.eventIDs[:0], b.states[:0], b.pending[:0], b.stored[:0], b.released[:0]
 }
 
 // emptied is a slice without elements whose memory refers to nothing.

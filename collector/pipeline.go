@@ -10,9 +10,9 @@ import (
 
 // collect takes one request for events down the road.
 func (c *Collector) collect(x *exchange, d Dialect) {
-	x.watch.on = x.ids.rng.Uint64()%timedEvery == 0
+	x.watch.on = x.recordIDs.rng.Uint64()%timedEvery == 0
 	if err := c.road(x, d); err != nil {
-		c.settle(x, false)
+		c.finishDedup(x, false)
 		c.refuseRequest(x, err)
 	}
 	if x.watch.on {
@@ -146,7 +146,7 @@ func (x *exchange) offer() {
 // next event is cut.
 func (c *Collector) redact(x *exchange, e *Event, plan *policy.Plan) (clean, id []byte, reason Reason) {
 	x.room(x.passes(), len(e.Raw))
-	id = x.ids.next(x.req.Received)
+	id = x.recordIDs.next(x.req.Received)
 	x.supply.SetBytes(offerMessageID, id)
 	x.tally.Reset()
 	start := len(x.arena)
@@ -167,16 +167,16 @@ func (c *Collector) commit(x *exchange) *RequestError {
 		return err
 	}
 	promise := x.promise()
-	if promise == sinks.Delivered || len(x.twins) > 0 && x.source.Promise == sinks.Delivered {
+	if promise == sinks.Delivered || len(x.pending) > 0 && x.source.Promise == sinks.Delivered {
 		defer c.waiting.Add(-1)
 		if c.waiting.Add(1) > int64(max(1, c.o.Limits.Connections/4)) {
 			return errOverloaded
 		}
 	}
 	err := c.commitBatch(context.Background(), x, promise)
-	c.settle(x, err == nil || x.late)
+	c.finishDedup(x, err == nil || x.late)
 	if err == nil {
-		err = c.await(x)
+		err = c.waitForOthers(x)
 	}
 	return err
 }

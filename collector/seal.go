@@ -132,12 +132,12 @@ func (c *Collector) addEvent(x *exchange, i, first int, judged bool) {
 	if !judged || last.Records == 0 {
 		return
 	}
-	if len(x.claims) > 0 && x.claims[i] == sinks.First {
-		last.ID = x.names[i]
+	if len(x.states) > 0 && x.states[i] == sinks.First {
+		last.ID = x.eventIDs[i]
 	}
 	if x.policy.Withdrawable(x.decision.Allowed) {
 		mark := len(x.arena)
-		x.arena = c.o.Registry.SealSubjects(x.arena, one.subjects[:], x.ids.rng)
+		x.arena = c.o.Registry.SealSubjects(x.arena, one.subjects[:], x.recordIDs.rng)
 		if len(x.arena) > mark {
 			j.Subject, j.Mark = x.since(mark), one.mark
 		}

@@ -107,7 +107,7 @@ func New(o Options) (*Collector, error) {
 		defer mu.Unlock()
 		var s [32]byte
 		_, _ = seeds.Read(s[:])
-		return &exchange{memory: &c.memory, ids: ids{rng: rand.NewChaCha8(s)}}
+		return &exchange{memory: &c.memory, recordIDs: ids{rng: rand.NewChaCha8(s)}}
 	}
 	c.otherChoice, c.otherID = otherName(o.Cookies.Choice), otherName(o.Cookies.ID)
 	c.routes, c.bulk = c.table(), map[string]bool{}
@@ -214,8 +214,8 @@ func (c *Collector) handle(ctx *fasthttp.RequestCtx) {
 	defer func() {
 		if recover() != nil {
 			c.m.refused(ReasonInternal)
-			c.settle(x, false)
-			x = &exchange{memory: x.memory, ids: x.ids, state: state{borrowed: x.borrowed, wire: x.wire, conn: x.conn}}
+			c.finishDedup(x, false)
+			x = &exchange{memory: x.memory, recordIDs: x.recordIDs, state: state{borrowed: x.borrowed, wire: x.wire, conn: x.conn}}
 			refuse(&x.ans, ReasonInternal, "")
 		}
 		c.respond(ctx, x)
