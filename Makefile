@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check test lint cross install unit race fuzz golden e2e crash storm outage bench generate build clean
+.PHONY: help run check test lint cross install unit race fuzz golden e2e crash storm outage bench generate build clean
 
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := go run mvdan.cc/gofumpt@v0.12.0
@@ -17,6 +17,9 @@ export CGO_ENABLED := 0
 help:
 	@echo "usage: make TARGET"
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## assent serve, with all defaults: open http://127.0.0.1:8080/
+	go run ./cmd/assent serve
 
 check: lint cross unit ## the inner loop: linters and unit tests, without Kafka or Chromium
 
@@ -34,7 +37,8 @@ lint: ## go vet, gofumpt, staticcheck
 cross: ## the program compiles for Linux, macOS and Windows, amd64 and arm64
 	@$(STEP) "compiles for $(SYSTEMS)" scripts/cross.sh $(SYSTEMS)
 
-install: ## Kafka, kcat, Chromium and a C compiler, where missing
+# The one target that may need root: apt installs. Without root it says what to install.
+install: ## Kafka, kcat, Chromium and a C compiler, where missing; uses apt when root
 	@$(STEP) "install" scripts/install.sh
 
 unit: ## unit and golden tests, fuzz seeds, import rules
