@@ -132,6 +132,12 @@ type cookieConfig struct {
 }
 
 type limitsConfig struct {
+	edgeLimits
+	Shutdown time.Duration `yaml:"shutdown"`
+}
+
+// edgeLimits are collector.Limits, field by field.
+type edgeLimits struct {
 	Header       int           `yaml:"header"`
 	Body         int           `yaml:"body"`
 	Decompressed int           `yaml:"decompressed"`
@@ -150,7 +156,6 @@ type limitsConfig struct {
 	ChoiceBurst  int           `yaml:"choice_burst"`
 	BadRows      int           `yaml:"bad_rows"`
 	BadRowBurst  int           `yaml:"bad_row_burst"`
-	Shutdown     time.Duration `yaml:"shutdown"`
 }
 
 // ensureDefaults fills what neither flag, variable nor file set.

@@ -78,9 +78,9 @@ func (r *fieldReader) table(at string, n ast.Node, to reflect.Value) {
 	}
 	fields := map[string]reflect.Value{}
 	var known []string
-	for i := range to.NumField() {
-		if name := to.Type().Field(i).Tag.Get("yaml"); name != "" {
-			fields[name] = to.Field(i)
+	for _, f := range reflect.VisibleFields(to.Type()) { // those of an embedded struct are keys of the same table
+		if name := f.Tag.Get("yaml"); name != "" {
+			fields[name] = to.FieldByIndex(f.Index)
 			known = append(known, name)
 		}
 	}

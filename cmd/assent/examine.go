@@ -66,7 +66,7 @@ func (c *config) checkOptions(p *problems) {
 	if l := c.Limits.Shutdown; l < time.Second || l > time.Hour {
 		p.add("$.limits.shutdown", "%s is not within 1s to 1h0m0s: what is in flight needs a moment, and an end", l)
 	}
-	p.addAll("limits", c.limits().Validate())
+	p.addAll("limits", collector.Limits(c.Limits.edgeLimits).Validate())
 	files := c.fileOptions()
 	files.EnsureDefaults()
 	p.addAll("files", files.Validate())

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"assent/collector"
 	"assent/keys"
 	"assent/redact"
 )
@@ -77,16 +76,6 @@ func loadConfig(path string, flags *config) (*config, error) {
 	}
 	c.ensureDefaults()
 	return c, wrong
-}
-
-func (c *config) limits() collector.Limits {
-	l := c.Limits
-	return collector.Limits{
-		Header: l.Header, Body: l.Body, Decompressed: l.Decompressed, Event: l.Event, Events: l.Events,
-		Connections: l.Connections, ReadTimeout: l.ReadTimeout, WriteTimeout: l.WriteTimeout, IdleTimeout: l.IdleTimeout,
-		Memory: l.Memory, SourceRate: l.SourceRate, SourceBurst: l.SourceBurst, AddressRate: l.AddressRate, AddressBurst: l.AddressBurst,
-		ChoiceRate: l.ChoiceRate, ChoiceBurst: l.ChoiceBurst, BadRows: l.BadRows, BadRowBurst: l.BadRowBurst,
-	}
 }
 
 // hmacKeys gives a policy its named keys: each name has one of its own from

@@ -55,7 +55,7 @@ func defaults(t *testing.T) map[string]float64 {
 	t.Helper()
 	var c config
 	c.ensureDefaults()
-	edge := collector.Options{Limits: c.limits()}
+	edge := collector.Options{Limits: collector.Limits(c.Limits.edgeLimits)}
 	edge.EnsureDefaults()
 	files, kept := c.fileOptions(), c.journalOptions()
 	files.EnsureDefaults()
@@ -107,15 +107,14 @@ func fields(prefix string, v reflect.Value, to map[string]reflect.Value) {
 
 // numbers calls found with the key of every number in the config.
 func numbers(prefix string, v reflect.Value, found func(key string)) {
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
+	for _, f := range reflect.VisibleFields(v.Type()) {
 		if f.Tag.Get("yaml") == "" {
 			continue
 		}
 		key := strings.TrimPrefix(prefix+"."+f.Tag.Get("yaml"), ".")
-		switch v.Field(i).Kind() {
+		switch f.Type.Kind() {
 		case reflect.Struct:
-			numbers(key, v.Field(i), found)
+			numbers(key, v.FieldByIndex(f.Index), found)
 		case reflect.Int, reflect.Int64, reflect.Uint16, reflect.Float64:
 			found(key)
 		}

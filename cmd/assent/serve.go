@@ -268,7 +268,7 @@ func (n *node) newEdge(places *mmdb.Reader) (*collector.Collector, error) {
 		},
 		Pages: cfg.pages(n.pol), Now: time.Now, BadKeys: n.ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
 		CountryHeader: cfg.Trust.CountryHeader, RegionHeader: cfg.Trust.RegionHeader,
-		Cookies: collector.CookieOptions(cfg.Cookies), Limits: cfg.limits(),
+		Cookies: collector.CookieOptions(cfg.Cookies), Limits: collector.Limits(cfg.Limits.edgeLimits),
 		Dedup: n.window, DedupKey: n.dedupKey,
 		AcceptFailed: func(err error) {
 			n.log.Warn("connections cannot be accepted; those that are open are served, new ones wait", "error", err)
