@@ -417,14 +417,14 @@ func TestWithdrawalWithoutID(t *testing.T) {
 	if len(s.waiting) != 2 {
 		t.Fatalf("%d records wait", len(s.waiting))
 	}
-	mark := s.waiting[0].judged.Mark
-	if !s.registry.Stands(mark) {
-		t.Error("nothing was chosen, and the mark does not stand")
+	snapshot := s.waiting[0].judged.Snapshot
+	if !s.registry.Unchanged(snapshot) {
+		t.Error("nothing was chosen, and the snapshot has changed")
 	}
 	s.now = s.now.Add(time.Minute)
 	choose(`{"all":"denied"}`, ann)
-	if s.registry.Stands(mark) {
-		t.Error("the mark stands over the withdrawal")
+	if s.registry.Unchanged(snapshot) {
+		t.Error("the snapshot is unchanged after the withdrawal")
 	}
 	s.now = s.now.Add(time.Minute)
 	s.talk("POST", "/v1/events", event, bob.line())

@@ -38,7 +38,7 @@ type judged struct {
 	heard    consent.Signals // of request and event
 	res      consent.Resolution
 	subjects [maxSubjects]consent.Subject // whose choices bear on it; their bytes are the request's
-	mark     uint64                       // of what was known of them
+	snapshot uint64                       // of what was known of them
 }
 
 // maxSubjects are two people, or two remembered choices and an id given out now, and a

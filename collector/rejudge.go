@@ -41,8 +41,8 @@ func NewJudge(r *consent.Registry, policies func(hash string) *policy.Policy) (*
 	return &Judge{r, policies}, nil
 }
 
-// Stands reports whether nothing was recorded for a subject since the mark was taken.
-func (g *Judge) Stands(mark uint64) bool { return g.registry.Stands(mark) }
+// Unchanged reports whether nothing was recorded for a subject since the snapshot.
+func (g *Judge) Unchanged(snapshot uint64) bool { return g.registry.Unchanged(snapshot) }
 
 // Rejudge narrows a record to what its subject allows now; see policy.Rejudge for
 // what that is. Without a subject it stays as it is. What cannot be judged any more,

@@ -373,11 +373,11 @@ func (s *story) again() string {
 		if after != verdict || !bytes.Equal(sinks.AppendBody(nil, r), sinks.AppendBody(nil, other)) {
 			s.t.Errorf("record %d: judged differently after a restart", i+1)
 		}
-		switch stands := s.registry.Stands(w.judged.Mark); {
-		case stands && verdict == sinks.Reduced:
-			s.t.Errorf("record %d: reduced, though its mark stands", i+1)
-		case !stands && !s.chosen && len(w.judged.Subject) > 0:
-			s.t.Errorf("record %d: nobody chose, and its mark does not stand", i+1)
+		switch unchanged := s.registry.Unchanged(w.judged.Snapshot); {
+		case unchanged && verdict == sinks.Reduced:
+			s.t.Errorf("record %d: reduced, though its snapshot is unchanged", i+1)
+		case !unchanged && !s.chosen && len(w.judged.Subject) > 0:
+			s.t.Errorf("record %d: nobody chose, and its snapshot has changed", i+1)
 		}
 		fmt.Fprintf(&b, "%d %s: ", i+1, w.topic)
 		switch {

@@ -139,7 +139,7 @@ func (c *Collector) addEvent(x *exchange, i, first int, judged bool) {
 		mark := len(x.arena)
 		x.arena = c.o.Registry.SealSubjects(x.arena, one.subjects[:], x.recordIDs.rng)
 		if len(x.arena) > mark {
-			j.Subject, j.Mark = x.since(mark), one.mark
+			j.Subject, j.Snapshot = x.since(mark), one.snapshot
 		}
 	}
 	mark := len(x.arena)

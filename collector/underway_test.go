@@ -53,9 +53,9 @@ func TestWithdrawnUnderWay(t *testing.T) {
 	for i := range s.waiting {
 		w := &s.waiting[i]
 		verdict, _, _ := s.rejudge(w, s.registry)
-		stands := s.registry.Stands(w.judged.Mark)
-		if stands && verdict != sinks.Kept {
-			t.Errorf("record %d: its mark stands, so the journal sends it as it is, but the person withdrew: verdict %v", i+1, verdict)
+		unchanged := s.registry.Unchanged(w.judged.Snapshot)
+		if unchanged && verdict != sinks.Kept {
+			t.Errorf("record %d: its snapshot is unchanged, so the journal sends it as it is, but the person withdrew: verdict %v", i+1, verdict)
 		}
 	}
 }

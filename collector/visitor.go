@@ -45,7 +45,7 @@ func (c *Collector) cookies(x *exchange) {
 	if x.fresh != "" {
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: r.IDCookie(x.fresh), MaxAge: consent.IDLife})
 	}
-	if x.source.Kind != KindWeb || person.Unreadable || x.place.unreadable || person.Mark != 0 && !r.Stands(person.Mark) {
+	if x.source.Kind != KindWeb || person.Unreadable || x.place.unreadable || person.Snapshot != 0 && !r.Unchanged(person.Snapshot) {
 		return
 	}
 	ends := x.fresh == "" && x.idCookies > 0 && !x.keepsID(nil)
@@ -93,10 +93,10 @@ func (c *Collector) personOf(x *exchange, e *Event) {
 	for _, class := range x.person.Classes {
 		add(class)
 	}
-	one.mark = x.person.Mark // of all these
+	one.snapshot = x.person.Snapshot // of all these
 	if x.fresh != "" {
 		fresh := consent.Subject{Kind: consent.Visitor, ID: x.fresh}
-		one.mark = joined(registry, n, one.mark, registry.Mark(fresh))
+		one.snapshot = joined(registry, n, one.snapshot, registry.Snapshot(fresh))
 		add(fresh)
 	}
 	id := scalarText(e.peek.get(peekAnonymousID))
@@ -105,7 +105,7 @@ func (c *Collector) personOf(x *exchange, e *Event) {
 	}
 	named := consent.Subject{Kind: consent.Anonymous, ID: unsafe.String(unsafe.SliceData(id), len(id))}
 	known := registry.Lookup(named)
-	one.mark = joined(registry, n, one.mark, known.Mark)
+	one.snapshot = joined(registry, n, one.snapshot, known.Snapshot)
 	add(named)
 	if proven.IsZero() {
 		one.person = consent.Combine(x.person, known.In(x.policy.Purposes()))
@@ -114,10 +114,10 @@ func (c *Collector) personOf(x *exchange, e *Event) {
 	}
 }
 
-// joined is the mark of n subjects and one more.
-func joined(r *consent.Registry, n int, mark, more uint64) uint64 {
+// joined is the snapshot of n subjects and one more.
+func joined(r *consent.Registry, n int, one, more uint64) uint64 {
 	if n == 0 {
 		return more
 	}
-	return r.JoinMarks(mark, more)
+	return r.JoinSnapshots(one, more)
 }

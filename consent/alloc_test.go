@@ -31,8 +31,8 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 		"combine":          func() { Combine(f.Identify(nil, nil, nil), f.Lookup(Subject{Anonymous, "X"})) },
 		"resolve":          func() { resolved = Resolve(Rules{OptOut: 3}, s, &sig, now, now) },
 		"seal":             func() { ref = f.SealSubjects(ref[:0], []Subject{s.Subject}, random) },
-		"stands":           func() { stands = f.Stands(s.Mark) },
-		"mark":             func() { stands = f.Stands(f.Mark(s.Subject)) },
+		"unchanged":        func() { unchanged = f.Unchanged(s.Snapshot) },
+		"snapshot":         func() { unchanged = f.Unchanged(f.Snapshot(s.Subject)) },
 	} {
 		if n := testing.AllocsPerRun(100, fn); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
@@ -41,6 +41,6 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 }
 
 var (
-	resolved Resolution
-	stands   bool
+	resolved  Resolution
+	unchanged bool
 )

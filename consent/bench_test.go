@@ -87,12 +87,12 @@ func BenchmarkSealSubjects(b *testing.B) {
 	})
 }
 
-func BenchmarkStands(b *testing.B) {
+func BenchmarkUnchanged(b *testing.B) {
 	f := setup(b)
-	m := f.Mark(Subject{Visitor, "v"})
+	m := f.Snapshot(Subject{Visitor, "v"})
 	b.ReportAllocs()
 	for b.Loop() {
-		if !f.Stands(m) {
+		if !f.Unchanged(m) {
 			b.Fatal("does not stand")
 		}
 	}

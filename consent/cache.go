@@ -11,7 +11,7 @@ type cached struct {
 	kind    SubjectKind // NoSubject: of credentials
 	a, b, c string
 	ends    int64 // microseconds; an id in it is outdated from here on; 0: none
-	deps    [markDeps]dep
+	deps    [snapshotDeps]dep
 	n       int // of deps
 	state   *State
 }

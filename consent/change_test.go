@@ -193,8 +193,8 @@ func TestFoldAnyOrder(t *testing.T) {
 	}
 }
 
-// TestFoldedIsAnswered: the answer after a fold knows the change, and no mark of before
-// stands.
+// TestFoldedIsAnswered: the answer after a fold knows the change, and every
+// snapshot of before has changed.
 func TestFoldedIsAnswered(t *testing.T) {
 	f, other := setup(t), setup(t, func(o *Options) { o.Node = 8 })
 	ann, x := UserOf("shop", "ann"), Subject{Anonymous, "X"}
@@ -212,8 +212,8 @@ func TestFoldedIsAnswered(t *testing.T) {
 			t.Errorf("its receipt: %q, %v", got, err)
 		}
 	}
-	if f.Stands(before.Mark) || f.Stands(named.Mark) {
-		t.Error("a mark of before the fold stands")
+	if f.Unchanged(before.Snapshot) || f.Unchanged(named.Snapshot) {
+		t.Error("a snapshot of before the fold is unchanged")
 	}
 	if s := f.Lookup(ann); status(t, s, "ads") != Denied || status(t, s, "analytics") != Granted {
 		t.Errorf("granted %b, denied %b", s.Granted, s.Denied)
@@ -261,8 +261,8 @@ func TestSeveralHolders(t *testing.T) {
 	for i, h := range holders {
 		s := f.Lookup(x)
 		f.choose(t, h, `{"purposes":{"analytics":"denied"}}`)
-		if f.Stands(s.Mark) {
-			t.Errorf("holder %d chose, and the mark stands", i)
+		if f.Unchanged(s.Snapshot) {
+			t.Errorf("holder %d chose, and the snapshot is unchanged", i)
 		}
 		is(fmt.Sprintf("holder %d denied", i), "analytics", Denied)
 		f.choose(t, f.Lookup(h.Subject), `{"purposes":{"analytics":"granted"}}`)

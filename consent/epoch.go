@@ -11,7 +11,7 @@ import (
 // acknowledged. Subjects share epochs by hash: a false alarm costs one look-up.
 type epochs struct {
 	seed   maphash.Seed
-	origin uint64 // of this process, so that another's marks do not stand here
+	origin uint64 // of this process, so that another's snapshots are changed ones here
 	slots  [1 << slotBits]atomic.Uint64
 }
 
@@ -51,69 +51,69 @@ func (e *epochs) forget() {
 
 func (e *epochs) current(d *dep) bool { return e.slots[d.slot].Load() == d.epoch }
 
-// A mark is up to three deps in a word:
+// A snapshot is up to three deps in a word:
 //
-//	bit 0            set, so that a mark is never zero
+//	bit 0            set, so that a snapshot is never zero
 //	12, 12, 12 bits  the slots; one slot may stand more than once
 //	27 bits          origin and the sum of their epochs: epochs only rise, so an equal
 //	                 sum is equal epochs, until 2^27 choices met one slot
 //
-// An answer that rests on more deps than that has the mark of any: a slot that every
+// An answer that rests on more deps than that has the snapshot of any: a slot that every
 // write raises.
 const (
-	markDeps = 3
-	markSlot = 1
-	markSum  = markSlot + markDeps*slotBits
+	snapshotDeps = 3
+	snapshotSlot = 1
+	snapshotSum  = snapshotSlot + snapshotDeps*slotBits
 )
 
-func (e *epochs) mark(deps []dep) uint64 {
+func (e *epochs) snapshot(deps []dep) uint64 {
 	if len(deps) == 0 {
 		return 0
 	}
 	m, sum := uint64(1), e.origin
-	for i := range markDeps {
+	for i := range snapshotDeps {
 		d := deps[min(i, len(deps)-1)]
-		m |= uint64(d.slot) << (markSlot + i*slotBits)
+		m |= uint64(d.slot) << (snapshotSlot + i*slotBits)
 		sum += d.epoch
 	}
-	return sum<<markSum | m
+	return sum<<snapshotSum | m
 }
 
-func (e *epochs) stands(m uint64) bool {
+func (e *epochs) unchanged(m uint64) bool {
 	sum := e.origin
-	for i := range markDeps {
-		sum += e.slots[m>>(markSlot+i*slotBits)&(1<<slotBits-1)].Load()
+	for i := range snapshotDeps {
+		sum += e.slots[m>>(snapshotSlot+i*slotBits)&(1<<slotBits-1)].Load()
 	}
-	return m&1 != 0 && sum<<markSum == m>>markSum<<markSum
+	return m&1 != 0 && sum<<snapshotSum == m>>snapshotSum<<snapshotSum
 }
 
-// join is the mark of what rests on all that two marks are of. Zero, which never
-// stands, where one of them does not stand.
+// join is the snapshot of what rests on all that two snapshots are of. Zero, which is a
+// changed one, where one of them has changed.
 func (e *epochs) join(a, b uint64) uint64 {
 	if a == b {
 		return a
 	}
-	var slots [2 * markDeps]uint16
+	var slots [2 * snapshotDeps]uint16
 	n := 0
 	for _, m := range [...]uint64{a, b} {
-		for i := range markDeps {
-			slot := uint16(m >> (markSlot + i*slotBits) & (1<<slotBits - 1))
+		for i := range snapshotDeps {
+			slot := uint16(m >> (snapshotSlot + i*slotBits) & (1<<slotBits - 1))
 			if !slices.Contains(slots[:n], slot) {
 				slots[n] = slot
 				n++
 			}
 		}
 	}
-	var deps [markDeps]dep
-	if n > markDeps {
+	var deps [snapshotDeps]dep
+	if n > snapshotDeps {
 		slots[0], n = anySlot, 1
 	}
 	for i := range n {
 		deps[i] = dep{slots[i], e.slots[slots[i]].Load()}
 	}
-	// Only now: what raised an epoch since the marks were made must be in the new one.
-	if !e.stands(a) || !e.stands(b) {
+	// Only now: what raised an epoch since the snapshots were made must be in the new one.
+	if !e.unchanged(a) || !e.unchanged(b) {
 		return 0
 	}
-	return e.mark(deps[:n])
+	return e.snapshot(deps[:n])
 }

@@ -5,18 +5,18 @@ import (
 	"testing"
 )
 
-// TestForget: no answer of before stands once anything in the store may have changed.
+// TestForget: no answer of before holds once anything in the store may have changed.
 func TestForget(t *testing.T) {
 	f := setup(t)
 	anna := f.choose(t, nil, `{"all":"granted"}`)
 	identify := func() *State { return f.Identify([]byte(anna.ChoiceCookie), []byte(anna.IDCookie), nil) }
 	before := identify()
-	if !f.Stands(before.Mark) || identify() != before {
+	if !f.Unchanged(before.Snapshot) || identify() != before {
 		t.Fatal("not cached")
 	}
 	f.Forget()
-	if f.Stands(before.Mark) {
-		t.Error("the mark stands")
+	if f.Unchanged(before.Snapshot) {
+		t.Error("the snapshot is unchanged")
 	}
 	if identify() == before {
 		t.Error("the cached state is answered")

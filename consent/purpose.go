@@ -16,8 +16,8 @@
 //     stand beside the holder's record until the link ends.
 //   - An acknowledged choice is in every answer that starts later, though answers
 //     are cached: see epochs.
-//   - What waits in a journal names its subject by a sealed reference, and holds a
-//     mark that tells whether the subject chose since: see SealSubject and Stands.
+//   - What waits in a journal names its subjects by a sealed reference, and holds a
+//     snapshot that tells whether they chose since: see SealSubjects and Unchanged.
 package consent
 
 import (

@@ -164,7 +164,7 @@ func (r *Registry) identify(v *vocabulary, h uint64, choiceCookie, idCookie, tok
 	if s.Unreadable && !w.unread {
 		return s // the store failed: asked again next time
 	}
-	s.Mark = r.epochs.mark(e.deps[:e.n])
+	s.Snapshot = r.epochs.snapshot(e.deps[:e.n])
 	if len(choiceCookie) <= maxCredential && len(idCookie) <= maxCredential && len(token) <= maxCredential {
 		e.a, e.b, e.c, e.state = string(choiceCookie), string(idCookie), string(token), s
 		r.cache.put(h, e)
@@ -240,7 +240,7 @@ func (r *Registry) Lookup(s Subject) *State {
 		return v.unreadable
 	}
 	e.state = Fold(v.purposes, record)
-	e.state.Mark = r.epochs.mark(e.deps[:e.n])
+	e.state.Snapshot = r.epochs.snapshot(e.deps[:e.n])
 	if len(s.ID) <= maxCredential {
 		r.cache.put(h, e)
 	}
@@ -312,25 +312,25 @@ func (r *Registry) held(l Link, own *Record) (*Record, error) {
 	return record, nil
 }
 
-// Mark is the mark of a subject nothing was recorded for yet, such as a visitor
+// Snapshot is that of a subject for whom nothing was recorded yet, such as a visitor
 // whose id was made just now.
-func (r *Registry) Mark(s Subject) uint64 {
+func (r *Registry) Snapshot(s Subject) uint64 {
 	d := [1]dep{r.epochs.of(s)}
-	return r.epochs.mark(d[:])
+	return r.epochs.snapshot(d[:])
 }
 
-// JoinMarks is the mark of an answer that rests on all that two marks are of; zero,
-// which never stands, where something was recorded for one of them meanwhile.
-func (r *Registry) JoinMarks(a, b uint64) uint64 { return r.epochs.join(a, b) }
+// JoinSnapshots is the snapshot of an answer that rests on all that two snapshots are of;
+// zero, which counts as changed, where something was recorded for one of them meanwhile.
+func (r *Registry) JoinSnapshots(a, b uint64) uint64 { return r.epochs.join(a, b) }
 
-// Stands reports whether nothing was recorded, since the state with this mark was
-// asked for, for whomever it rests on: their own record, or that of the holder a
-// tracker's id was followed to. True is exact: a choice acknowledged before the call
-// is seen. False may be an alarm about somebody else. A zero mark never stands, nor
-// does another process's. It takes no lock and allocates nothing.
-func (r *Registry) Stands(mark uint64) bool { return r.epochs.stands(mark) }
+// Unchanged reports whether nothing was recorded, since the state with this snapshot was
+// asked for, for whomever the state rests on: their own record, or that of the holder a
+// tracker's id was followed to. True is exact: a choice acknowledged before the call is
+// seen. False may be a false alarm. A zero snapshot and another process's are changed
+// ones. Unchanged takes no lock and allocates nothing.
+func (r *Registry) Unchanged(snapshot uint64) bool { return r.epochs.unchanged(snapshot) }
 
-// Forget ends whatever is cached and every mark: for a store that was opened anew, in
+// Forget ends whatever is cached and every snapshot: for a store that was opened anew, in
 // which a write that failed may have been found.
 func (r *Registry) Forget() { r.epochs.forget() }
 

@@ -28,9 +28,9 @@ type State struct {
 	Receipt string
 	// Presented says what became of each credential of the request.
 	Presented Presented
-	// Mark is of what the registry's store said for this answer; see Registry.Stands.
-	// Zero where it was not asked. Combine does not join marks.
-	Mark uint64
+	// Snapshot is of what the store held for this answer: see Registry.Unchanged.
+	// Zero where it was not asked. Combine does not join snapshots.
+	Snapshot uint64
 
 	purposes *Purposes
 	record   *Record // what the sets are folded from
@@ -185,7 +185,7 @@ func Narrow(s, by *State) *State {
 func (s *State) folded(r *Record, unreadable bool) *State {
 	out := Fold(s.purposes, r)
 	out.Unreadable = unreadable
-	out.Subject, out.Also, out.Classes, out.Presented, out.device, out.Mark = s.Subject, s.Also, s.Classes, s.Presented, s.device, s.Mark
+	out.Subject, out.Also, out.Classes, out.Presented, out.device, out.Snapshot = s.Subject, s.Also, s.Classes, s.Presented, s.device, s.Snapshot
 	if out.Subject.IsZero() && r != nil {
 		out.Subject = r.Subject
 	}

@@ -52,15 +52,15 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// TestJoinedMarks: a mark that does not stand stays so, whatever is joined to it.
-func TestJoinedMarks(t *testing.T) {
+// TestJoinedSnapshots: a snapshot that has changed stays so, whatever is joined to it.
+func TestJoinedSnapshots(t *testing.T) {
 	f := setup(t, sealing("j"))
 	a, b, c := Subject{Anonymous, "a"}, Subject{Anonymous, "b"}, Subject{Anonymous, "c"}
-	ma, mb, mc := f.Mark(a), f.Mark(b), f.Mark(c)
+	ma, mb, mc := f.Snapshot(a), f.Snapshot(b), f.Snapshot(c)
 	f.epochs.raise(a) // a choice of a is recorded meanwhile
-	m := f.JoinMarks(f.JoinMarks(ma, mb), mc)
-	if f.Stands(m) {
-		t.Errorf("the mark of all three stands, though a chose since")
+	m := f.JoinSnapshots(f.JoinSnapshots(ma, mb), mc)
+	if f.Unchanged(m) {
+		t.Errorf("the snapshot of all three is unchanged, though a chose since")
 	}
 }
 

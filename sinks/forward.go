@@ -73,9 +73,9 @@ type Sent struct {
 
 // Judge looks again at what waits, because its subject may have chosen anew.
 type Judge interface {
-	// Stands reports whether nothing has changed for a subject since the mark
+	// Unchanged reports whether nothing has changed for a subject since the snapshot
 	// was taken in this process. Cheap; true is exact.
-	Stands(mark uint64) bool
+	Unchanged(snapshot uint64) bool
 
 	// Rejudge narrows a record to what its subject allows now. The record's
 	// parts are replaced, never written into. An error means that it cannot be

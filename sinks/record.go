@@ -51,7 +51,7 @@ func (id *ID) Source() uint32 { return binary.LittleEndian.Uint32(id[:4]) }
 // judged again.
 type Judged struct {
 	Subject  []byte // whose event it is: a sealed reference that only the registry opens; nil: nobody's
-	Mark     uint64 // of the registry, for Judge.Stands; means nothing to another process
+	Snapshot uint64 // of the registry, for Judge.Unchanged; means nothing to another process
 	Source   string // id of the source
 	Place    string // jurisdiction, as geo.Jurisdiction writes it
 	At       int64  // instant of the judgement, milliseconds since 1970

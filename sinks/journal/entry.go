@@ -67,7 +67,7 @@ func appendEvent(dst []byte, ev *sinks.Event, records []sinks.Record, at int64, 
 	}
 	dst = appendText(dst, j.Source)
 	if flags&flagJudged != 0 {
-		dst = binary.LittleEndian.AppendUint64(dst, j.Mark)
+		dst = binary.LittleEndian.AppendUint64(dst, j.Snapshot)
 		dst = binary.LittleEndian.AppendUint64(dst, j.Purposes)
 		dst = binary.LittleEndian.AppendUint64(dst, j.Allowed)
 		dst = binary.LittleEndian.AppendUint64(dst, j.Shared)
@@ -97,15 +97,15 @@ func appendText(dst []byte, s string) []byte {
 
 // An event is an event entry being read; it points into the payload.
 type event struct {
-	flags   byte
-	at      int64
-	id      sinks.ID
-	ticket  uint64
-	source  []byte
-	mark    uint64
-	judged  []byte // from the mark to the subject
-	records int
-	rest    fields
+	flags    byte
+	at       int64
+	id       sinks.ID
+	ticket   uint64
+	source   []byte
+	snapshot uint64
+	judged   []byte // from the snapshot to the subject
+	records  int
+	rest     fields
 }
 
 // parse reads all but the records.
@@ -115,7 +115,7 @@ func (e *event) parse(payload []byte) error {
 	}
 	e.flags = payload[1]
 	e.at = int64(binary.LittleEndian.Uint64(payload[2:]))
-	e.id, e.ticket, e.mark, e.judged = sinks.ID{}, 0, 0, nil
+	e.id, e.ticket, e.snapshot, e.judged = sinks.ID{}, 0, 0, nil
 	f := fields{rest: payload[eventHead:]}
 	if e.flags&flagID != 0 {
 		copy(e.id[:], f.take(len(e.id)))
@@ -126,7 +126,7 @@ func (e *event) parse(payload []byte) error {
 	e.source = f.bytes()
 	if e.flags&flagJudged != 0 {
 		from := f.rest
-		e.mark = f.word()
+		e.snapshot = f.word()
 		f.take(3 * 8)
 		f.bytes()
 		f.bytes()
@@ -157,7 +157,7 @@ func (e *event) next() (topic, body []byte, err error) {
 // where they are the same.
 func whose(env []byte, flags byte, source string, at int64, j *sinks.Judged) {
 	f := fields{rest: env}
-	j.Mark, j.Purposes, j.Allowed, j.Shared = f.word(), f.word(), f.word(), f.word()
+	j.Snapshot, j.Purposes, j.Allowed, j.Shared = f.word(), f.word(), f.word(), f.word()
 	j.Place = same(j.Place, f.bytes())
 	j.Policy = same(j.Policy, f.bytes())
 	j.Subject = f.bytes()

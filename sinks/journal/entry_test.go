@@ -62,7 +62,7 @@ func TestEventRoundTrip(t *testing.T) {
 	f(sinks.Event{ID: sinks.ID{1}}, records, 1<<60, true)
 	f(sinks.Event{ID: sinks.ID{1}, Judged: sinks.Judged{Source: "web", Place: "FR"}}, records, 1, false)
 	f(sinks.Event{Judged: sinks.Judged{
-		Subject: []byte("sealed"), Mark: 1, Source: "web", Place: "US-CA", Policy: "hash", Purposes: 2, Allowed: 3, Shared: 4,
+		Subject: []byte("sealed"), Snapshot: 1, Source: "web", Place: "US-CA", Policy: "hash", Purposes: 2, Allowed: 3, Shared: 4,
 	}}, records, 0, false)
 	f(sinks.Event{Judged: sinks.Judged{Subject: []byte{}}}, records, 0, false)
 }

@@ -6,7 +6,7 @@
 //
 //	event        1, flags, instant ms (8), [id (16)], [ticket (8)], source text, [judged], records (1), (record)…
 //	  flags    1 id, 2 ticket, 4 judged, 8 it has a subject, 16 more records of the entry before
-//	  judged   mark (8), purposes (8), allowed (8), shared (8), place text, policy text, subject text
+//	  judged   snapshot (8), purposes (8), allowed (8), shared (8), place text, policy text, subject text
 //	  record   topic length (1), topic, body length (4), body as sinks.AppendBody writes it
 //	reservation  2, id (8), instant ms (8), topic text, partition varint, forwarder's bytes text, load
 //	settled      3, cause (1), reservation id (8) or 0, topic text, load

@@ -15,18 +15,18 @@ import (
 
 // A registry is a Judge that a test can change.
 type registry struct {
-	mu      sync.Mutex
-	mark    uint64
-	verdict map[string]sinks.Verdict // by subject; others are kept
-	err     error
-	asked   int
-	seen    sinks.Judged
+	mu       sync.Mutex
+	snapshot uint64
+	verdict  map[string]sinks.Verdict // by subject; others are kept
+	err      error
+	asked    int
+	seen     sinks.Judged
 }
 
-func (r *registry) Stands(mark uint64) bool {
+func (r *registry) Unchanged(snapshot uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return mark == r.mark
+	return snapshot == r.snapshot
 }
 
 func (r *registry) Rejudge(j *sinks.Judged, rec *sinks.Record) (sinks.Verdict, error) {
@@ -51,7 +51,7 @@ func (r *registry) Rejudge(j *sinks.Judged, rec *sinks.Record) (sinks.Verdict, e
 func (r *registry) choose(subject string, v sinks.Verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.mark++
+	r.snapshot++
 	r.verdict[subject] = v
 }
 
@@ -63,7 +63,7 @@ func personal(r *registry, person string, n int) *sinks.Batch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b.Events[0].Judged = sinks.Judged{
-		Subject: []byte(person), Mark: r.mark, Source: "web", Place: "FR", At: 1_800_000_000_000 + int64(n),
+		Subject: []byte(person), Snapshot: r.snapshot, Source: "web", Place: "FR", At: 1_800_000_000_000 + int64(n),
 		Policy: "hash", Purposes: 3, Allowed: 5, Shared: 7,
 	}
 	return b
@@ -99,9 +99,9 @@ func memory() *disktest.Mem {
 	return fs
 }
 
-// TestStands: as long as the mark stands nobody is judged again; once it does not,
-// everybody is, by what was journaled.
-func TestStands(t *testing.T) {
+// TestUnchanged: as long as the snapshot is unchanged nobody is judged again; once it has
+// changed, everybody is, by what was journaled.
+func TestUnchanged(t *testing.T) {
 	b, r := newBroker(1, map[string]int32{"events": 1}), newRegistry()
 	b.allDown = true
 	opt := quick(memory(), b.client())
@@ -168,7 +168,7 @@ func TestWithdrawal(t *testing.T) {
 			b.with(b.repair)
 			if c.restart {
 				r.mu.Lock()
-				r.mark = 0 // marks mean nothing to another process, so this must not stand
+				r.snapshot = 0 // snapshots mean nothing to another process, so this one must not hold
 				r.mu.Unlock()
 				opt.Forwarder = b.client()
 				j = open(t, opt)
@@ -242,7 +242,7 @@ func TestJudgeFails(t *testing.T) {
 	r.err = errors.New("no store")
 	r.mu.Unlock()
 	first := personal(r, "ada", 1)
-	first.Events[0].Judged.Mark = 99
+	first.Events[0].Judged.Snapshot = 99
 	commit(t, j, first)
 	commit(t, j, personal(r, "bob", 2))
 	commit(t, j, single("web", "cyd", 3, "ads"))
@@ -314,7 +314,7 @@ func TestDelivered(t *testing.T) {
 	}
 	withheld := personal(r, "bob", 3)
 	withheld.Promise = sinks.Delivered
-	withheld.Events[0].Judged.Mark = 99
+	withheld.Events[0].Judged.Snapshot = 99
 	r.choose("bob", sinks.Withheld)
 	if err := j.Commit(context.Background(), withheld); err != nil {
 		t.Errorf("a withheld record: %v", err)

@@ -144,7 +144,7 @@ func (j *Journal) distributeLocked(e *wal.Entry, at position, main bool) {
 
 // item returns what all records of an event have in common, as one of them.
 func (e *event) item(seg *segment, r ref) item {
-	it := item{seg: seg, at: e.at, mark: e.mark, idx: r.idx, rec: r.rec, flags: e.flags}
+	it := item{seg: seg, at: e.at, snapshot: e.snapshot, idx: r.idx, rec: r.rec, flags: e.flags}
 	if !seg.old {
 		it.ticket = e.ticket
 	}

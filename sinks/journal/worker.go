@@ -242,7 +242,7 @@ func (w *worker) oldest() int64 {
 // is left. What cannot be read is withheld.
 func (w *worker) judge(it *item) (sinks.Verdict, error) {
 	judge := w.queue.j.opt.Judge
-	if judge == nil || it.flags&flagSubject == 0 || !it.seg.old && judge.Stands(it.mark) {
+	if judge == nil || it.flags&flagSubject == 0 || !it.seg.old && judge.Unchanged(it.snapshot) {
 		return sinks.Kept, nil
 	}
 	whose(it.judged, it.flags, it.src.name, it.at, &w.judged)

@@ -20,9 +20,9 @@ func (f *fixture) apart(k SubjectKind, others ...Subject) Subject {
 	}
 }
 
-// TestMarks: a mark stands until something is recorded for whoever the answer
+// TestSnapshots: a snapshot is unchanged until something is recorded for whoever the answer
 // rested on, and for no other reason than a shared epoch.
-func TestMarks(t *testing.T) {
+func TestSnapshots(t *testing.T) {
 	f := setup(t)
 	anna := f.choose(t, nil, `{"all":"granted"}`)
 	x := f.apart(Anonymous, anna.State.Subject)
@@ -33,83 +33,83 @@ func TestMarks(t *testing.T) {
 	}
 	y := f.apart(Anonymous, x, anna.State.Subject, bob.State.Subject)
 	identify := func(o *Outcome) *State { return f.Identify([]byte(o.ChoiceCookie), []byte(o.IDCookie), nil) }
-	is := func(what string, mark uint64, want bool) {
+	is := func(what string, snapshot uint64, want bool) {
 		t.Helper()
-		if got := f.Stands(mark); got != want {
-			t.Errorf("%s: stands %v, want %v", what, got, want)
+		if got := f.Unchanged(snapshot); got != want {
+			t.Errorf("%s: unchanged %v, want %v", what, got, want)
 		}
 	}
 	is("zero", 0, false)
-	is("nobody", f.Identify(nil, nil, nil).Mark, false)
-	is("only a choice remembered", f.Identify([]byte(anna.ChoiceCookie), nil, nil).Mark, true)
+	is("nobody", f.Identify(nil, nil, nil).Snapshot, false)
+	is("only a choice remembered", f.Identify([]byte(anna.ChoiceCookie), nil, nil).Snapshot, true)
 
 	a, ax, b, ny := identify(anna), f.Lookup(x), identify(bob), f.Lookup(y)
-	is("a visitor", a.Mark, true)
-	is("a visitor, cached", identify(anna).Mark, true)
-	is("in another vocabulary", a.In(shop(t)).Mark, true)
-	is("a linked id", ax.Mark, true)
-	is("an id nobody linked", ny.Mark, true)
-	if ny.Mark == f.Identify(nil, nil, nil).Mark {
-		t.Error("an id nobody linked has the mark of nobody")
+	is("a visitor", a.Snapshot, true)
+	is("a visitor, cached", identify(anna).Snapshot, true)
+	is("in another vocabulary", a.In(shop(t)).Snapshot, true)
+	is("a linked id", ax.Snapshot, true)
+	is("an id nobody linked", ny.Snapshot, true)
+	if ny.Snapshot == f.Identify(nil, nil, nil).Snapshot {
+		t.Error("an id nobody linked has the snapshot of nobody")
 	}
 
 	bob = f.choose(t, b, `{"purposes":{"ads":"denied"}}`)
-	is("whoever chose", b.Mark, false)
-	is("whoever chose, asked again", identify(bob).Mark, true)
-	is("somebody else", a.Mark, true)
-	is("somebody else's id", ax.Mark, true)
+	is("whoever chose", b.Snapshot, false)
+	is("whoever chose, asked again", identify(bob).Snapshot, true)
+	is("somebody else", a.Snapshot, true)
+	is("somebody else's id", ax.Snapshot, true)
 
 	f.choose(t, identify(bob), fmt.Sprintf(`{"purposes":{"ads":"denied"},"link":{"anonymousId":%q}}`, y.ID))
-	is("an id that was linked since", ny.Mark, false)
+	is("an id that was linked since", ny.Snapshot, false)
 	ny = f.Lookup(y)
 	f.choose(t, identify(bob), `{"all":"denied"}`)
-	is("an id whose holder chose", ny.Mark, false)
+	is("an id whose holder chose", ny.Snapshot, false)
 
 	f.choose(t, nil, fmt.Sprintf(`{"all":"denied","link":{"anonymousId":%q}}`, x.ID))
-	is("an id that a stranger refused for", ax.Mark, false)
-	is("its holder", a.Mark, true)
+	is("an id that a stranger refused for", ax.Snapshot, false)
+	is("its holder", a.Snapshot, true)
 
 	// Nobody can know what a failed write left behind.
 	f.store.fail(errDisk)
-	if f.Lookup(Subject{Visitor, "unread"}).Mark != 0 {
-		t.Error("who cannot be read has a mark")
+	if f.Lookup(Subject{Visitor, "unread"}).Snapshot != 0 {
+		t.Error("who cannot be read has a snapshot")
 	}
 	f.store.fail(nil)
 
 	v := Subject{Visitor, "new"}
-	m := f.Mark(v)
+	m := f.Snapshot(v)
 	is("a new visitor", m, true)
-	if f.Lookup(v).Mark != m {
-		t.Error("a new visitor's mark is not the one its state would have")
+	if f.Lookup(v).Snapshot != m {
+		t.Error("a new visitor's snapshot is not the one its state would have")
 	}
 	f.epochs.raise(v)
 	is("a new visitor who chose", m, false)
 }
 
-// TestMarkOfAnotherProcess: where slots and epochs agree, marks do not.
-func TestMarkOfAnotherProcess(t *testing.T) {
+// TestSnapshotOfAnotherProcess: where slots and epochs agree, snapshots do not.
+func TestSnapshotOfAnotherProcess(t *testing.T) {
 	a, b := setup(t), setup(t)
 	b.epochs.seed = a.epochs.seed
 	s := Subject{Visitor, "v"}
-	if m := a.Mark(s); !a.Stands(m) || b.Stands(m) {
-		t.Errorf("stands in its process %v, in another %v", a.Stands(m), b.Stands(m))
+	if m := a.Snapshot(s); !a.Unchanged(m) || b.Unchanged(m) {
+		t.Errorf("unchanged in its process %v, in another %v", a.Unchanged(m), b.Unchanged(m))
 	}
 }
 
-// TestTwoRestUponOneMark: of the two that an answer rests on, either breaks it, and
+// TestTwoRestUponOneSnapshot: of the two that an answer rests on, either breaks it, and
 // their epochs cannot make up for each other.
-func TestTwoRestUponOneMark(t *testing.T) {
+func TestTwoRestUponOneSnapshot(t *testing.T) {
 	f := setup(t)
 	x := Subject{Anonymous, "X"}
 	y := f.apart(Visitor, x)
 	for _, raised := range []Subject{x, y} {
-		m := f.epochs.mark([]dep{f.epochs.of(x), f.epochs.of(y)})
-		if !f.Stands(m) {
+		m := f.epochs.snapshot([]dep{f.epochs.of(x), f.epochs.of(y)})
+		if !f.Unchanged(m) {
 			t.Fatal("does not stand at once")
 		}
 		f.epochs.raise(raised)
-		if f.Stands(m) {
-			t.Errorf("stands though %v changed", raised)
+		if f.Unchanged(m) {
+			t.Errorf("unchanged though %v changed", raised)
 		}
 	}
 }
@@ -130,7 +130,7 @@ func (m *meanwhile) Get(s Subject) (*Record, error) {
 }
 
 // TestChosenWhileRead: a choice acknowledged between the reading of a record and the
-// answer made of it is not in the answer, and the answer's mark does not stand.
+// answer made of it is not in the answer, and the answer's snapshot has changed.
 func TestChosenWhileRead(t *testing.T) {
 	store := &meanwhile{memStore: newMemStore()}
 	f := setup(t, func(o *Options) { o.Store = store })
@@ -139,8 +139,8 @@ func TestChosenWhileRead(t *testing.T) {
 	deny := func(who *State) { f.choose(t, who, `{"purposes":{"ads":"denied"}}`) }
 	is := func(what string, s *State) {
 		t.Helper()
-		if f.Stands(s.Mark) {
-			t.Errorf("%s: the mark stands", what)
+		if f.Unchanged(s.Snapshot) {
+			t.Errorf("%s: the snapshot is unchanged", what)
 		}
 		if status(t, s, "ads") == Denied {
 			t.Errorf("%s: the choice came before the reading", what)
@@ -152,15 +152,15 @@ func TestChosenWhileRead(t *testing.T) {
 	store.happens = func() { store.happens = func() { deny(linked.State) } }
 	is("a holder", f.Lookup(Subject{Anonymous, "X"}))
 	store.happens = func() { f.choose(t, nil, `{"all":"denied","link":{"anonymousId":"Y"}}`) }
-	if s := f.Lookup(Subject{Anonymous, "Y"}); f.Stands(s.Mark) {
-		t.Error("an id nobody linked: the mark stands")
+	if s := f.Lookup(Subject{Anonymous, "Y"}); f.Unchanged(s.Snapshot) {
+		t.Error("an id nobody linked: the snapshot is unchanged")
 	}
 }
 
-// TestRaceAcknowledgedBeforeStands: whoever reads a state while it is being changed
-// either reads the change or holds a mark that no longer stands once the change is
+// TestRaceAcknowledgedBeforeUnchanged: whoever reads a state while it is being changed
+// either reads the change or holds a snapshot that has changed once the change is
 // acknowledged.
-func TestRaceAcknowledgedBeforeStands(t *testing.T) {
+func TestRaceAcknowledgedBeforeUnchanged(t *testing.T) {
 	f := setup(t)
 	o := f.choose(t, nil, `{"all":"granted","link":{"anonymousId":"X"}}`)
 	visitor := o.State
@@ -181,7 +181,7 @@ func TestRaceAcknowledgedBeforeStands(t *testing.T) {
 					if i == 0 {
 						s = f.Identify([]byte(o.ChoiceCookie), []byte(o.IDCookie), nil)
 					}
-					if n := len(seen[i]); n == 0 || seen[i][n-1].Mark != s.Mark {
+					if n := len(seen[i]); n == 0 || seen[i][n-1].Snapshot != s.Snapshot {
 						seen[i] = append(seen[i], s)
 					}
 				}
@@ -203,12 +203,12 @@ func TestRaceAcknowledgedBeforeStands(t *testing.T) {
 		visitor = out.State
 		for _, states := range seen {
 			for _, s := range states {
-				if s.record.Newest().Compare(newest) < 0 && f.Stands(s.Mark) {
-					t.Fatalf("round %d: a state without the acknowledged choice stands", round)
+				if s.record.Newest().Compare(newest) < 0 && f.Unchanged(s.Snapshot) {
+					t.Fatalf("round %d: a state without the acknowledged choice is unchanged", round)
 				}
 			}
 		}
-		if !f.Stands(f.Lookup(x).Mark) {
+		if !f.Unchanged(f.Lookup(x).Snapshot) {
 			t.Fatalf("round %d: nothing changed, and it does not stand", round)
 		}
 	}
