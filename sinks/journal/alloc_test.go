@@ -43,7 +43,7 @@ func TestAdmitAllocatesNothing(t *testing.T) {
 	j := open(t, Options{Dir: t.TempDir(), Forwarder: new(null)})
 	eventually(t, "it has recovered", j.recovered.Load)
 	j.highWater = -1
-	j.source("other").bytes.Store(1)
+	j.sources.of("other").bytes.Store(1)
 	if n := testing.AllocsPerRun(100, func() {
 		if err := j.Admit("web"); err != nil {
 			t.Fatal(err)

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
-	"assent/disk"
 	"assent/sinks"
-	"assent/wal"
 )
+
+var meter = sinks.NewMeter("journal")
 
 // An encoding is a batch on its way into the log; pooled.
 type encoding struct {
@@ -120,7 +119,7 @@ func (j *Journal) encodeEvent(c *encoding, ev *sinks.Event, records []sinks.Reco
 	if at == 0 {
 		at = now
 	}
-	t := tally{source: j.source(ev.Judged.Source)}
+	t := tally{source: j.sources.of(ev.Judged.Source)}
 	for more := false; len(records) > 0; more = true {
 		n := min(len(records), maxRecords)
 		var bodies int64
@@ -179,20 +178,6 @@ func (j *Journal) account(c *encoding) {
 	meter.Committed(true, c.rows, int(c.bad))
 }
 
-// reason classifies what the log answers.
-func reason(err error) sinks.Reason {
-	switch {
-	case disk.IsFull(err):
-		return sinks.ReasonDiskFull
-	case errors.Is(err, wal.ErrFull), errors.Is(err, wal.ErrOverloaded):
-		return sinks.ReasonOverloaded
-	case errors.Is(err, wal.ErrClosed):
-		return sinks.ReasonClosed
-	default:
-		return sinks.ReasonIO
-	}
-}
-
 // await returns when a waiter's records are settled.
 func (j *Journal) await(ctx context.Context, w *waiter) error {
 	w.timer.Reset(j.opt.DeliverTimeout)
@@ -209,70 +194,57 @@ func (j *Journal) await(ctx context.Context, w *waiter) error {
 	}
 }
 
-// tickets are the commits that wait for delivery.
-type tickets struct {
-	mu   sync.Mutex
-	last uint64
-	by   map[uint64]*waiter
-	free []*waiter
-}
+var (
+	errRecovering = errors.New("reading what the last process left")
+	errFull       = errors.New("the journal is full: Kafka must take some of it, or max_bytes be raised")
+	errReserve    = errors.New("the file system has less than reserve_bytes left")
+	errShare      = errors.New("the journal fills, and the source has its share of it waiting")
+)
 
-type waiter struct {
-	left  int           // records that are not settled; guarded by tickets.mu
-	done  chan struct{} // holds a token once none is left
-	timer *time.Timer
-}
-
-func (t *tickets) next() uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last++
-	return t.last
-}
-
-// open begins to wait for so many records.
-func (t *tickets) open(ticket uint64, records int) *waiter {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var w *waiter
-	if n := len(t.free); n > 0 {
-		w, t.free = t.free[n-1], t.free[:n-1]
-	} else {
-		w = &waiter{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
-		w.timer.Stop()
+// Admit implements sinks.Committer. Below the high-water mark everybody is let
+// in; above it only who has less than a fair share of the journal waiting, so
+// that one source's flood turns away that source. One share is kept for a source
+// that has nothing waiting, however many there are, so that a flood without
+// company ends there too. In a full journal, or while the disk refuses, nobody
+// is let in.
+func (j *Journal) Admit(source string) error {
+	if !j.recovered.Load() {
+		return &sinks.Error{Reason: sinks.ReasonOverloaded, Err: errRecovering}
 	}
-	w.left = records
-	t.by[ticket] = w
-	return w
+	if e := j.refusal(source); e != nil {
+		return e
+	}
+	return nil
 }
 
-// any reports whether anybody waits.
-func (t *tickets) any() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.by) > 0
-}
-
-func (t *tickets) close(ticket uint64, w *waiter) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.by, ticket)
-	select {
-	case <-w.done:
-	default:
+// refusal says why a source may not commit at present.
+func (j *Journal) refusal(source string) *sinks.Error {
+	if j.closing() {
+		return &sinks.Error{Reason: sinks.ReasonClosed}
 	}
-	t.free = append(t.free, w)
-}
-
-// settled counts one record of a ticket; nobody may be waiting any more.
-func (t *tickets) settled(ticket uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	w := t.by[ticket]
-	if w == nil {
-		return
+	if err := j.log.Ready(); err != nil {
+		return &sinks.Error{Reason: reason(err), Err: err}
 	}
-	if w.left--; w.left == 0 {
-		w.done <- struct{}{}
+	used := j.used.Load()
+	switch {
+	case used >= j.room:
+		return &sinks.Error{Reason: sinks.ReasonOverloaded, Err: errFull}
+	case j.free.Load() < j.opt.ReserveBytes:
+		return &sinks.Error{Reason: sinks.ReasonDiskFull, Err: errReserve}
+	case used < j.highWater || source == "":
+		return nil
 	}
+	all, own, shares := j.sources.all(), int64(0), int64(2)
+	for name, s := range all {
+		switch waiting := s.bytes.Load(); {
+		case name == source:
+			own = waiting
+		case waiting > 0:
+			shares++
+		}
+	}
+	if own >= j.room/shares {
+		return &sinks.Error{Reason: sinks.ReasonOverloaded, Err: errShare}
+	}
+	return nil
 }

@@ -6,23 +6,6 @@ import (
 	"assent/sinks"
 )
 
-// A ref names a record by where it stands. It is never a count of what a scan
-// found: damage may come between two scans.
-type ref struct {
-	position
-	rec uint8 // its number in the entry
-}
-
-// A position is an entry's place in the log.
-type position struct {
-	seg uint64
-	idx uint32
-}
-
-func (p position) before(q position) bool {
-	return p.seg < q.seg || p.seg == q.seg && p.idx < q.idx
-}
-
 // Cause says why a record is settled.
 type cause uint8
 

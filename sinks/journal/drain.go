@@ -92,17 +92,6 @@ func away(err error) bool {
 	return r == sinks.ReasonUnavailable || r == sinks.ReasonTimeout
 }
 
-// hurryLocked wakes the queues that linger although nothing more comes for them.
-func (j *Journal) hurryLocked() {
-	if j.hurriedLocked() {
-		for _, q := range j.queues {
-			wake(q.wake)
-		}
-	}
-}
-
-func (j *Journal) hurriedLocked() bool { return j.draining && j.caughtUp }
-
 // throughLocked reports whether the main scan has read all there was and nothing of it
 // waits.
 func (j *Journal) throughLocked() bool {
@@ -120,7 +109,7 @@ func (j *Journal) throughLocked() bool {
 // stuckLocked reports whether every queue that has work has failed for so long, and no
 // other can get any.
 func (j *Journal) stuckLocked(patience time.Duration) (some bool) {
-	if !j.recovered.Load() || !j.caughtUp && j.window < j.opt.WindowBytes {
+	if !j.recovered.Load() || !j.caughtUp && !j.window.full() {
 		return false
 	}
 	now := time.Now()

@@ -32,6 +32,44 @@
 // share. It is left: it is emptied, the main scan passes over its records, and its
 // worker goes on trying what is in flight. Once that succeeds it returns: the back
 // scan reads again from the first record left, until it meets the main scan.
+//
+//	              it fails while the window is full, or a
+//	              record came that may not join the queue
+//	following ───────────────────────────────────────────► left ◄───────┐
+//	    ▲                                                    │          │
+//	    │                       its worker has made progress │          │ it fails
+//	    │                         and the back scan sets out │          │ again
+//	    │                                                    ▼          │
+//	    └──────────────────────────────────────────────── returning ────┘
+//	              the back scan has met the main scan
+//
+//	following  the main scan fills the queue
+//	left       neither scan does
+//	returning  the back scan does
+//
+// Beside its state a queue may be failing (its last attempt did not succeed),
+// parked (its topic has no partition at present: its records go to queues that are
+// not parked as soon as there are some) or gone (the forwarder gave the partition
+// up: its records are routed anew and no record without a key is sent there).
+//
+// Locks. Journal.mu guards what the scans, the workers and retention share: queues,
+// topics, segments, the window, open reservations. A method whose name ends in
+// Locked needs it held, and so does every method of segments, segment and window.
+// It is not held over a sync or a Send. While it is held these may be taken, one at
+// a time; whoever holds one of them never takes Journal.mu:
+//
+//	sources.opening  to add a source
+//	tickets.mu       commits that wait for delivery
+//	the log's        in Note, Holds and First, which do not wait for the disk
+//	the forwarder's  in Partition, which does not block
+//
+// pacer.mu is taken alone. A worker's fields are its goroutine's own. Counters that
+// anybody may read are atomic.
+//
+// Reading order, callers first: journal, drain, inspect; commit (the way in);
+// recover, retention (before and after); scan, route, worker, send (the way out);
+// state (what these share); queue, control, window, segment, waiting, pace (its
+// parts); entry, metrics, options.
 package journal
 
 import (
@@ -39,8 +77,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -58,56 +94,6 @@ const (
 	maxPending = 64 << 20
 )
 
-var meter = sinks.NewMeter("journal")
-
-// A Journal commits batches to disk and forwards them. Safe for concurrent use.
-type Journal struct {
-	opt Options
-	log *wal.Log
-	fwd sinks.Forwarder
-	m   *instruments
-
-	room         int64 // bytes of log past which nothing is committed
-	highWater    int64
-	used         atomic.Int64 // bytes of log, about
-	free         atomic.Int64 // bytes of file system, about
-	bad          atomic.Int64 // bytes of bad rows that are not settled
-	records      atomic.Int64 // that are not settled
-	sent         atomic.Int64 // records stored downstream since Open
-	sources      atomic.Pointer[map[string]*source]
-	opening      sync.Mutex // held to add a source
-	tickets      tickets
-	pace         *pacer
-	reservations atomic.Uint64 // the last reservation's id
-	recovered    atomic.Bool   // what earlier processes left is known
-
-	mu        sync.Mutex // guards what follows, and what queues and segments say of themselves
-	segments  segments
-	topics    map[string]*topic
-	queues    []*queue
-	main      position          // of the entry the main scan dealt with last
-	open      map[uint64]uint64 // reservations neither settled nor void; where the main scan saw each
-	lastEvent uint64            // the segment in which that scan saw an event last
-	caughtUp  bool              // the main scan waits at the log's end
-	draining  bool              // what waits goes as fast as it can: see Hurry
-	window    int64             // bytes held in memory
-	succeeded time.Time         // when any queue settled something last
-
-	mainRoom, backRoom chan struct{} // tell the scans that the window has changed
-	back               chan struct{} // tells the back scan that a queue may return
-	released           chan struct{} // tells retain that a segment may be released
-
-	stop    chan struct{} // closed: no new commits, scans or sends
-	halted  chan struct{} // closed: no queue is at work any more
-	drained chan struct{} // closed: everything is let go
-	failed  error         // of letting go
-	once    sync.Once
-	reading context.Context // of the scans
-	sending context.Context // of the sends
-	cut     context.CancelFunc
-	running sync.WaitGroup
-}
-
 var _ sinks.Committer = (*Journal)(nil)
 
 // Open opens the journal in opt.Dir. What an earlier process left is read in the
@@ -123,13 +109,14 @@ func Open(opt Options) (*Journal, error) {
 		room:    opt.MaxBytes - opt.MaxBytes/headroom,
 		tickets: tickets{by: map[uint64]*waiter{}}, pace: newPacer(runtime.GOMAXPROCS(0)),
 		topics: map[string]*topic{}, open: map[uint64]uint64{},
+		window: window{size: opt.WindowBytes, maxBytes: opt.MaxBatchBytes, maxRecords: opt.MaxBatchRecords},
 
 		mainRoom: make(chan struct{}, 1), backRoom: make(chan struct{}, 1),
 		back: make(chan struct{}, 1), released: make(chan struct{}, 1),
 		stop: make(chan struct{}), halted: make(chan struct{}), drained: make(chan struct{}),
 	}
 	j.highWater = int64(opt.HighWater * float64(j.room))
-	j.sources.Store(&map[string]*source{})
+	j.sources.open()
 	log, err := wal.Open(wal.Options{
 		Dir: opt.Dir, FS: opt.FS, SegmentBytes: opt.segmentBytes,
 		// What forwarding writes down must never be what stops it.
@@ -216,34 +203,60 @@ func (j *Journal) Close(ctx context.Context) error {
 	}
 }
 
-func (j *Journal) closing() bool {
-	select {
-	case <-j.stop:
-		return true
-	default:
-		return false
+// observe exports the metrics and what is asked of the journal when they are
+// read.
+func (j *Journal) observe() {
+	gauge := func(name string, f func() float64) { j.m.set.NewGauge("assent_journal_"+name, f) }
+	gauge("bytes", func() float64 { return float64(j.used.Load()) })
+	gauge("waiting_records", func() float64 { return float64(max(0, j.records.Load())) })
+	gauge("waiting_bytes", func() float64 {
+		bytes := int64(0)
+		for _, s := range j.sources.all() {
+			bytes += max(0, s.bytes.Load())
+		}
+		return float64(bytes)
+	})
+	gauge("window_bytes", func() float64 {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return float64(j.window.used)
+	})
+	gauge("oldest_waiting_seconds", j.oldestWaiting)
+	count := func(which func(*queue) bool) func() float64 {
+		return func() (n float64) {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			for _, q := range j.queues {
+				if !q.parked && which(q) {
+					n++
+				}
+			}
+			return n
+		}
 	}
+	gauge("lanes", count(func(*queue) bool { return true }))
+	gauge("lanes_failing", count(func(q *queue) bool { return !q.failing.IsZero() }))
+	gauge("lanes_left", count(func(q *queue) bool { return q.state != following }))
+	metrics.RegisterSet(j.m.set)
 }
 
-// now is the clock in milliseconds.
-func (j *Journal) now() int64 { return j.opt.Now().UnixMilli() }
-
-// sleep returns false when the journal closes meanwhile.
-func (j *Journal) sleep(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-j.stop:
-		return false
+// oldestWaiting is the age of the oldest record known to wait: every queue's
+// first. What the scan has not reached is younger.
+func (j *Journal) oldestWaiting() float64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := j.now()
+	oldest := now
+	for _, q := range j.queues {
+		if q.inFlight > 0 {
+			oldest = min(oldest, q.oldest)
+		}
+		if q.queuedLocked() > 0 {
+			oldest = min(oldest, q.items[q.head].at)
+		}
+		if q.state == left {
+			oldest = min(oldest, q.since)
+		}
 	}
-}
-
-// wake leaves a token for whoever reads a channel of capacity one.
-func wake(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+	return float64(now-oldest) / 1e3
 }

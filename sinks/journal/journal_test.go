@@ -110,14 +110,14 @@ func empty(t testing.TB, j *Journal) {
 		return true
 	})
 	eventually(t, "the accounts agree", func() bool {
-		for _, s := range *j.sources.Load() {
+		for _, s := range j.sources.all() {
 			if s.bytes.Load() != 0 {
 				return false
 			}
 		}
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		return j.records.Load() == 0 && j.bad.Load() == 0 && j.window == 0
+		return j.records.Load() == 0 && j.bad.Load() == 0 && j.window.used == 0
 	})
 }
 

@@ -53,13 +53,13 @@ func TestFairness(t *testing.T) {
 	if err := j.Ready(); err != nil {
 		t.Errorf("not ready: %v", err)
 	}
-	held := (*j.sources.Load())["flood"].bytes.Load()
+	held := j.sources.all()["flood"].bytes.Load()
 	shut(t, j)
 
 	opt.Forwarder, opt.HighWater = b.client(), 0.45 // it ended at the mark
 	j = open(t, opt)
 	eventually(t, "the accounts are recovered", func() bool { return j.records.Load() == int64(i-1) })
-	if got := j.source("flood").bytes.Load(); got != held {
+	if got := j.sources.of("flood").bytes.Load(); got != held {
 		t.Errorf("the flood holds %d bytes after a restart, want %d", got, held)
 	}
 	if err := j.Admit("flood"); err == nil {
@@ -147,7 +147,7 @@ func TestPinned(t *testing.T) {
 			t.Error("a record of a segment that is gone is sent again")
 		}
 		j.mu.Unlock()
-		if got := j.source("web").bytes.Load(); life > 0 && got != held {
+		if got := j.sources.of("web").bytes.Load(); life > 0 && got != held {
 			t.Errorf("%d bytes wait, want %d", got, held)
 		} else {
 			held = got
@@ -156,7 +156,7 @@ func TestPinned(t *testing.T) {
 		opt.Forwarder = b.client()
 		j = open(t, opt)
 		eventually(t, "the accounts are recovered", j.recovered.Load)
-		if got := j.source("web").bytes.Load(); got != held {
+		if got := j.sources.of("web").bytes.Load(); got != held {
 			t.Errorf("%d bytes wait after a restart, want %d", got, held)
 		}
 	}

@@ -3,8 +3,6 @@ package journal
 import (
 	"sync"
 	"time"
-
-	"assent/sinks"
 )
 
 const (
@@ -97,23 +95,4 @@ func (p *pacer) turn(stop <-chan struct{}, rest bool, f func()) {
 	case <-t.C:
 	case <-stop:
 	}
-}
-
-// paced makes an attempt, at its turn if what is in flight is late. A queue whose last
-// attempt failed needs none: it has waited, and may do so again.
-func (w *worker) paced() (r sinks.Reason) {
-	j := w.queue.j
-	if j.now()-w.inFlight[0].at < late || w.backoff > 0 || j.used.Load() >= j.highWater {
-		return w.attempt()
-	}
-	turns, rests := j.pace.look(j.records.Load())
-	j.mu.Lock()
-	turns = turns && !j.draining
-	j.mu.Unlock()
-	if !turns {
-		return w.attempt()
-	}
-	r = progress
-	j.pace.turn(j.stop, rests && !j.tickets.any(), func() { r = w.attempt() })
-	return r
 }

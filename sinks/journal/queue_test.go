@@ -25,7 +25,7 @@ func watch(t *testing.T, j *Journal) (most func() int64) {
 			default:
 			}
 			j.mu.Lock()
-			held = max(held, j.window)
+			held = max(held, j.window.used)
 			j.mu.Unlock()
 			time.Sleep(200 * time.Microsecond)
 		}
@@ -296,21 +296,22 @@ func TestRerouteAhead(t *testing.T) {
 	eventually(t, "recovered", j.recovered.Load)
 	r := record("events", "ada", 1)
 	j.mu.Lock()
-	q, _ := j.topicOfLocked([]byte("events")).queueLocked(j, 3) // not at work
+	q, _ := j.queueLocked(j.topicOfLocked([]byte("events")), 3) // not at work
 	seg := j.segments.get(1)
-	it := q.holdLocked(item{seg: seg, src: j.source("web"), idx: 5, body: sinks.AppendBody(nil, &r)})
+	it := q.holdLocked(item{seg: seg, src: j.sources.of("web"), idx: 5, body: sinks.AppendBody(nil, &r)})
 	seg.taken.set(it.idx, it.rec)
 	seg.waiting++
-	q.worker.inFlight, q.inFlight = []item{it}, 1
+	w := &worker{j: j, queue: q, inFlight: []item{it}}
+	q.inFlight = 1
 	j.mu.Unlock()
-	q.worker.reroute()
+	w.reroute()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if seg.waiting != 0 || seg.taken.has(5, 0) || q.state != following || q.inFlight != 0 || j.window != 0 {
-		t.Errorf("%d waiting, taken: %t, state %d, %d in flight, %d bytes held; want none", seg.waiting, seg.taken.has(5, 0), q.state, q.inFlight, j.window)
+	if seg.waiting != 0 || seg.taken.has(5, 0) || q.state != following || q.inFlight != 0 || j.window.used != 0 {
+		t.Errorf("%d waiting, taken: %t, state %d, %d in flight, %d bytes held; want none", seg.waiting, seg.taken.has(5, 0), q.state, q.inFlight, j.window.used)
 	}
 	// While the others fail it must not attract what could go anywhere.
-	other := q.topic.startedLocked(j, 0)
+	other := j.startedLocked(q.topic, 0)
 	other.failing = time.Now()
 	if got, err := j.resolveLocked(q.topic, nil); got != other || err != nil {
 		t.Errorf("a record without a key goes to partition %d, error %v", got.partition.Number, err)
@@ -331,7 +332,7 @@ func TestFlicker(t *testing.T) {
 			j.mu.Lock()
 			defer j.mu.Unlock()
 			events := j.topicOfLocked([]byte("events"))
-			q := events.startedLocked(j, 0)
+			q := j.startedLocked(events, 0)
 			q.state = returning
 			for _, step := range strings.Fields(script) {
 				switch kind, at, _ := strings.Cut(step, ":"); kind {
@@ -346,7 +347,7 @@ func TestFlicker(t *testing.T) {
 					if kind == "keyless" {
 						r.Key = nil
 					}
-					j.dispatchLocked(events, &item{seg: j.segments.get(1), src: j.source("web"), idx: idx, body: sinks.AppendBody(nil, &r)}, kind == "main")
+					j.dispatchLocked(events, &item{seg: j.segments.get(1), src: j.sources.of("web"), idx: idx, body: sinks.AppendBody(nil, &r)}, kind == "main")
 				}
 			}
 			var out []string

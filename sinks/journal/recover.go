@@ -87,7 +87,7 @@ func (r *recovery) balance() {
 		all.records += a.records
 	}
 	for source, bytes := range all.shares {
-		j.source(source).bytes.Add(max(0, bytes))
+		j.sources.of(source).bytes.Add(max(0, bytes))
 	}
 	j.bad.Add(max(0, all.bad))
 	j.records.Add(max(0, all.records))
@@ -260,7 +260,7 @@ func (r *recovery) resume() bool {
 			j.log.Note(appendVoid(nil, id))
 			continue
 		}
-		q, _ := j.topicOfLocked([]byte(res.partition.Topic)).queueLocked(j, res.partition.Number)
+		q, _ := j.queueLocked(j.topicOfLocked([]byte(res.partition.Topic)), res.partition.Number)
 		s := &search{reservation: res, queue: q, items: make([]item, len(res.load.refs))}
 		searches = append(searches, s)
 		for i, ref := range res.load.refs {
@@ -281,7 +281,7 @@ func (r *recovery) resume() bool {
 		j.repeatLocked(s)
 	}
 	for _, q := range j.queues {
-		q.start()
+		j.startLocked(q)
 	}
 	return true
 }
@@ -312,7 +312,7 @@ func (r *recovery) find(e *wal.Entry, wanted map[ref]place) bool {
 		}
 		delete(wanted, at)
 		it := ev.item(j.segments.get(at.seg), at)
-		it.src, it.body = j.sourceOf(ev.source), body
+		it.src, it.body = j.sources.ofBytes(ev.source), body
 		w.search.items[w.at] = w.search.queue.holdLocked(it)
 		w.search.found++
 	}
@@ -326,7 +326,7 @@ func (j *Journal) repeatLocked(s *search) {
 	if s.found < len(s.items) || s.found == 0 {
 		for i := range s.items {
 			if s.items[i].chunk != nil {
-				j.giveLocked(&s.items[i])
+				j.window.give(&s.items[i])
 			}
 		}
 		j.m.doubled.Add(s.found)
@@ -339,7 +339,7 @@ func (j *Journal) repeatLocked(s *search) {
 		it.seg.waiting++
 	}
 	j.open[s.reservation.id] = 0
-	s.queue.worker.recover = append(s.queue.worker.recover, uncertain{*s.reservation, s.items})
+	s.queue.uncertain = append(s.queue.uncertain, uncertain{*s.reservation, s.items})
 	s.queue.inFlight += len(s.items)
 	s.queue.oldest = s.items[0].at
 }

@@ -90,14 +90,76 @@ func (j *Journal) tidy(idle bool) bool {
 	return true
 }
 
-// clearAccountsLocked sets to nothing what is known to be nothing: damage can make a
-// record vanish between its commit and its settlement.
-func (j *Journal) clearAccountsLocked() {
-	for _, s := range *j.sources.Load() {
-		s.bytes.Store(0)
+// compact gives up segments whose records are all settled although an older one
+// has some that are not. Before that it makes durable what they may say of others:
+// first which records of the segments that stay are settled, then which reservations have
+// ended. The horizon is drawn before the records are listed, so that a reservation which
+// ends in between is repeated or settled by what follows, and never forgotten. It
+// returns false when that failed.
+func (j *Journal) compact() bool {
+	j.mu.Lock()
+	kept, gone := j.compactableLocked()
+	j.mu.Unlock()
+	if len(gone) < 2+len(kept)/4 { // what is written again must be worth it
+		return true
 	}
-	j.bad.Store(0)
-	j.records.Store(0)
+	for _, number := range gone {
+		if !j.retire(number) {
+			return false
+		}
+	}
+	j.mu.Lock()
+	h := horizon{below: j.reservations.Load() + 1}
+	for id := range j.open {
+		h.open = append(h.open, id)
+	}
+	j.mu.Unlock()
+	var entry []byte
+	for _, g := range kept {
+		j.mu.Lock()
+		s := settled{cause: causeSummed, load: load{refs: g.settled.refs(g.number)}}
+		j.mu.Unlock()
+		if len(s.load.refs) == 0 {
+			continue
+		}
+		entry = s.append(entry[:0])
+		if j.log.Append(entry) != nil {
+			return false
+		}
+	}
+	if j.log.Append(h.append(entry[:0])) != nil {
+		return false
+	}
+	for _, number := range gone {
+		j.log.Drop(number)
+		j.mu.Lock()
+		j.segments.drop(number)
+		j.mu.Unlock()
+	}
+	j.used.Store(j.log.Usage().Bytes)
+	return true
+}
+
+// compactableLocked returns the segments that can go although an older one cannot, and
+// those that have to stay before the last of them. One that holds a reservation which is
+// open has to stay: it may be repeated.
+func (j *Journal) compactableLocked() (kept []*segment, gone []uint64) {
+	reserved := map[uint64]bool{}
+	for _, number := range j.open {
+		reserved[number] = true
+	}
+	last := 0
+	for _, g := range j.segments.list {
+		if g.number >= j.main.seg {
+			break
+		}
+		if g.waiting == 0 && !reserved[g.number] {
+			gone, last = append(gone, g.number), len(kept)
+		} else {
+			kept = append(kept, g)
+		}
+	}
+	return kept[:last], gone
 }
 
 // retire hands the IDs of a segment on. They are read once more rather than
@@ -138,4 +200,14 @@ func (j *Journal) retire(number uint64) bool {
 		return false
 	}
 	return true
+}
+
+// clearAccountsLocked sets to nothing what is known to be nothing: damage can make a
+// record vanish between its commit and its settlement.
+func (j *Journal) clearAccountsLocked() {
+	for _, s := range j.sources.all() {
+		s.bytes.Store(0)
+	}
+	j.bad.Store(0)
+	j.records.Store(0)
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"time"
 
-	"assent/sinks"
 	"assent/wal"
 )
 
@@ -60,7 +59,7 @@ func (j *Journal) scanMain() {
 // closes.
 func (j *Journal) hasRoom(room chan struct{}) bool {
 	j.mu.Lock()
-	free := j.window < j.opt.WindowBytes
+	free := !j.window.full()
 	j.mu.Unlock()
 	if free {
 		return true
@@ -76,10 +75,10 @@ func (j *Journal) hasRoom(room chan struct{}) bool {
 		}
 		reachable := j.fwd.Ready() == nil
 		j.mu.Lock()
-		if j.window >= j.opt.WindowBytes {
+		if j.window.full() {
 			j.leaveFailingLocked(reachable)
 		}
-		free = j.window < j.opt.WindowBytes
+		free = !j.window.full()
 		j.mu.Unlock()
 		if free {
 			return true
@@ -136,7 +135,7 @@ func (j *Journal) distributeLocked(e *wal.Entry, at position, main bool) {
 			seg.waiting++
 		}
 		if it.src == nil {
-			it.src = j.sourceOf(ev.source)
+			it.src = j.sources.ofBytes(ev.source)
 		}
 		j.dispatchLocked(j.topicOfLocked(name), &it, main)
 	}
@@ -152,67 +151,6 @@ func (e *event) item(seg *segment, r ref) item {
 		it.judged = e.judged
 	}
 	return it
-}
-
-// dispatchLocked puts a record into its queue, or passes it over while that is left.
-func (j *Journal) dispatchLocked(t *topic, it *item, main bool) {
-	key := sinks.BodyKey(it.body)
-	at := it.position()
-	q := j.routeLocked(t, key, at, main)
-	if q.state == left && !main && q.failing.IsZero() && !q.from.before(at) {
-		q.state = returning // it has come right, and nothing of it lies behind
-	}
-	switch {
-	case q.state == left:
-		q.passOverLocked(at, it.at)
-		return
-	case q.state == returning && main:
-		return // the back scan will come here
-	case key != nil && q.disorderedLocked(at):
-		q.leaveLocked() // it takes records of a queue that is no more
-		q.passOverLocked(at, it.at)
-		wake(j.back)
-		return
-	}
-	it.seg.taken.set(it.idx, it.rec)
-	q.enqueueLocked(q.holdLocked(*it))
-}
-
-// routeLocked picks the queue of a record. While records of a topic are parked, those
-// that come after them join them, so that their order holds.
-func (j *Journal) routeLocked(t *topic, key []byte, at position, main bool) *queue {
-	if p := t.parked; p != nil {
-		switch {
-		case main && (p.queuedLocked() > 0 || p.state != following),
-			p.queuedLocked() > 0 && p.items[p.head].position().before(at),
-			p.state == left && !at.before(p.from):
-			return p
-		}
-	}
-	q, err := j.resolveLocked(t, key)
-	if err != nil {
-		return t.startedLocked(j, parkedPartition)
-	}
-	return q
-}
-
-// resolveLocked picks the queue of a record; one without a key need not wait for a queue
-// that fails.
-func (j *Journal) resolveLocked(t *topic, key []byte) (*queue, error) {
-	id, err := j.fwd.Partition(t.name, key)
-	if err != nil {
-		return nil, err
-	}
-	q := t.startedLocked(j, id.Number)
-	q.gone = false
-	if key == nil && !q.healthyLocked() {
-		for _, other := range t.queues {
-			if other.healthyLocked() {
-				return other, nil
-			}
-		}
-	}
-	return q, nil
 }
 
 // scanBack reads the log again for the queues that were left and have come right.

@@ -5,6 +5,23 @@ import (
 	"slices"
 )
 
+// A ref names a record by where it stands. It is never a count of what a scan
+// found: damage may come between two scans.
+type ref struct {
+	position
+	rec uint8 // its number in the entry
+}
+
+// A position is an entry's place in the log.
+type position struct {
+	seg uint64
+	idx uint32
+}
+
+func (p position) before(q position) bool {
+	return p.seg < q.seg || p.seg == q.seg && p.idx < q.idx
+}
+
 // A segment is what is known of one segment of the log. Guarded by Journal.mu.
 type segment struct {
 	number  uint64
