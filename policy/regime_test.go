@@ -13,6 +13,7 @@ import (
 // TestRegimeOfPlaces: which regime holds where, and on both sides of each date.
 func TestRegimeOfPlaces(t *testing.T) {
 	p := mustCompile(t, "default.yaml", Default())
+	asked := map[*Law]bool{}
 	f := func(code, at, want string) {
 		t.Helper()
 		now, err := time.Parse(time.RFC3339, at+"Z")
@@ -20,6 +21,9 @@ func TestRegimeOfPlaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := p.Regime(place(t, code), now)
+		for _, l := range r.laws {
+			asked[l] = true
+		}
 		if r.Header() != want {
 			t.Errorf("%s at %s: %s, want %s", code, at, r.Header(), want)
 		}
@@ -65,6 +69,11 @@ func TestRegimeOfPlaces(t *testing.T) {
 	f("FR", "9999-12-31T23:59:59", "GDPR")
 	if r := p.Regime(geo.Jurisdiction{Country: [2]byte{0xff, 'a'}}, frozen); r.Header() != "STRICTEST" {
 		t.Errorf("bytes that are no code: %s", r.Header())
+	}
+	for _, l := range RegimeTable().Rows {
+		if !asked[l] {
+			t.Errorf("no line here asks for %s of %s, line %d of the table", l.Name, l.From.Format(time.DateOnly), l.Line)
+		}
 	}
 }
 

@@ -152,6 +152,17 @@ func TestControls(t *testing.T) {
 			t.Errorf("region %q: opt-in %v (present %v), want %v", code, got, ok, want)
 		}
 	}
+	shown := map[string]bool{}
+	for _, r := range got.Regions {
+		for _, name := range r.Regimes {
+			shown[name] = true
+		}
+	}
+	for _, l := range policy.RegimeTable().Rows {
+		if !shown[l.Name] {
+			t.Errorf("%s: the picker has no place where it holds", l.Name)
+		}
+	}
 }
 
 const page = `{"type":"page","name":"Secret-name","context":{"page":{"path":"/a"}},"x":"<b>&</b>","total":1234567890123456789012}`
