@@ -100,6 +100,43 @@ func TestActions(t *testing.T) {
 	f(Action{Do: Replace, Value: `0`}, `"a"`, `0`)
 }
 
+// everyAction is one of each kind.
+func everyAction(t *testing.T, step string, last, size uint8) []Action {
+	return []Action{
+		{Do: Truncate, V4: size % 33, V6: size % 129},
+		{Do: HMAC, Key: testKey(t, "k")},
+		{Do: Coarsen, Step: step},
+		{Do: Mask, Last: last},
+		{Do: StripQuery, Allow: []string{"utm_source", "a b"}},
+		{Do: Replace, Value: "null"},
+	}
+}
+
+// TestActionsAreFuzzed: no kind is left out of what FuzzActions looks at, and the oracle
+// has an answer for each.
+func TestActionsAreFuzzed(t *testing.T) {
+	fuzzed := map[Kind]bool{}
+	for _, a := range everyAction(t, "10", 1, 8) {
+		fuzzed[a.Do] = true
+		understood := false
+		for _, raw := range someScalars {
+			_, ok := oracleAction(a, raw)
+			understood = understood || ok
+		}
+		if !understood {
+			t.Errorf("oracleAction understands nothing of what action %d is given", a.Do)
+		}
+	}
+	for k := Truncate; ; k++ {
+		if _, err := (Action{Do: k}).compile(); err != nil && err.Error() == "no such action" {
+			return
+		}
+		if !fuzzed[k] {
+			t.Errorf("everyAction has none of kind %d", k)
+		}
+	}
+}
+
 // FuzzActions holds every action to its oracle, and all but HMAC to changing
 // nothing the second time.
 func FuzzActions(f *testing.F) {
@@ -122,14 +159,7 @@ func FuzzActions(f *testing.F) {
 		if end, err := Value(raw, 0); err != nil || end != len(raw) || pass(raw, 0) > 0 || raw[0] == '{' || raw[0] == '[' {
 			return // not one scalar: nothing an action is given
 		}
-		for _, a := range []Action{
-			{Do: Truncate, V4: size % 33, V6: size % 129},
-			{Do: HMAC, Key: testKey(t, "k")},
-			{Do: Coarsen, Step: step},
-			{Do: Mask, Last: last},
-			{Do: StripQuery, Allow: []string{"utm_source", "a b"}},
-			{Do: Replace, Value: "null"},
-		} {
+		for _, a := range everyAction(t, step, last, size) {
 			if _, err := a.compile(); err != nil {
 				continue
 			}
