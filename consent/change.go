@@ -3,6 +3,7 @@ package consent
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -29,6 +30,27 @@ type Change struct {
 	Receipt   []byte
 	About     Subject
 	Narrows   bool // the choice grants nothing
+}
+
+// Store keeps the newest state of every subject. Safe for concurrent use.
+//
+// A failure is an error, never an absence: who cannot be read is answered as
+// unreadable, which nothing may rest on.
+type Store interface {
+	// Get returns a subject's record; nil, nil when nothing is recorded. The
+	// caller does not change it.
+	Get(s Subject) (*Record, error)
+	// Links returns the links of a tracker's own id, sorted by holder.
+	Links(alias Subject) ([]Link, error)
+	// Receipt returns a receipt's bytes; nil, nil when there is none of this id.
+	Receipt(id string) ([]byte, error)
+	// Put applies a change as one: all of it is visible or none, and when it returns
+	// nil, all of it survives a power cut. Records and links take the place of what is
+	// stored for their subjects and aliases: the Registry merged them before.
+	Put(ctx context.Context, c *Change) error
+	// Ready reports why the store cannot answer; nil when it can.
+	Ready() error
+	Close() error
 }
 
 // compare orders links by alias, then holder.

@@ -26,6 +26,8 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+
+	"assent/names"
 )
 
 // MaxPurposes is the most purposes one policy may declare: a set is one word.
@@ -138,7 +140,7 @@ func NewPurposes(list []Purpose) (*Purposes, error) {
 			p.named = p.named.With(i)
 		}
 	}
-	p.segment = categories(p.list, Segment.String())
+	p.segment = categories(p.list, Segment)
 	if len(p.segment) > maxCategories {
 		return nil, errors.New("more than 256 signal names")
 	}
@@ -182,5 +184,39 @@ func (p *Purposes) Names(s PurposeSet) []string {
 	out := make([]string, 0, s.Len())
 	(s & p.All()).Each(func(i int) { out = append(out, p.list[i].Name) })
 	slices.Sort(out)
+	return out
+}
+
+// category is one name of a foreign vocabulary and the purposes it speaks of.
+type category struct {
+	name     string
+	purposes PurposeSet
+	mapped   bool // the policy maps it, so its absence means something
+}
+
+const maxCategories = 256
+
+// categories are the names under which a scheme may speak of the purposes: those that
+// the policy maps to a purpose, else the purpose's own.
+func categories(list []Purpose, scheme Scheme) []category {
+	var out []category
+	add := func(name string, i int, mapped bool) {
+		for k := range out {
+			if names.EqualFold([]byte(out[k].name), name) && out[k].mapped == mapped {
+				out[k].purposes = out[k].purposes.With(i)
+				return
+			}
+		}
+		out = append(out, category{name, PurposeSet(0).With(i), mapped})
+	}
+	for i := range list {
+		words := list[i].Signals[scheme.String()]
+		for _, n := range words {
+			add(n, i, true)
+		}
+		if len(words) == 0 {
+			add(list[i].Name, i, false)
+		}
+	}
 	return out
 }

@@ -99,6 +99,9 @@ type Entry struct {
 	Carried bool
 }
 
+// blur is what the times of a cookie bound to nobody are rounded to, in microseconds.
+const blur = int64(time.Hour / time.Microsecond)
+
 // SinceTime and UntilTime give the bounds as times; zero where there is none.
 func (e *Entry) SinceTime() time.Time { return microTime(e.Since) }
 func (e *Entry) UntilTime() time.Time { return microTime(e.Until) }

@@ -72,7 +72,7 @@ type Registry struct {
 	vocab  atomic.Pointer[vocabulary]
 	cache  *cache
 	epochs epochs
-	seals  []seal
+	seals  sealRing
 	locks  [256]sync.Mutex // writers, by subject
 }
 
@@ -93,7 +93,7 @@ func NewRegistry(o Options) (*Registry, error) {
 	r.epochs.seed = r.cache.seed
 	r.epochs.origin = maphash.String(r.cache.seed, "origin")
 	var err error
-	if r.seals, err = newSeals(o.JournalKeys); err != nil {
+	if r.seals, err = newSealRing(o.JournalKeys); err != nil {
 		return nil, err
 	}
 	none, err := NewPurposes(nil)
@@ -157,7 +157,7 @@ func (r *Registry) fresh(v *vocabulary, e *cached) bool {
 const maxClasses = 2
 
 func (r *Registry) identify(v *vocabulary, h uint64, choiceCookie, idCookie, token []byte) *State {
-	w := r.readShown(choiceCookie, idCookie, token, r.o.Now())
+	w := readShown(r.o.CookieKeys, choiceCookie, idCookie, token, r.o.Now())
 	e := &cached{ends: w.ends}
 	s := r.person(v, e, w)
 	s.Presented = w.fate
@@ -333,6 +333,48 @@ func (r *Registry) Unchanged(snapshot uint64) bool { return r.epochs.unchanged(s
 // Forget ends whatever is cached and every snapshot: for a store that was opened anew, in
 // which a write that failed may have been found.
 func (r *Registry) Forget() { r.epochs.forget() }
+
+// Seals reports whether there are keys to seal subjects with.
+func (r *Registry) Seals() bool { return len(r.seals) > 0 }
+
+// SealSubjects appends a reference to all whose choices bear on an event, that only
+// Withdrawn can read and no two of which can be told to mean the same people. Subjects
+// that are nobody, or longer than a choice can name, are left out, because nothing can
+// ever be recorded for them. Nothing is appended where none is left, and without keys.
+// Allocates nothing where dst has room.
+func (r *Registry) SealSubjects(dst []byte, subjects []Subject, chance Chance) []byte {
+	return r.seals.seal(dst, subjects, chance)
+}
+
+// OpenSubjects reads what SealSubjects wrote. The error says nothing of what is in it.
+func (r *Registry) OpenSubjects(ref []byte) ([]Subject, error) { return r.seals.open(ref) }
+
+// clockSlack is how far the clock may have been set back between an event and the
+// withdrawal after it.
+const clockSlack = 10 * time.Second
+
+// Withdrawn is what those of a reference deny now, of an event that was judged at an
+// instant: the denials of each of them. What was refused with a choice cookie before
+// that instant was another's refusal, made with a cookie that says the same. The
+// state is Unreadable when the store cannot be read; ErrReference is the error of a
+// reference that no key of the ring made.
+func (r *Registry) Withdrawn(ref []byte, judged time.Time) (*State, error) {
+	subjects, err := r.OpenSubjects(ref)
+	if err != nil {
+		return nil, err
+	}
+	all := r.vocab.Load().nobody
+	for _, s := range subjects {
+		state := r.Lookup(s)
+		if s.Kind == Remembered {
+			state = state.folded(state.record.where(func(e *Entry) bool {
+				return e.Version.Time >= judged.Add(-clockSlack).UnixMicro()
+			}), state.Unreadable)
+		}
+		all = Narrow(all, state)
+	}
+	return all, nil
+}
 
 // Ready reports why no choice can be read or recorded; nil when it can.
 func (r *Registry) Ready() error { return r.o.Store.Ready() }

@@ -15,23 +15,23 @@ func TestTable(t *testing.T) {
 	var all SchemeSet
 	seen, places := map[string]bool{}, 0
 	for k := NoScheme + 1; k < schemes; k++ {
-		r := table[k]
+		r, name := table[k], k.String()
 		all = all.With(k)
-		if names.Identifier(r.name) != nil || seen[r.name] || r.read == nil || len(r.places) == 0 {
+		if names.Identifier(name) != nil || seen[name] || r.read == nil || len(r.places) == 0 {
 			t.Errorf("scheme %d: %+v", k, r)
 		}
-		seen[r.name] = true
+		seen[name] = true
 		for _, p := range r.places {
 			// A header or cookie of one name may not belong to two: each would read the other's.
 			key := strings.ToLower(fmt.Sprint(p.In, p.Name, p.Member))
 			if p.Name == "" || p.Scheme != NoScheme || p.Member != "" && p.In != Event || seen[key] {
-				t.Errorf("%s: place %+v", r.name, p)
+				t.Errorf("%s: place %+v", name, p)
 			}
 			seen[key] = true
 			places++
 		}
-		if Mapped(r.name) != r.mapped {
-			t.Errorf("%s: mapped %t", r.name, Mapped(r.name))
+		if Mapped(name) != r.mapped {
+			t.Errorf("%s: mapped %t", name, Mapped(name))
 		}
 	}
 	if got := all.Names(); len(got) != int(schemes)-1 || string(all.AppendTo([]byte("x,"))) != "x,"+strings.Join(got, ",") {
