@@ -24,7 +24,8 @@ type Options struct {
 	Registry *consent.Registry
 	Sink     sinks.Committer
 	Dialects []Route            // tracker protocols
-	Pages    map[string]Handler // exact path → page, for GET and POST
+	Handlers map[string]Handler // path → what is the same for everybody, for GET and POST
+	Pages    map[string]Page    // path → what is a person's own, for GET and POST
 	Now      func() time.Time
 	BadKeys  []keys.Key    // keyed hashes of bad rows, rotated by day
 	Dedup    sinks.Deduper // nil: every event is new

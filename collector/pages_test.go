@@ -14,7 +14,7 @@ func TestQuestionsToPagesAreRated(t *testing.T) {
 	s := serve(t, &fakeSink{}, func(o *collector.Options) {
 		o.Now = newClock().Now
 		o.Limits.AddressRate, o.Limits.AddressBurst = 1, 3
-		o.Pages = map[string]collector.Handler{"/page": func(r *collector.Request, a *collector.Answer) {
+		o.Handlers = map[string]collector.Handler{"/page": func(r *collector.Request, a *collector.Answer) {
 			asked++
 			a.Status = 200
 		}}

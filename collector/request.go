@@ -93,7 +93,7 @@ type Dialect interface {
 	Answer(r *Request, a *Answer, results []Result)
 }
 
-// Handler serves a page or a tool beside the pipeline.
+// Handler serves files and tools, which are the same for everybody.
 type Handler func(r *Request, a *Answer)
 
 // RequestError refuses a whole request.
