@@ -53,12 +53,20 @@ func (c *config) showsDemo() bool {
 	return c.Policy == "" && (c.Demo || err == nil && loopback(host))
 }
 
-// pages are what the public listener shows beside its routes.
+// pages are the demo page and its files.
 func (c *config) pages(pol *policy.Policy) map[string]collector.Handler {
 	if !c.showsDemo() {
 		return nil
 	}
 	return pages.Demo(pol)
+}
+
+// visits are the pages of a person's own, beside the demo page.
+func (c *config) visits() map[string]collector.Page {
+	if !c.showsDemo() {
+		return nil
+	}
+	return pages.Choices()
 }
 
 // checkOptions validates what serve hands to each wing.

@@ -266,7 +266,7 @@ func (n *node) newEdge(places *mmdb.Reader) (*collector.Collector, error) {
 			{Method: "POST", Path: "/v1/events", Dialect: dialect.Native{}},
 			{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}},
 		},
-		Handlers: cfg.pages(n.pol), Now: time.Now, BadKeys: n.ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
+		Handlers: cfg.pages(n.pol), Pages: cfg.visits(), Now: time.Now, BadKeys: n.ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
 		CountryHeader: cfg.Trust.CountryHeader, RegionHeader: cfg.Trust.RegionHeader,
 		Cookies: collector.CookieOptions(cfg.Cookies), Limits: collector.Limits(cfg.Limits.edgeLimits),
 		Dedup: n.window, DedupKey: n.dedupKey,
