@@ -16,7 +16,7 @@ const flushEvery = 10 * time.Second
 // and reasons, which are all known from the start.
 type badKind struct {
 	source *Source
-	stage  Stage
+	stage  sinks.Stage
 	reason Reason
 }
 
@@ -77,7 +77,7 @@ func (c *Collector) flushBadRows(ctx context.Context) {
 			all = append(all, drained{sum, count, size})
 			first := len(x.batch.Records)
 			x.source = kind.source
-			c.sealBadRow(x, kind.stage, kind.reason, size, nil, count)
+			c.sealBadRow(x, &sinks.BadRow{Stage: kind.stage, Reason: string(kind.reason), Count: count, Size: size})
 			c.addEvent(x, 0, first, false)
 		}
 		return true

@@ -143,7 +143,7 @@ func (x *exchange) reset(p *inForce, now time.Time) {
 	x.policy, x.at, x.now = p, now, now
 	x.empty()
 	x.req.Received, x.ans.Status = now, 200
-	x.stamp = appendTime(x.stamp, now)
+	x.stamp = sinks.AppendTime(x.stamp, now)
 }
 
 // empty lets go of everything that the buffers held.

@@ -9,6 +9,7 @@ import (
 	"assent/geo"
 	"assent/policy"
 	"assent/redact"
+	"assent/sinks"
 )
 
 // Hypothetical is an event of an imagined person: what explain and the demo page ask.
@@ -74,7 +75,7 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	if _, err := PeekObject(h.Event); err != nil {
 		q.RefusedAt = err.Error()
 	}
-	for i, value := range k.offers(visitor, appendTime(nil, h.Now), ip, userAgent) {
+	for i, value := range k.offers(visitor, sinks.AppendTime(nil, h.Now), ip, userAgent) {
 		if len(value) > 0 {
 			q.Offers[Offers[i]] = string(value)
 		}

@@ -8,6 +8,7 @@ import (
 	"assent/consent"
 	"assent/geo"
 	"assent/policy"
+	"assent/sinks"
 )
 
 // circumstances are what an event is judged by beside itself. Whoever judges, be it an
@@ -47,13 +48,13 @@ const maxSubjects = 4
 
 // judge works out what the policy allows of an event. A reason says that it is refused,
 // and at which step.
-func (j *judged) judge(e *Event, d *policy.Decision) (Reason, Stage) {
+func (j *judged) judge(e *Event, d *policy.Decision) (Reason, sinks.Stage) {
 	if e.Reason != "" {
-		return e.Reason, StageReceive
+		return e.Reason, sinks.StageReceive
 	}
 	var reason Reason
 	if j.kind, reason = e.kind(); reason != "" {
-		return reason, StageDecide
+		return reason, sinks.StageDecide
 	}
 	j.heard = j.signals
 	e.signals(j.policy.Purposes(), &j.heard)

@@ -55,7 +55,7 @@ func (c *Collector) road(x *exchange, d Dialect) *RequestError {
 
 // process takes event i from decide to seal. A reason says that the event is refused,
 // the stage at which step. A duplicate is accepted without records.
-func (c *Collector) process(x *exchange, i int) (Stage, Reason) {
+func (c *Collector) process(x *exchange, i int) (sinks.Stage, Reason) {
 	e := &x.events[i]
 	c.begin(x, stepDecide)
 	if stage, reason := c.decide(x, e); reason != "" {
@@ -77,7 +77,7 @@ func (c *Collector) process(x *exchange, i int) (Stage, Reason) {
 		clean, id, reason := c.redact(x, e, plan)
 		if reason != "" {
 			x.batch.Records = cut(x.batch.Records, first)
-			return StageRedact, reason
+			return sinks.StageRedact, reason
 		}
 		c.begin(x, stepSeal)
 		c.seal(x, e, plan, clean, id)
@@ -111,7 +111,7 @@ func (c *Collector) consent(x *exchange) {
 }
 
 // decide finds what the policy allows of one event.
-func (c *Collector) decide(x *exchange, e *Event) (Stage, Reason) {
+func (c *Collector) decide(x *exchange, e *Event) (sinks.Stage, Reason) {
 	one := &x.judged
 	*one = judged{}
 	one.circumstances = x.circumstances

@@ -6,16 +6,6 @@ import (
 	"assent/redact"
 )
 
-// Stage names the step of the road at which something was refused.
-type Stage string
-
-// The stages a refusal can come from, in the order of the road.
-const (
-	StageReceive Stage = "receive"
-	StageDecide  Stage = "decide"
-	StageRedact  Stage = "redact"
-)
-
 // Reason says why a request or one event of it was refused: stable words that
 // clients, dashboards and bad rows rely on. The set is closed; AllReasons lists it.
 type Reason string

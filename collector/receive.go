@@ -172,7 +172,7 @@ func (c *Collector) refuseRequest(x *exchange, err *RequestError) {
 	switch err.Reason {
 	case ReasonUnreadable, ReasonEmpty, ReasonDecompress, ReasonTooMany:
 		if x.source != nil && x.wire == nil {
-			c.appendBadRow(x, StageReceive, err.Reason, x.req.Body)
+			c.appendBadRow(x, sinks.StageReceive, err.Reason, x.req.Body)
 			c.addEvent(x, 0, 0, false)
 			if c.commitBatch(context.Background(), x, sinks.Durable) != nil {
 				err = &RequestError{ReasonUnavailable, ""}

@@ -83,7 +83,7 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 	}
 	if x.tally.Days > 0 {
 		mark = len(x.arena)
-		x.arena = appendTime(x.arena, x.req.Received.Add(time.Duration(x.tally.Days)*24*time.Hour))
+		x.arena = sinks.AppendTime(x.arena, x.req.Received.Add(time.Duration(x.tally.Days)*24*time.Hour))
 		add("privacy-expires", x.since(mark))
 	}
 	last := len(x.headers)

@@ -44,7 +44,7 @@ func TestInspect(t *testing.T) {
 	totals, err := inspect(fs, "journal", func(it *Item) error {
 		fmt.Fprintf(&out, "%d/%d %s", it.Segment, it.Index, it.Kind)
 		if !it.At.IsZero() {
-			fmt.Fprintf(&out, " %s", it.At.Format(timeFormat))
+			fmt.Fprintf(&out, " %s", it.At.Format("2006-01-02T15:04:05.000Z"))
 		}
 		if it.Kind == "event" {
 			fmt.Fprintf(&out, " source=%s place=%s policy=%s bytes=%d\n", it.Source, it.Place, it.Policy, it.Bytes)

@@ -3,10 +3,8 @@ package journal
 import (
 	"crypto/rand"
 	"slices"
-	"strconv"
 	"time"
 
-	"assent/redact"
 	"assent/sinks"
 	"assent/uuid7"
 )
@@ -249,30 +247,19 @@ func (w *worker) poison(r sinks.Reason) sinks.Reason {
 
 // badRow says what became of a record, and nothing of what it held.
 func badRow(topic string, it *item, r sinks.Reason, now time.Time) sinks.Record {
-	value := append([]byte(nil), `{"stage":"forward","reason":"`...)
-	value = append(value, r.String()...)
-	value = append(value, `","size":`...)
-	value = strconv.AppendInt(value, int64(len(it.body)), 10)
-	value = append(value, `,"source":`...)
-	value = redact.AppendQuoted(value, []byte(it.src.name))
-	value = append(value, `,"receivedAt":"`...)
-	value = time.UnixMilli(it.at).UTC().AppendFormat(value, timeFormat)
-	value = append(value, `"}`...)
 	id, err := uuid7.New(rand.Reader, now)
 	if err != nil {
 		panic("BUG: crypto/rand returned an error: " + err.Error())
 	}
-	return sinks.Record{Topic: topic, Value: value, Headers: []sinks.Header{
-		{Key: "ce_specversion", Value: []byte("1.0")},
-		{Key: "ce_id", Value: []byte(id)},
-		{Key: "ce_source", Value: []byte("urn:assent:source:" + it.src.name)},
-		{Key: "ce_type", Value: []byte("assent.bad_row")},
-		{Key: "ce_time", Value: now.UTC().AppendFormat(nil, timeFormat)},
-		{Key: "content-type", Value: []byte("application/json")},
-	}}
+	row := sinks.BadRow{
+		Stage: sinks.StageForward, Reason: r.String(), Size: len(it.body), Source: it.src.name,
+		Received: sinks.AppendTime(nil, time.UnixMilli(it.at)),
+	}
+	return sinks.Record{
+		Topic: topic, Value: sinks.AppendBadRow(nil, &row),
+		Headers: sinks.AppendBadRowHeaders(nil, []byte(id), []byte("urn:assent:source:"+it.src.name), sinks.AppendTime(nil, now)),
+	}
 }
-
-const timeFormat = "2006-01-02T15:04:05.000Z"
 
 // void takes the open reservation back.
 func (w *worker) void() {
