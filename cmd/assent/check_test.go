@@ -3,17 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"math/rand/v2"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"assent/collector"
-	"assent/consent"
-	"assent/geo"
-	"assent/sinks"
 )
 
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
@@ -139,62 +133,36 @@ func TestCheckWarns(t *testing.T) {
 	}
 }
 
-// noStore is a consent store that nothing is asked of.
-type noStore struct{ consent.Store }
-
-type nowhere struct{}
-
-func (nowhere) Locate(netip.Addr) (geo.Jurisdiction, error) { return geo.Unknown, nil }
-
 // TestReloadIsWhole: a policy that cannot be put in force changes neither the
 // collector nor the registry.
 func TestReloadIsWhole(t *testing.T) {
-	cfg := &config{Data: t.TempDir()}
+	path := write(t, filepath.Join(t.TempDir(), "policy.yaml"), policyOf("event", "events"), 0o600)
+	cfg := &config{Data: t.TempDir(), Policy: path}
 	cfg.ensureDefaults()
-	ring, err := loadKeys(cfg.Keys)
-	if err != nil {
+	p := &program{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	if err := p.open(p.openData, p.openKeys, p.openPolicies, p.openConsent, p.openDedup, p.openSink, p.openGeo, p.openEdge); err != nil {
 		t.Fatal(err)
 	}
-	shelf, err := openPolicies(filepath.Join(cfg.Data, "policies"), ring, cfg.reserved())
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(cfg.Data, "policy.yaml")
-	write(t, path, policyOf("event", "events"), 0o600)
-	pol, err := shelf.load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry, err := consent.NewRegistry(consent.Options{
-		Store: noStore{}, Now: time.Now, Rand: zeros{}, Controller: "n",
-		CookieKeys: ring.Derive("cookie"), ReceiptKeys: ring.Derive("receipt"), JournalKeys: ring.Derive("journal"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry.Use(pol.Purposes())
-	edge, err := collector.New(collector.Options{
-		Policy: pol, Locator: nowhere{}, Registry: registry, Sink: sinks.Discard{}, Now: time.Now, BadKeys: ring.Derive("bad-row"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	defer p.close()
 	for name, document := range map[string]string{
 		"a category": policyOf(`e"vent`, "events"), "a topic": policyOf("event", ".events"), "the bad rows' topic": policyOf("event", "events.bad"),
 	} {
 		write(t, path, document, 0o600)
-		if err := reload(shelf, path, edge, registry); err == nil || !strings.Contains(err.Error(), path) {
+		if err := p.reload(); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	write(t, path, strings.Replace(policyOf("event", "events"), "necessary: {basis", "necessary: {revision: 2, basis", 1), 0o600)
-	if err := reload(shelf, path, nil, registry); err == nil || !strings.HasPrefix(err.Error(), "BUG: ") { // no collector: it panics
+	edge := p.edge
+	p.edge = nil
+	if err := p.reload(); err == nil || !strings.HasPrefix(err.Error(), "BUG: ") { // no collector: it panics
 		t.Errorf("a panic: %v", err)
 	}
-	if edge.Policy() != pol || registry.Purposes() != pol.Purposes() {
+	p.edge = edge
+	if edge.Policy() != p.pol || p.registry.Purposes() != p.pol.Purposes() {
 		t.Error("something of a policy that failed is in force")
 	}
-	if err := reload(shelf, path, edge, registry); err != nil || edge.Policy() == pol || registry.Purposes() != edge.Policy().Purposes() {
+	if err := p.reload(); err != nil || edge.Policy() == p.pol || p.registry.Purposes() != edge.Policy().Purposes() {
 		t.Errorf("a good policy: %v", err)
 	}
 }

@@ -26,13 +26,26 @@ const (
 	drainTerminal = 250 * time.Millisecond
 )
 
+// drainEdge stops accepting, answers all in flight and forwards what it can of what waits.
+func (p *program) drainEdge(ctx, hurry context.Context) error {
+	j, journaled := p.sink.(*journal.Journal)
+	if !journaled {
+		return p.edge.Shutdown(ctx)
+	}
+	before := j.Progress()
+	j.Hurry() // also while somebody takes his time to send a request
+	err := p.edge.Shutdown(ctx)
+	p.forwardRest(ctx, hurry, j, before)
+	return err
+}
+
 // forwardRest sends what waits for Kafka, now that nothing more comes in: this node
 // may have no next start. It ends early when Kafka takes nothing, or hurry ends, and
 // tells what has become of records since before.
-func (n *node) forwardRest(ctx, hurry context.Context, j *journal.Journal, before journal.Progress) {
+func (p *program) forwardRest(ctx, hurry context.Context, j *journal.Journal, before journal.Progress) {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, end.Add(-n.cfg.Limits.Shutdown/drainShare))
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-p.cfg.Limits.Shutdown/drainShare))
 		defer cancel()
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -42,10 +55,10 @@ func (n *node) forwardRest(ctx, hurry context.Context, j *journal.Journal, befor
 	after := j.Progress()
 	sent, withheld := after.Sent-before.Sent, after.Withheld-before.Withheld
 	if empty {
-		n.log.Info("nothing waits for Kafka", "sent", sent, "withheld", withheld, "left", 0)
+		p.log.Info("nothing waits for Kafka", "sent", sent, "withheld", withheld, "left", 0)
 		return
 	}
-	n.log.Warn("some records wait in the journal for the next start, or for assent journal drain",
+	p.log.Warn("some records wait in the journal for the next start, or for assent journal drain",
 		"sent", sent, "withheld", withheld, "left", after.Left)
 }
 
@@ -75,7 +88,7 @@ that Kafka will never have: each has become a bad row.`,
 			if err != nil {
 				return err
 			}
-			if err := tellDrained(c.OutOrStdout(), p, asJSON); err != nil {
+			if err := printDrained(c.OutOrStdout(), p, asJSON); err != nil {
 				return err
 			}
 			if p.Left > 0 {
@@ -92,50 +105,49 @@ that Kafka will never have: each has become a bad row.`,
 	return c
 }
 
-// drain opens the node behind its listeners and sends what waits, for so long at
+// drain opens what stands behind the listeners and sends what waits, for so long at
 // most; 0: until it is sent.
-func drain(asked signals, cfg *config, limit time.Duration) (p journal.Progress, err error) {
+func drain(asked signals, cfg *config, limit time.Duration) (done journal.Progress, err error) {
 	if len(cfg.Kafka.Brokers) == 0 {
-		return p, errors.New("no Kafka to drain to: name kafka.brokers, or --kafka")
+		return done, errors.New("no Kafka to drain to: name kafka.brokers, or --kafka")
 	}
 	if missing(cfg.Journal.Dir) {
-		return p, fmt.Errorf("no journal in %s", cfg.Journal.Dir)
+		return done, fmt.Errorf("no journal in %s", cfg.Journal.Dir)
 	}
 	log, lines := newLog(os.Stderr)
 	defer lines.flush()
-	n, err := openNode(cfg, log)
-	if err != nil {
-		return p, err
+	p := &program{cfg: cfg, log: log}
+	if err := p.open(p.openData, p.openKeys, p.openPolicies, p.openConsent, p.openDedup, p.openSink); err != nil {
+		return done, err
 	}
-	defer func() { err = errors.Join(err, n.Close()) }()
-	j := n.sink.(*journal.Journal)
+	j := p.sink.(*journal.Journal)
 	ctx, cancel := asked.end, context.CancelFunc(func() {})
 	if limit > 0 {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 	}
 	defer cancel()
-	stop := n.tellProgress(j, lines, isTerminal(os.Stderr))
+	stop := p.showProgress(j, lines, isTerminal(os.Stderr))
 	empty := j.Drain(ctx, 0)
 	stop()
-	if err := n.closeSink(); err != nil {
-		return p, err
+	if err := p.close(); err != nil {
+		return done, err
 	}
-	p = j.Progress()
-	p.Left = 0
+	done = j.Progress()
+	done.Left = 0
 	if !empty {
 		// The journal itself counts before it has read all of what it was left.
 		totals, err := journal.Inspect(cfg.Journal.Dir, func(*journal.Item) error { return nil })
 		if err != nil {
-			return p, err
+			return done, err
 		}
-		p.Left = int64(totals.Waiting)
+		done.Left = int64(totals.Waiting)
 	}
-	return p, nil
+	return done, nil
 }
 
-// tellProgress writes how far it is, and why it goes no further, until it is stopped.
+// showProgress writes how far it is, and why it goes no further, until it is stopped.
 // On a terminal it does so in place.
-func (n *node) tellProgress(j *journal.Journal, out io.Writer, terminal bool) (stop func()) {
+func (p *program) showProgress(j *journal.Journal, out io.Writer, terminal bool) (stop func()) {
 	every, before, after := drainNews, "", "\n"
 	if terminal {
 		every, before, after = drainTerminal, "\r\x1b[K", ""
@@ -154,11 +166,11 @@ func (n *node) tellProgress(j *journal.Journal, out io.Writer, terminal bool) (s
 				}
 				return
 			}
-			p, why := j.Progress(), ""
-			if err := n.downstream.Ready(); err != nil {
+			now, why := j.Progress(), ""
+			if err := p.downstream.Ready(); err != nil {
 				why = fmt.Sprintf(" (kafka: %v)", err)
 			}
-			fmt.Fprintf(out, "%sassent: journal drain: sent %d, withheld %d, refused %d, left %d%s%s", before, p.Sent, p.Withheld, p.Refused, p.Left, why, after)
+			fmt.Fprintf(out, "%sassent: journal drain: sent %d, withheld %d, refused %d, left %d%s%s", before, now.Sent, now.Withheld, now.Refused, now.Left, why, after)
 		}
 	}()
 	return func() { close(quit); <-done }
@@ -169,7 +181,7 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func tellDrained(out io.Writer, p journal.Progress, asJSON bool) error {
+func printDrained(out io.Writer, p journal.Progress, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(map[string]int64{"sent": p.Sent, "withheld": p.Withheld, "refused": p.Refused, "left": p.Left})
 	}

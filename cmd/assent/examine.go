@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
+	"assent/admin"
 	"assent/collector"
 	"assent/geo"
 	"assent/names"
@@ -50,7 +50,7 @@ func (c *config) reserved() map[string]string { return map[string]string{c.Topic
 // embedded policy. It is for the machine it runs on, unless asked for.
 func (c *config) showsDemo() bool {
 	host, _, err := net.SplitHostPort(c.Listen)
-	return c.Policy == "" && (c.Demo || err == nil && loopback(host))
+	return c.Policy == "" && (c.Demo || err == nil && admin.Loopback(host))
 }
 
 // pages are the demo page and its files.
@@ -118,7 +118,7 @@ func (c *config) validate() *problems {
 			p.add("$."+l.name, "%q is not host:port", l.addr)
 		}
 	}
-	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil && c.Admin.TokenFile == "" && !loopback(host) {
+	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil && c.Admin.TokenFile == "" && !admin.Loopback(host) {
 		p.add("$.admin.listen", "%q is reachable from outside and needs admin.token_file", c.Admin.Listen)
 	}
 	if c.Admin.TokenFile != "" {
@@ -138,12 +138,4 @@ func (c *config) validate() *problems {
 		p.add("$.topics.bad", "%q is reserved: choose another", c.Topics.Bad)
 	}
 	return p
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }

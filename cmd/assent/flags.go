@@ -1,15 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
-
-	"assent/keys"
-	"assent/redact"
 )
 
 // settings are the flags that stand above file and environment, with the
@@ -76,29 +72,4 @@ func loadConfig(path string, flags *config) (*config, error) {
 	}
 	c.ensureDefaults()
 	return c, wrong
-}
-
-// hmacKeys gives a policy its named keys: each name has one of its own from
-// every master secret, and rotates with them.
-func hmacKeys(ring *keys.Ring) func(name string) []redact.Key {
-	return func(name string) []redact.Key {
-		var out []redact.Key
-		for _, k := range ring.Derive("hmac/" + name) {
-			key, err := redact.NewKey(name+"."+k.ID, k.Secret[:])
-			if err != nil {
-				return nil // the policy's check says that there is no such key
-			}
-			out = append(out, key)
-		}
-		return out
-	}
-}
-
-// report writes each problem on a line of its own, as `assent: what: why`.
-func report(what string, errs ...error) {
-	for _, err := range errs {
-		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(os.Stderr, "assent: %s: %s\n", what, strings.TrimRight(line, "\n"))
-		}
-	}
 }

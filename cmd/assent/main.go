@@ -66,3 +66,12 @@ func noArgs(_ *cobra.Command, args []string) error {
 	}
 	return nil
 }
+
+// report writes each problem on a line of its own, as `assent: what: why`.
+func report(what string, errs ...error) {
+	for _, err := range errs {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(os.Stderr, "assent: %s: %s\n", what, strings.TrimRight(line, "\n"))
+		}
+	}
+}

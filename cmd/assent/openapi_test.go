@@ -15,8 +15,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"assent/geo/mmdb"
 )
 
 // api is one of the files that describe a listener to those who write clients.
@@ -223,21 +221,13 @@ func TestOpenAPIRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := openNode(cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
+	p := &program{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	if err := p.open(p.openData, p.openKeys, p.openPolicies, p.openConsent, p.openDedup, p.openSink, p.openGeo, p.openEdge); err != nil {
 		t.Fatal(err)
 	}
-	defer n.Close()
-	places, err := mmdb.Open(mmdb.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	edge, err := n.newEdge(places)
-	if err != nil {
-		t.Fatal(err)
-	}
+	defer p.close()
 	a := readAPI(t, "openapi.yaml")
-	served := edge.Routes()
+	served := p.edge.Routes()
 	for _, route := range served {
 		_, path, _ := strings.Cut(route, " ")
 		// A page of the demo has both methods, and answers 405 to one of them.

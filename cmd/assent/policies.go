@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 
+	"assent/collector"
 	"assent/disk"
 	"assent/keys"
 	"assent/policy"
@@ -23,7 +25,7 @@ type policies struct {
 	byHash map[string]*policy.Policy // nil: known to be gone
 }
 
-func openPolicies(dir string, ring *keys.Ring, reserved map[string]string) (*policies, error) {
+func newPolicies(dir string, ring *keys.Ring, reserved map[string]string) (*policies, error) {
 	if err := disk.MakeDir(disk.OS{}, dir); err != nil {
 		return nil, fmt.Errorf("creating policy folder: %w", err)
 	}
@@ -85,4 +87,30 @@ func keepFile(system disk.FS, path string, content []byte) error {
 		return errors.Join(err, system.Remove(temporary))
 	}
 	return system.SyncDir(filepath.Dir(path))
+}
+
+// readPolicy reads and compiles a policy, the embedded one without a path, and
+// returns its document beside it. What it returns can be put in force. reserved
+// are topics that recipients may not have.
+func readPolicy(path string, ring *keys.Ring, reserved map[string]string) (*policy.Policy, []byte, error) {
+	name, raw := "default.yaml", policy.Default()
+	if path != "" {
+		var err error
+		if raw, err = os.ReadFile(path); err != nil {
+			return nil, nil, fmt.Errorf("reading policy: %w", err)
+		}
+		name = path
+	}
+	doc, wrong := policy.Parse(name, raw)
+	if len(wrong) > 0 {
+		return nil, nil, wrong
+	}
+	p, wrong := policy.Compile(doc, policy.Options{Keys: hmacKeys(ring), Offers: collector.Offers, Reserved: reserved})
+	if len(wrong) > 0 {
+		return nil, nil, wrong
+	}
+	if err := collector.CheckPolicy(p); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, raw, nil
 }

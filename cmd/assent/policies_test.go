@@ -18,7 +18,7 @@ func TestPoliciesOutliveTheirFile(t *testing.T) {
 	}
 	dir := t.TempDir()
 	open := func() *policies {
-		s, err := openPolicies(filepath.Join(dir, "policies"), ring, nil)
+		s, err := newPolicies(filepath.Join(dir, "policies"), ring, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"time"
 
-	"assent/collector"
-	"assent/consent"
 	"assent/sinks"
 	"assent/sinks/file"
 )
@@ -43,23 +42,31 @@ func watchPolicy(ctx context.Context, hup <-chan os.Signal, path string, load fu
 	}
 }
 
-// reload puts the policy at path in force, whole or not at all: while it fails, the
+// reload puts the configured policy in force, whole or not at all: while it fails, the
 // last good one judges. The Registry follows the collector, which can refuse.
-func reload(shelf *policies, path string, edge *collector.Collector, registry *consent.Registry) (err error) {
+func (p *program) reload() (err error) {
 	defer func() {
 		if wrong := recover(); wrong != nil {
 			err = fmt.Errorf("BUG: putting a policy in force: %v", wrong)
 		}
 	}()
-	next, err := shelf.load(path)
+	next, err := p.policies.load(p.cfg.Policy)
 	if err != nil {
 		return err
 	}
-	if err := edge.SetPolicy(next); err != nil {
+	if err := p.edge.SetPolicy(next); err != nil {
 		return err
 	}
-	registry.Use(next.Purposes())
+	p.registry.Use(next.Purposes())
 	return nil
+}
+
+func logReload(log *slog.Logger, what string, err error) {
+	if err != nil {
+		log.Error(what+" not reloaded; the last good one stays in force", "error", err)
+		return
+	}
+	log.Info(what + " reloaded")
 }
 
 // watchFiles begins new event files when hup brings a signal, as tools that rotate

@@ -1,39 +1,47 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 
-	"assent/policy"
-	"assent/sinks"
-	"assent/sinks/dedup"
+	"assent/collector"
 	"assent/sinks/file"
 	"assent/sinks/journal"
 	"assent/sinks/kafka"
 	"assent/wal"
 )
 
-// openSink picks where records go: a journal that forwards to Kafka, which it
-// returns too, when brokers are named, else files.
-func openSink(cfg *config, pol *policy.Policy, judge sinks.Judge, window *dedup.Window, log *slog.Logger) (sinks.Committer, sinks.Forwarder, error) {
-	if len(cfg.Kafka.Brokers) > 0 {
-		return openJournal(cfg, pol, judge, window, log)
+// openSink picks where records go: a journal that forwards to Kafka when brokers
+// are named, else files.
+func (p *program) openSink() error {
+	open := p.openFiles
+	if len(p.cfg.Kafka.Brokers) > 0 {
+		open = p.openJournal
 	}
-	if err := leftBehind(cfg.Journal.Dir); err != nil {
-		return nil, nil, err
+	if err := open(); err != nil {
+		return err
 	}
-	o := cfg.fileOptions()
-	o.Committed = window.Note
+	p.atEnd("closing sink", func(ctx context.Context) error { return p.sink.Close(ctx) })
+	return nil
+}
+
+func (p *program) openFiles() error {
+	if err := leftBehind(p.cfg.Journal.Dir); err != nil {
+		return err
+	}
+	o := p.cfg.fileOptions()
+	o.Committed = p.window.Note
 	o.Truncated = func(path string, bytes int64) {
-		log.Warn("cut off what a crash left unfinished at the end of a file", "file", path, "bytes", bytes)
+		p.log.Warn("cut off what a crash left unfinished at the end of a file", "file", path, "bytes", bytes)
 	}
 	s, err := file.Open(o)
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening file sink: %w", err)
+		return fmt.Errorf("opening file sink: %w", err)
 	}
-	return s, nil, nil
+	p.sink = s
+	return nil
 }
 
 // leftBehind refuses a start without Kafka over a journal in which something
@@ -52,28 +60,33 @@ func leftBehind(dir string) error {
 	return nil
 }
 
-func openJournal(cfg *config, pol *policy.Policy, judge sinks.Judge, window *dedup.Window, log *slog.Logger) (sinks.Committer, sinks.Forwarder, error) {
-	k, err := cfg.kafkaOptions()
+func (p *program) openJournal() error {
+	judge, err := collector.NewJudge(p.registry, p.policies.get)
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening kafka: %w", err)
+		return err
 	}
-	for _, r := range pol.Recipients() {
+	k, err := p.cfg.kafkaOptions()
+	if err != nil {
+		return fmt.Errorf("opening kafka: %w", err)
+	}
+	for _, r := range p.pol.Recipients() {
 		k.Topics = append(k.Topics, r.Topic)
 	}
-	k.Topics = append(k.Topics, cfg.Topics.Bad)
+	k.Topics = append(k.Topics, p.cfg.Topics.Bad)
 	forwarder, err := kafka.Open(k)
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening kafka: %w", err)
+		return fmt.Errorf("opening kafka: %w", err)
 	}
-	o := cfg.journalOptions()
+	o := p.cfg.journalOptions()
 	o.Forwarder, o.Judge = forwarder, judge
-	o.Recovered, o.Retire = window.Add, window.Keep
+	o.Recovered, o.Retire = p.window.Add, p.window.Keep
 	o.Damaged = func(d wal.Damage) {
-		log.Error("skipped a damaged region of the journal; its bytes are in quarantine", "segment", d.Segment, "offset", d.Offset, "bytes", d.Bytes)
+		p.log.Error("skipped a damaged region of the journal; its bytes are in quarantine", "segment", d.Segment, "offset", d.Offset, "bytes", d.Bytes)
 	}
 	j, err := journal.Open(o)
 	if err != nil {
-		return nil, nil, errors.Join(err, forwarder.Close())
+		return errors.Join(err, forwarder.Close())
 	}
-	return j, forwarder, nil
+	p.sink, p.downstream = j, forwarder
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 
+	"assent/admin"
 	"assent/collector"
 	"assent/disk"
 )
@@ -14,7 +15,7 @@ import (
 // stays good.
 func (c *config) warnings() []error {
 	p := &problems{config: c}
-	if host, _, err := net.SplitHostPort(c.Listen); err == nil && !loopback(host) && c.Limits.AddressRate == 0 {
+	if host, _, err := net.SplitHostPort(c.Listen); err == nil && !admin.Loopback(host) && c.Limits.AddressRate == 0 {
 		p.add("$.listen", "%q is reachable from outside and no client address is held to a rate: set limits.address_rate, in events a second", c.Listen)
 	}
 	if most, need := descriptors(), uint64(c.connections()+ownFiles); most > 0 && most < need {

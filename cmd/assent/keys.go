@@ -7,6 +7,7 @@ import (
 
 	"assent/disk"
 	"assent/keys"
+	"assent/redact"
 )
 
 // loadKeys reads the ring, or makes one on the first start.
@@ -54,3 +55,22 @@ func checkKeys(path string) (*keys.Ring, error) {
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// oldest is the key that stays the longest when keys rotate by a new one on top.
+func oldest(ring []keys.Key) keys.Key { return ring[len(ring)-1] }
+
+// hmacKeys gives a policy its named keys: each name has one of its own from
+// every master secret, and rotates with them.
+func hmacKeys(ring *keys.Ring) func(name string) []redact.Key {
+	return func(name string) []redact.Key {
+		var out []redact.Key
+		for _, k := range ring.Derive("hmac/" + name) {
+			key, err := redact.NewKey(name+"."+k.ID, k.Secret[:])
+			if err != nil {
+				return nil // the policy's check says that there is no such key
+			}
+			out = append(out, key)
+		}
+		return out
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -21,11 +22,13 @@ func TestClosingWaitsForNobody(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	order := ""
-	c := closers{by: time.Now()}
+	var c closers
 	c.add("one", closer(func() error { order += "1"; return nil }))
 	c.add("two", closer(func() error { order += "2"; return errors.New("disk on fire") }))
 	c.add("three", closer(func() error { <-hang; return nil }))
-	err := c.Close()
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	err := c.end(ctx)
 	if err == nil || err.Error() != "closing three: not done in time\nclosing two: disk on fire" || order != "21" {
 		t.Errorf("%v, in order %s", err, order)
 	}

@@ -13,7 +13,7 @@ import (
 	"assent/sinks"
 )
 
-func TestTell(t *testing.T) {
+func TestLogStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		var now atomic.Pointer[sinks.Error]
@@ -24,7 +24,7 @@ func TestTell(t *testing.T) {
 			return a
 		}}))
 		ctx, stop := context.WithCancel(t.Context())
-		go tell(ctx, log, &part{name: "kafka", effect: "events wait", ready: func() error {
+		go logStatus(ctx, log, &part{name: "kafka", effect: "events wait", ready: func() error {
 			if e := now.Load(); e != nil {
 				return e
 			}
@@ -32,7 +32,7 @@ func TestTell(t *testing.T) {
 		}})
 		for _, e := range []*sinks.Error{nil, {Reason: sinks.ReasonTimeout}, {Reason: sinks.ReasonTimeout}, {Reason: sinks.ReasonUnauthorized}, nil, nil} {
 			now.Store(e)
-			time.Sleep(3 * tellEvery)
+			time.Sleep(3 * statusEvery)
 		}
 		stop()
 		synctest.Wait()

@@ -8,8 +8,8 @@ import (
 	"assent/sinks"
 )
 
-// tellEvery is how often the parts are asked how they are.
-const tellEvery = time.Second
+// statusEvery is how often the parts are asked how they are.
+const statusEvery = time.Second
 
 // A part is something that can fail and come right while the node runs.
 type part struct {
@@ -20,10 +20,10 @@ type part struct {
 	reason sinks.Reason
 }
 
-// tell logs each change of a part's state until ctx ends: a night's story in a few
+// logStatus logs each change of a part's state until ctx ends: a night's story in a few
 // lines, however often a part is asked.
-func tell(ctx context.Context, log *slog.Logger, parts ...*part) {
-	tick := time.NewTicker(tellEvery)
+func logStatus(ctx context.Context, log *slog.Logger, parts ...*part) {
+	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -43,4 +43,16 @@ func tell(ctx context.Context, log *slog.Logger, parts ...*part) {
 			p.failed, p.reason = err != nil, reason
 		}
 	}
+}
+
+// parts are what can fail while the node runs.
+func (p *program) parts() []*part {
+	all := []*part{
+		{name: "sink", ready: p.sink.Ready, effect: "events are answered 503"},
+		{name: "consent store", ready: p.choices.Ready, effect: "choices are answered 503"},
+	}
+	if p.downstream != nil {
+		all = append(all, &part{name: "kafka", ready: p.downstream.Ready, effect: "events wait in the journal"})
+	}
+	return all
 }
