@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// cached is a state and what it holds for: the exact bytes it was asked with.
+// cached is a state with the exact bytes it was asked with and the epochs it rests on.
 type cached struct {
 	kind    SubjectKind // NoSubject: of credentials
 	a, b, c string
@@ -17,7 +17,7 @@ type cached struct {
 }
 
 // cache is a bounded table of states, two places for each hash. Reading takes no
-// lock and allocates nothing; a newcomer drives out whoever stands in its place.
+// lock and allocates nothing; a new entry drives out the one in its place.
 type cache struct {
 	seed  maphash.Seed
 	slots []atomic.Pointer[cached]

@@ -24,8 +24,9 @@ type Choice struct {
 
 	// Known. The collector fills these.
 	Visitor *State // what Identify answered for the same request; nil: nobody
-	// NewID: the person gets a new id. For where another host can lend a browser an id:
-	// beside one that a shown choice is not bound to, nobody knows whose it is.
+	// NewID: the person gets a new id, whatever id the request proves. For cookies of a
+	// whole domain, where another host can set an id: if the choice cookie is not bound
+	// to the id beside it, nobody knows whose the id is.
 	NewID        bool
 	Account      Subject // whom a source with the authority to do so names instead; zero: the visitor
 	Jurisdiction string
@@ -208,8 +209,8 @@ func (n *Notice) member(name string, raw json.RawMessage) (err error) {
 // to set a clock in order to withdraw (GDPR art. 7(3)).
 const ahead = 5 * time.Minute
 
-// checkAsserted refuses what a device says of a time that is yet to come: a receipt
-// would vouch for it. Within the tolerance the receipt has collected_at in its place.
+// checkAsserted refuses a time that lies ahead, because a receipt would vouch for it.
+// In the place of a time within the tolerance the receipt has collected_at.
 func (c *Choice) checkAsserted(now time.Time) error {
 	if c.AssertedAt.After(now.Add(ahead)) {
 		return refuse("asserted_at: want a time from 1970 to now")
@@ -259,8 +260,8 @@ func isText(s []byte) bool {
 	return true
 }
 
-// Nameable reports whether a choice can name a tracker's id: an event with any other
-// would pass by every refusal.
+// Nameable reports whether a choice can name a tracker's id. An event with any other id
+// would escape every refusal.
 func Nameable(id []byte) bool { return len(id) > 0 && len(id) <= maxText && isText(id) }
 
 // members calls f for each member of a valid JSON object, refusing repeated names.

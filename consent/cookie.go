@@ -154,16 +154,16 @@ func readChoice(ring []keys.Key, cookie []byte) (*choiceCookie, Credential) {
 	return c, Valid
 }
 
-// class names everybody whose cookie says just this, which for a cookie bound to
-// nobody is whoever chose the same within the hour.
+// class is the subject of everybody whose cookie says the same. Of a cookie bound to
+// nobody, they are all who chose the same within the hour.
 func (c *choiceCookie) class() Subject {
 	sum := sha256.Sum256([]byte(c.mac))
 	return Subject{Remembered, base64.RawURLEncoding.EncodeToString(sum[:macSize])}
 }
 
 // blurred is the entry with its times rounded down to the hour and without its node.
-// A time in microseconds would tell one visitor from all others, which a cookie that
-// is kept after a refusal must not.
+// A cookie bound to nobody is kept after a refusal, and a time in microseconds would
+// tell one visitor from all others.
 func (e Entry) blurred() Entry {
 	e.Version.Node, e.Notice, e.Receipt, e.Carried = 0, "", "", false
 	for _, t := range []*int64{&e.Version.Time, &e.Since, &e.Until} {
@@ -244,8 +244,8 @@ func (w *shown) choice(ring []keys.Key, raw []byte, now time.Time) Credential {
 	return c
 }
 
-// readShown verifies what a request presents. Of several cookies of one name the last
-// fate is told.
+// readShown verifies what a request presents. Of several cookies of one name, Presented
+// holds the fate of the last.
 func readShown(ring []keys.Key, choiceCookies, idCookies, token []byte, now time.Time) *shown {
 	w := &shown{}
 	for len(idCookies) > 0 {
@@ -263,7 +263,7 @@ func readShown(ring []keys.Key, choiceCookies, idCookies, token []byte, now time
 	}
 	id, choice := readToken(token)
 	if w.fate.Token = w.choice(ring, choice, now); w.fate.Token == Valid && len(id) > 0 {
-		// An id that grew old leaves the choice beside it; a false one discredits it.
+		// An outdated id leaves the choice beside it valid; a false id makes it unreadable.
 		if w.fate.Token = w.id(ring, id, now); w.fate.Token == Malformed || w.fate.Token == Forged {
 			w.unread = true
 		}
@@ -271,7 +271,7 @@ func readShown(ring []keys.Key, choiceCookies, idCookies, token []byte, now time
 	return w
 }
 
-// device is what the choices say beside a visitor's id, or without one.
+// device is what the choices say beside a visitor's id or, where it is empty, alone.
 func (w *shown) device(p *Purposes, visitor string) device {
 	d := device{unread: w.unread}
 	for i, c := range w.choices {

@@ -87,8 +87,8 @@ func (e *epochs) unchanged(m uint64) bool {
 	return m&1 != 0 && sum<<snapshotSum == m>>snapshotSum<<snapshotSum
 }
 
-// join is the snapshot of what rests on all that two snapshots are of. Zero, which is a
-// changed one, where one of them has changed.
+// join is the snapshot of an answer that rests on all that two snapshots are of. Zero,
+// which never counts as unchanged, where one of the two has changed already.
 func (e *epochs) join(a, b uint64) uint64 {
 	if a == b {
 		return a
@@ -111,7 +111,7 @@ func (e *epochs) join(a, b uint64) uint64 {
 	for i := range n {
 		deps[i] = dep{slots[i], e.slots[slots[i]].Load()}
 	}
-	// Only now: what raised an epoch since the snapshots were made must be in the new one.
+	// Only now: a write between the two snapshots and this one must not be missed.
 	if !e.unchanged(a) || !e.unchanged(b) {
 		return 0
 	}

@@ -12,8 +12,9 @@
 //   - Only grants expire; a choice cookie has no age limit, an identifier has.
 //   - The choice cookie of someone without an identifier is rounded to the hour:
 //     a time in microseconds would be one.
-//   - A tracker's own id may be linked to one holder. Denials for it by anyone else
-//     stand beside the holder's record until the link ends.
+//   - A tracker's own id is linked to the first visitor who names it, its holder.
+//     Denials for the id by anyone else stand beside the holder's record. Two nodes may
+//     link one id to two holders at a time: then it grants what both grant.
 //   - An acknowledged choice is in every answer that starts later, though answers
 //     are cached: see epochs.
 //   - What waits in a journal names its subjects by a sealed reference, and holds a

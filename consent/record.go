@@ -94,8 +94,8 @@ type Entry struct {
 	Method   Method
 	Notice   string // version of the notice that was shown
 	Receipt  string // id of the receipt that proves it
-	// Carried: in a choice cookie, it stood in one that was bound to nobody before
-	// the id came. The device may rest on it; it is never written to a subject.
+	// Carried: the entry of a choice cookie stood in a cookie bound to nobody before the
+	// id came. The device may rest on the entry, which is never written to a subject.
 	Carried bool
 }
 
@@ -173,9 +173,9 @@ func (r *Record) Newest() Version {
 	return v
 }
 
-// notAfter takes times after now back to now: the clock of the node that signed a
-// device's record may be ahead of ours, and what comes from a device must not put off
-// what is chosen here. A grant of a time to come is older than whatever is on record.
+// notAfter takes times after now back to now. The clock of the node that signed a
+// device's record may be ahead of ours, and a device's record must not outrank what is
+// chosen here. A grant from the future becomes older than whatever is on record.
 func (r *Record) notAfter(now time.Time) {
 	most := now.UnixMicro()
 	for i := range r.Entries {
@@ -303,8 +303,8 @@ func strictest(a, b *Record) *Record {
 	return out
 }
 
-// beside lays what a device remembers bound to nobody beside a subject's record: its
-// denials narrow the record, whatever their versions, and its grants fill gaps.
+// beside adds to a subject's record what a device remembers bound to nobody: denials
+// narrow the record, whatever their versions, and grants fill gaps.
 func beside(r, unbound *Record) *Record {
 	if unbound == nil || len(unbound.Entries) == 0 {
 		return r

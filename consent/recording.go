@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// recording is one choice on its way into the store. Its methods are pure: what they
-// need to know was read before.
+// recording is one choice on its way into the store. Its methods read nothing: they
+// decide by what was read before.
 type recording struct {
 	c     *Choice
 	p     *Purposes
@@ -95,8 +95,8 @@ func (w *recording) change(record, full *Record, version Version) *Change {
 	return out
 }
 
-// merged is what stood before the choice: with all that the device remembers, and what
-// of that may be written to the subject.
+// merged is what stood before the choice: before with all that the device remembers,
+// record without what must not be written to the subject.
 func (w *recording) merged() (before, record *Record) {
 	if w.apart {
 		before = w.c.Visitor.record
@@ -110,8 +110,8 @@ func (w *recording) merged() (before, record *Record) {
 	return record, record
 }
 
-// rest is what the device remembers bound to nobody of purposes that the choice leaves
-// as they are.
+// rest is what the device remembers bound to nobody, of the purposes that the choice
+// leaves as they are.
 func (w *recording) rest(chosen *Record) *Record {
 	if !w.c.Account.IsZero() {
 		return nil
@@ -183,7 +183,7 @@ func (w *recording) chosen(record, before *Record, version Version) *Record {
 		record = record.with(e)
 	}
 	if c.All == Denied {
-		// What the policy does not declare now waits for nobody's leave either.
+		// Also what the policy does not declare now: it may be declared again.
 		for _, e := range record.entries() {
 			if _, declared := w.p.Index(e.Purpose); !declared && e.Status == Granted {
 				record = record.with(Entry{Purpose: e.Purpose, Status: Denied, Version: version, Since: version.Time, Revision: e.Revision, Method: c.Method, Receipt: w.id})
@@ -210,8 +210,8 @@ func (p *Purposes) worthKeeping(r *Record) func(*Entry) bool {
 	}
 }
 
-// also are those beside the subject whom the request proves, the second person first,
-// and whoever shows the same choice cookie without an id. Denials reach them all.
+// also are those beside the subject whom denials reach: whom else the request proves,
+// then all who show the same choice cookie without an id.
 func (w *recording) also() (out []Subject) {
 	proven := slices.Clone(w.c.Visitor.device.proven)
 	if w.apart && len(proven) == 0 {

@@ -64,8 +64,8 @@ func (o *Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Registry answers who may be asked what, and records what they say. Safe for
-// concurrent use. A choice it acknowledged is in every later answer.
+// Registry answers what people have chosen, and records what they choose. Safe for
+// concurrent use. A choice that it acknowledged is in every later answer.
 type Registry struct {
 	o      Options
 	clock  Clock
@@ -118,7 +118,7 @@ func (r *Registry) Purposes() *Purposes { return r.vocab.Load().purposes }
 // cookies of one name joined by ';'.
 //
 //   - An id that verifies proves a visitor. Two different ids prove two people, and
-//     both must have granted; of more nothing is concluded: unreadable.
+//     both must have granted. More than two make the state unreadable.
 //   - A choice bound to a proven id merges by version with what the store holds for
 //     the id. Any other choice beside a proven id narrows and grants nothing.
 //   - Without an id, a choice bound to nobody counts, but for grants of purposes that
@@ -134,14 +134,14 @@ func (r *Registry) Identify(choiceCookie, idCookie, token []byte) *State {
 		return v.nobody
 	}
 	h := r.cache.hash(NoSubject, choiceCookie, idCookie, token)
-	if e := r.cache.get(h, NoSubject, choiceCookie, idCookie, token); e != nil && r.fresh(v, e) {
+	if e := r.cache.get(h, NoSubject, choiceCookie, idCookie, token); e != nil && r.holds(v, e) {
 		return e.state
 	}
 	return r.identify(v, h, choiceCookie, idCookie, token)
 }
 
-// fresh reports whether a cached state still holds.
-func (r *Registry) fresh(v *vocabulary, e *cached) bool {
+// holds reports whether a cached state is still what would be answered.
+func (r *Registry) holds(v *vocabulary, e *cached) bool {
 	if e.state.purposes != v.purposes {
 		return false
 	}
@@ -153,7 +153,7 @@ func (r *Registry) fresh(v *vocabulary, e *cached) bool {
 	return e.ends == 0 || r.o.Now().UnixMicro() < e.ends
 }
 
-// maxClasses bounds the choice cookies without an id by which what waits is found.
+// maxClasses bounds the choice cookies without an id by which waiting records are found.
 const maxClasses = 2
 
 func (r *Registry) identify(v *vocabulary, h uint64, choiceCookie, idCookie, token []byte) *State {
@@ -231,7 +231,7 @@ func (r *Registry) Lookup(s Subject) *State {
 	}
 	id := unsafe.Slice(unsafe.StringData(s.ID), len(s.ID))
 	h := r.cache.hash(s.Kind, id, nil, nil)
-	if e := r.cache.get(h, s.Kind, id, nil, nil); e != nil && r.fresh(v, e) {
+	if e := r.cache.get(h, s.Kind, id, nil, nil); e != nil && r.holds(v, e) {
 		return e.state
 	}
 	e := newCached(s.Kind, s.ID, "", "")
@@ -253,7 +253,7 @@ func (r *Registry) Lookup(s Subject) *State {
 // grant. An id that is a visitor's own, sent by somebody who proves nothing, has that
 // visitor's denials.
 func (r *Registry) follow(s Subject, e *cached) (*Record, error) {
-	any := r.epochs.any()
+	every := r.epochs.any()
 	e.deps[0], e.n = r.epochs.of(s), 1
 	own, err := r.o.Store.Get(s)
 	if err != nil || s.Kind != Anonymous {
@@ -280,7 +280,7 @@ func (r *Registry) follow(s Subject, e *cached) (*Record, error) {
 		if e.n < len(e.deps) {
 			e.deps[e.n], e.n = r.epochs.of(l.Holder), e.n+1
 		} else {
-			e.deps[0], e.n = any, 1
+			e.deps[0], e.n = every, 1
 		}
 		record, err := r.held(l, own)
 		if err != nil {
@@ -330,15 +330,15 @@ func (r *Registry) JoinSnapshots(a, b uint64) uint64 { return r.epochs.join(a, b
 // ones. Unchanged takes no lock and allocates nothing.
 func (r *Registry) Unchanged(snapshot uint64) bool { return r.epochs.unchanged(snapshot) }
 
-// Forget ends whatever is cached and every snapshot: for a store that was opened anew, in
-// which a write that failed may have been found.
+// Forget drops whatever is cached and makes every snapshot a changed one: for a store
+// that was opened anew, in which a write that failed may have been found.
 func (r *Registry) Forget() { r.epochs.forget() }
 
 // Seals reports whether there are keys to seal subjects with.
 func (r *Registry) Seals() bool { return len(r.seals) > 0 }
 
-// SealSubjects appends a reference to all whose choices bear on an event, that only
-// Withdrawn can read and no two of which can be told to mean the same people. Subjects
+// SealSubjects appends a reference to all whose choices bear on an event. Only Withdrawn
+// can read it, and nobody can tell whether two references mean the same people. Subjects
 // that are nobody, or longer than a choice can name, are left out, because nothing can
 // ever be recorded for them. Nothing is appended where none is left, and without keys.
 // Allocates nothing where dst has room.
@@ -353,9 +353,9 @@ func (r *Registry) OpenSubjects(ref []byte) ([]Subject, error) { return r.seals.
 // withdrawal after it.
 const clockSlack = 10 * time.Second
 
-// Withdrawn is what those of a reference deny now, of an event that was judged at an
-// instant: the denials of each of them. What was refused with a choice cookie before
-// that instant was another's refusal, made with a cookie that says the same. The
+// Withdrawn is what the subjects of a reference deny now, for an event that was judged at
+// an instant: the denials of each of them. A refusal made before that instant with a
+// choice cookie was somebody else's, whose cookie says the same: it is left out. The
 // state is Unreadable when the store cannot be read; ErrReference is the error of a
 // reference that no key of the ring made.
 func (r *Registry) Withdrawn(ref []byte, judged time.Time) (*State, error) {
@@ -418,8 +418,8 @@ func (r *Registry) ChoiceCookie(s *State, bound bool) string {
 	return signChoice(&r.o.CookieKeys[0], record.where(declared), visitor)
 }
 
-// WithoutID is the choice cookie of a person whose id cookie ends, for what is to hold
-// without the id; empty where what the device brought says as much by itself.
+// WithoutID is the choice cookie for a person whose id cookie ends: it holds what is to
+// count without the id. Empty where the device's own cookie says as much already.
 func (r *Registry) WithoutID(s *State) string {
 	if s.device.bonded {
 		return r.ChoiceCookie(s, false) // what is bound tells one visitor from all others

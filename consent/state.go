@@ -10,7 +10,7 @@ import (
 // and shared between requests.
 type State struct {
 	Granted PurposeSet // recorded grants of the purpose's present revision; Resolve looks at their expiry
-	Denied  PurposeSet // neither granted nor denied: unknown
+	Denied  PurposeSet // recorded denials; a purpose neither granted nor denied is unknown
 	Implied PurposeSet // of Granted: not by an affirmative act
 	Stale   PurposeSet // a grant was recorded, for another revision: unknown
 	// Unreadable: the store failed, or the request brought a choice that does not
@@ -18,11 +18,11 @@ type State struct {
 	Unreadable bool
 	// Subject is who this is about; zero when only a choice is remembered.
 	Subject Subject
-	// Also is a second person whom the request proved, zero mostly: each of the two
-	// may take back what both were asked for.
+	// Also is a second person whom the request proved, zero mostly: either of the two
+	// may take back what both had to grant.
 	Also Subject
-	// Classes are what choice cookies without an id are known by, so that a withdrawal
-	// with one of them finds what waits. None beside an id.
+	// Classes are the subjects of choice cookies that came without an id, so that a
+	// withdrawal with one of these cookies finds the records that wait. None beside an id.
 	Classes []Subject
 	// Receipt is the id of the newest receipt in force; empty when there is none.
 	Receipt string
@@ -143,10 +143,10 @@ func unreadable(p *Purposes) *State {
 	return s
 }
 
-// Combine is the state of a request that shows two: say the choice a browser
-// remembers, and the record of its tracker's own id. A denial on either side
-// denies. A grant on one side counts unless the two are different people; then
-// both must have granted. Neither is changed.
+// Combine joins two states that one request shows, such as the choice that a browser
+// remembers and the record of its tracker's own id. A denial on either side denies. A
+// grant on one side counts, unless the two are different people: then both must have
+// granted. Neither state is changed.
 func Combine(a, b *State) *State {
 	if a.purposes == b.purposes {
 		if b.Empty() && (b.Subject.IsZero() || b.Subject == a.Subject) {
@@ -167,8 +167,8 @@ func Combine(a, b *State) *State {
 	return a.folded(r, a.Unreadable || b.Unreadable)
 }
 
-// Narrow is a state with the denials of another beside it: of an id that the request
-// names and does not prove.
+// Narrow is a state with the denials of another one added: that of an id which the
+// request names and does not prove.
 func Narrow(s, by *State) *State {
 	adds := by.Unreadable && !s.Unreadable
 	for _, e := range by.record.entries() {
@@ -220,9 +220,8 @@ func withPresented(s *State, p Presented) *State {
 	return &c
 }
 
-// In is the same state folded for another vocabulary. Around a policy swap a
-// state and a policy can differ in theirs, and the bits of one mean nothing in
-// the other.
+// In is the same state folded for another vocabulary. Around a policy swap a state and
+// a policy can differ in vocabulary, and the bits of one mean nothing in the other.
 func (s *State) In(p *Purposes) *State {
 	if s.purposes == p {
 		return s
@@ -244,8 +243,8 @@ func (p *Purposes) idless(r *Record) *Record {
 	})
 }
 
-// Remembers reports whether a choice counts here that is bound to no id. Its grants
-// would not count beside one, and its refusals would not be the id's.
+// Remembers reports whether a choice counts that is bound to no id. Beside an id its
+// grants would not count, and its refusals would not be the id's.
 func (s *State) Remembers() bool { return s.Subject.IsZero() && len(s.device.unbound.entries()) > 0 }
 
 // Bonded reports whether a choice came that is bound to some id.
@@ -255,8 +254,8 @@ func (s *State) Bonded() bool { return s.device.bonded }
 func (s *State) Mixed() bool { return s.device.mixed }
 
 // Imagine is the state of a person who made these choices just before now, by an
-// affirmative act and for the present revisions, who has an id if they made any: for explanations, never for
-// judging a real event. A name that is not declared is an error.
+// affirmative act and for the present revisions, and who has an id if they made any. For
+// explanations, never for judging a real event. A name that is not declared is an error.
 func Imagine(p *Purposes, choices map[string]Status, now time.Time) (*State, error) {
 	r := &Record{}
 	for name, status := range choices {

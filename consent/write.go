@@ -20,8 +20,8 @@ type Outcome struct {
 	// was one, is to be expired: nothing allowed needs it.
 	IDCookie string
 	IDEnds   time.Time
-	// Token is the same for a device without cookies. Whoever links a tracker's id
-	// gets one that proves who linked it, whatever the id cookie.
+	// Token holds both for a device without cookies. After a link of a tracker's id, the
+	// token proves who linked it, even where no id cookie is set.
 	Token string
 }
 
@@ -30,10 +30,10 @@ type Outcome struct {
 // the sender's to repair and has changed nothing.
 //
 // A grant goes to one subject that the request proves, a denial to each that it proves
-// or names. A grant that is no affirmative act does not undo a denial. After a choice
-// that came and did not verify, what is not named is denied: it may have been. A choice
-// that leaves nothing to identify for, and names no tracker's id, is remembered in the
-// choice cookie alone: its receipt is kept under its own id and names nobody.
+// or names. A grant that is no affirmative act does not undo a denial. If the request
+// shows a choice that does not verify, the purposes not named are denied: the choice may
+// have denied them. A choice after which nothing needs an id, and which names no
+// tracker's id, is kept in the choice cookie alone; its receipt names nobody.
 func (r *Registry) Record(ctx context.Context, c Choice) (*Outcome, error) {
 	w, err := r.begin(&c)
 	if err != nil {
@@ -64,7 +64,7 @@ func (r *Registry) begin(c *Choice) (w *recording, err error) {
 	if w.id, err = uuid7.New(r.o.Rand, w.now); err != nil {
 		return nil, err
 	}
-	// Of several people none can be asked to answer for the others from now on.
+	// Of several people, none answers for the others from now on.
 	w.apart = c.Account.IsZero() && (c.NewID || len(c.Visitor.device.proven) > 0)
 	if w.subject = c.Account; w.subject.IsZero() && !w.apart {
 		w.subject = c.Visitor.Subject
