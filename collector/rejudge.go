@@ -48,7 +48,7 @@ func (g *Judge) Unchanged(snapshot uint64) bool { return g.registry.Unchanged(sn
 // what that is. Without a subject it stays as it is. What cannot be judged any more,
 // because its reference, its policy or its recipient is gone or it is no record of
 // ours, is withheld. The error says that the store cannot be read: the record waits.
-func (g *Judge) Rejudge(j *sinks.Judged, r *sinks.Record) (sinks.Verdict, error) {
+func (g *Judge) Rejudge(j *sinks.Provenance, r *sinks.Record) (sinks.Verdict, error) {
 	if len(j.Subject) == 0 {
 		return sinks.Kept, nil
 	}
@@ -76,7 +76,7 @@ func (g *Judge) Rejudge(j *sinks.Judged, r *sinks.Record) (sinks.Verdict, error)
 // reseal makes the record anew under a narrower plan: value and key, then the headers
 // that tell of them. What it says of the event (when, where, by which policy and
 // signals) stays; so does the day it expires, which was the shortest of more fields.
-func reseal(p *policy.Policy, plan *policy.Plan, j *sinks.Judged, r *sinks.Record) sinks.Verdict {
+func reseal(p *policy.Policy, plan *policy.Plan, j *sinks.Provenance, r *sinks.Record) sinks.Verdict {
 	var tally redact.Tally
 	clean, err := plan.Append(make([]byte, 0, len(r.Value)), r.Value, nil, &tally)
 	if err != nil {
@@ -118,7 +118,7 @@ func reseal(p *policy.Policy, plan *policy.Plan, j *sinks.Judged, r *sinks.Recor
 // otherID is a UUIDv7 in the place of a sender's id: of the instant of judgement, and
 // random to whoever does not hold the journal, since a reference is never sent and
 // begins with a nonce of its own.
-func otherID(j *sinks.Judged, topic string) []byte {
+func otherID(j *sinks.Provenance, topic string) []byte {
 	sum := sha256.Sum256(append(slices.Clone(j.Subject), topic...))
 	var id [uuid7.Len]byte
 	uuid7.Put(&id, uint64(j.At), binary.LittleEndian.Uint64(sum[:8]), binary.LittleEndian.Uint64(sum[8:]))

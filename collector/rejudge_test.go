@@ -102,7 +102,7 @@ type story struct {
 
 // waiting is one record as a journal holds it.
 type waiting struct {
-	judged sinks.Judged
+	judged sinks.Provenance
 	topic  string
 	body   []byte
 	first  bool // of its event
@@ -229,7 +229,7 @@ func (s *story) Commit(_ context.Context, b *sinks.Batch) error {
 		if e.Records > len(rest) {
 			s.t.Fatalf("event %d has %d records of %d", i, e.Records, len(rest))
 		}
-		j := e.Judged
+		j := e.Provenance
 		j.Subject, j.Place = bytes.Clone(j.Subject), strings.Clone(j.Place)
 		for n := range rest[:e.Records] {
 			r := &rest[n]
@@ -342,7 +342,7 @@ func (s *story) tell() string {
 	return s.normal(b.String())
 }
 
-func (s *story) envelope(j *sinks.Judged) string {
+func (s *story) envelope(j *sinks.Provenance) string {
 	if j.Policy == "" {
 		return fmt.Sprintf("nobody's, of source %s", j.Source)
 	}

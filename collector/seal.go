@@ -127,7 +127,7 @@ func (c *Collector) addEvent(x *exchange, i, first int, judged bool) {
 	one := &x.judged
 	x.batch.Events = append(x.batch.Events, sinks.Event{Records: len(x.batch.Records) - first})
 	last := &x.batch.Events[len(x.batch.Events)-1]
-	j := &last.Judged
+	j := &last.Provenance
 	j.Source = x.source.ID
 	if !judged || last.Records == 0 {
 		return

@@ -80,7 +80,7 @@ type Judge interface {
 	// Rejudge narrows a record to what its subject allows now. The record's
 	// parts are replaced, never written into. An error means that it cannot be
 	// told at present: the record waits.
-	Rejudge(j *Judged, r *Record) (Verdict, error)
+	Rejudge(j *Provenance, r *Record) (Verdict, error)
 }
 
 // Verdict is what became of a record that was judged again.

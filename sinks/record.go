@@ -32,9 +32,9 @@ type Batch struct {
 // An Event is what a journal keeps of one event beside its records. It is never
 // sent.
 type Event struct {
-	Records int // how many of the batch's records, after those of the event before
-	ID      ID  // for deduplication; zero: none
-	Judged  Judged
+	Records    int // how many of the batch's records, after those of the event before
+	ID         ID  // for deduplication; zero: none
+	Provenance Provenance
 }
 
 // ID tells events apart: a keyed hash of source, subject, the sender's message id
@@ -46,10 +46,9 @@ type ID [16]byte
 // what remembers IDs. Two of them that happen to agree share one.
 func (id *ID) Source() uint32 { return binary.LittleEndian.Uint32(id[:4]) }
 
-// Judged is by what an event was judged, as far as judging it again needs it.
-// The zero value is a record that is nobody's, such as a bad row: it is not
-// judged again.
-type Judged struct {
+// Provenance says by what an event was judged: all that judging it again needs. An
+// event without a Subject is nobody's, such as a bad row, and is not judged again.
+type Provenance struct {
 	Subject  []byte // whose event it is: a sealed reference that only the registry opens; nil: nobody's
 	Snapshot uint64 // of the registry, for Judge.Unchanged; means nothing to another process
 	Source   string // id of the source

@@ -48,7 +48,7 @@ func typical(events int) *sinks.Batch {
 		}
 		r.Value = []byte(`{"type":"track","event":"Order Completed","properties":{"filler":"` + strings.Repeat("x", 900) + `"}}`)
 		b.Records = append(b.Records, r)
-		b.Events = append(b.Events, sinks.Event{Records: 1, ID: eventID("bench", i), Judged: sinks.Judged{
+		b.Events = append(b.Events, sinks.Event{Records: 1, ID: eventID("bench", i), Provenance: sinks.Provenance{
 			Subject: make([]byte, 64), Source: "web", Place: "FR", At: 1_800_000_000_000, Policy: strings.Repeat("a", 64), Purposes: 1, Allowed: 3,
 		}})
 	}

@@ -45,7 +45,7 @@ func (j *Journal) Commit(ctx context.Context, b *sinks.Batch) error {
 	}
 	first := ""
 	if len(b.Events) > 0 {
-		first = b.Events[0].Judged.Source
+		first = b.Events[0].Provenance.Source
 	}
 	if e := j.refusal(first); e != nil {
 		return meter.Failed(e.Reason, e.Err)
@@ -115,11 +115,11 @@ func (j *Journal) encodeEvent(c *encoding, ev *sinks.Event, records []sinks.Reco
 	if err != nil {
 		return err
 	}
-	at := ev.Judged.At
+	at := ev.Provenance.At
 	if at == 0 {
 		at = now
 	}
-	t := tally{source: j.sources.of(ev.Judged.Source)}
+	t := tally{source: j.sources.of(ev.Provenance.Source)}
 	for more := false; len(records) > 0; more = true {
 		n := min(len(records), maxRecords)
 		var bodies int64

@@ -32,7 +32,7 @@ func backlog(t *testing.T, b *broker, opt func(*Options), n int) *Journal {
 	left := open(t, quick(fs, b.client()))
 	for i := range n {
 		one := single("web", key(i), i, "events")
-		one.Events[0].Judged.At = time.Now().UnixMilli() - 2*late
+		one.Events[0].Provenance.At = time.Now().UnixMilli() - 2*late
 		commit(t, left, one)
 	}
 	shut(t, left)
@@ -81,7 +81,7 @@ func TestDrainNeedsNoTurn(t *testing.T) {
 	j := open(t, opt)
 	for i := range 40 * queues {
 		one := single("web", fmt.Sprintf("k%d", i), i, "events")
-		one.Events[0].Judged.At = time.Now().UnixMilli() - 2*late
+		one.Events[0].Provenance.At = time.Now().UnixMilli() - 2*late
 		commit(t, j, one)
 	}
 	go func() { b.with(func() { delete(b.noTopic, "events") }) }()

@@ -20,11 +20,11 @@ const (
 
 // Flags of an event entry.
 const (
-	flagID      = 1 << iota // the event's ID follows
-	flagTicket              // somebody in the process that wrote it waits for delivery
-	flagJudged              // by what it was judged follows
-	flagSubject             // and it has a subject
-	flagMore                // more records of the event before
+	flagID         = 1 << iota // the event's ID follows
+	flagTicket                 // somebody in the process that wrote it waits for delivery
+	flagProvenance             // its provenance follows
+	flagSubject                // and it has a subject
+	flagMore                   // more records of the event before
 )
 
 const (
@@ -41,17 +41,17 @@ var errEntry = errors.New("not an entry of a journal")
 // returns the bytes of their bodies too.
 func appendEvent(dst []byte, ev *sinks.Event, records []sinks.Record, at int64, ticket uint64, more bool) (_ []byte, bodies int64) {
 	flags := byte(0)
-	j := &ev.Judged
+	p := &ev.Provenance
 	if ev.ID != (sinks.ID{}) && !more {
 		flags |= flagID
 	}
 	if ticket != 0 {
 		flags |= flagTicket
 	}
-	if j.Subject != nil || j.Place != "" || j.Policy != "" {
-		flags |= flagJudged
+	if p.Subject != nil || p.Place != "" || p.Policy != "" {
+		flags |= flagProvenance
 	}
-	if j.Subject != nil {
+	if p.Subject != nil {
 		flags |= flagSubject
 	}
 	if more {
@@ -65,16 +65,16 @@ func appendEvent(dst []byte, ev *sinks.Event, records []sinks.Record, at int64, 
 	if flags&flagTicket != 0 {
 		dst = binary.LittleEndian.AppendUint64(dst, ticket)
 	}
-	dst = appendText(dst, j.Source)
-	if flags&flagJudged != 0 {
-		dst = binary.LittleEndian.AppendUint64(dst, j.Snapshot)
-		dst = binary.LittleEndian.AppendUint64(dst, j.Purposes)
-		dst = binary.LittleEndian.AppendUint64(dst, j.Allowed)
-		dst = binary.LittleEndian.AppendUint64(dst, j.Shared)
-		dst = appendText(dst, j.Place)
-		dst = appendText(dst, j.Policy)
-		dst = binary.AppendUvarint(dst, uint64(len(j.Subject)))
-		dst = append(dst, j.Subject...)
+	dst = appendText(dst, p.Source)
+	if flags&flagProvenance != 0 {
+		dst = binary.LittleEndian.AppendUint64(dst, p.Snapshot)
+		dst = binary.LittleEndian.AppendUint64(dst, p.Purposes)
+		dst = binary.LittleEndian.AppendUint64(dst, p.Allowed)
+		dst = binary.LittleEndian.AppendUint64(dst, p.Shared)
+		dst = appendText(dst, p.Place)
+		dst = appendText(dst, p.Policy)
+		dst = binary.AppendUvarint(dst, uint64(len(p.Subject)))
+		dst = append(dst, p.Subject...)
 	}
 	dst = append(dst, byte(len(records)))
 	for i := range records {
@@ -97,15 +97,15 @@ func appendText(dst []byte, s string) []byte {
 
 // An event is an event entry being read; it points into the payload.
 type event struct {
-	flags    byte
-	at       int64
-	id       sinks.ID
-	ticket   uint64
-	source   []byte
-	snapshot uint64
-	judged   []byte // from the snapshot to the subject
-	records  int
-	rest     fields
+	flags      byte
+	at         int64
+	id         sinks.ID
+	ticket     uint64
+	source     []byte
+	snapshot   uint64
+	provenance []byte // from the snapshot to the subject
+	records    int
+	rest       fields
 }
 
 // parse reads all but the records.
@@ -115,7 +115,7 @@ func (e *event) parse(payload []byte) error {
 	}
 	e.flags = payload[1]
 	e.at = int64(binary.LittleEndian.Uint64(payload[2:]))
-	e.id, e.ticket, e.snapshot, e.judged = sinks.ID{}, 0, 0, nil
+	e.id, e.ticket, e.snapshot, e.provenance = sinks.ID{}, 0, 0, nil
 	f := fields{rest: payload[eventHead:]}
 	if e.flags&flagID != 0 {
 		copy(e.id[:], f.take(len(e.id)))
@@ -124,14 +124,14 @@ func (e *event) parse(payload []byte) error {
 		e.ticket = f.word()
 	}
 	e.source = f.bytes()
-	if e.flags&flagJudged != 0 {
+	if e.flags&flagProvenance != 0 {
 		from := f.rest
 		e.snapshot = f.word()
 		f.take(3 * 8)
 		f.bytes()
 		f.bytes()
 		f.bytes()
-		e.judged = from[:len(from)-len(f.rest)]
+		e.provenance = from[:len(from)-len(f.rest)]
 	}
 	e.records = int(f.byte())
 	if f.bad || e.records > maxRecords {
@@ -153,18 +153,18 @@ func (e *event) next() (topic, body []byte, err error) {
 	return topic, body, nil
 }
 
-// whose reads by what an event was judged into j, keeping the strings j has
+// parseProvenance reads the provenance of an event into p, keeping the strings p has
 // where they are the same.
-func whose(env []byte, flags byte, source string, at int64, j *sinks.Judged) {
+func parseProvenance(env []byte, flags byte, source string, at int64, p *sinks.Provenance) {
 	f := fields{rest: env}
-	j.Snapshot, j.Purposes, j.Allowed, j.Shared = f.word(), f.word(), f.word(), f.word()
-	j.Place = same(j.Place, f.bytes())
-	j.Policy = same(j.Policy, f.bytes())
-	j.Subject = f.bytes()
+	p.Snapshot, p.Purposes, p.Allowed, p.Shared = f.word(), f.word(), f.word(), f.word()
+	p.Place = same(p.Place, f.bytes())
+	p.Policy = same(p.Policy, f.bytes())
+	p.Subject = f.bytes()
 	if flags&flagSubject == 0 {
-		j.Subject = nil
+		p.Subject = nil
 	}
-	j.Source, j.At = source, at
+	p.Source, p.At = source, at
 }
 
 func same(s string, b []byte) string {

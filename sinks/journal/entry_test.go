@@ -22,16 +22,16 @@ func TestEventRoundTrip(t *testing.T) {
 		if more {
 			id = sinks.ID{}
 		}
-		if e.at != 1234 || e.ticket != ticket || e.id != id || string(e.source) != ev.Judged.Source || e.records != len(records) {
+		if e.at != 1234 || e.ticket != ticket || e.id != id || string(e.source) != ev.Provenance.Source || e.records != len(records) {
 			t.Errorf("read %+v", e)
 		}
-		if ev.Judged.Subject != nil {
-			var j sinks.Judged
-			whose(e.judged, e.flags, ev.Judged.Source, 1234, &j)
-			want := ev.Judged
+		if ev.Provenance.Subject != nil {
+			var p sinks.Provenance
+			parseProvenance(e.provenance, e.flags, ev.Provenance.Source, 1234, &p)
+			want := ev.Provenance
 			want.At = 1234
-			if !reflect.DeepEqual(j, want) {
-				t.Errorf("judged by %+v, want %+v", j, want)
+			if !reflect.DeepEqual(p, want) {
+				t.Errorf("judged by %+v, want %+v", p, want)
 			}
 		}
 		var size int64
@@ -60,11 +60,11 @@ func TestEventRoundTrip(t *testing.T) {
 	f(sinks.Event{}, records, 0, false)
 	f(sinks.Event{ID: sinks.ID{1}}, nil, 0, false)
 	f(sinks.Event{ID: sinks.ID{1}}, records, 1<<60, true)
-	f(sinks.Event{ID: sinks.ID{1}, Judged: sinks.Judged{Source: "web", Place: "FR"}}, records, 1, false)
-	f(sinks.Event{Judged: sinks.Judged{
+	f(sinks.Event{ID: sinks.ID{1}, Provenance: sinks.Provenance{Source: "web", Place: "FR"}}, records, 1, false)
+	f(sinks.Event{Provenance: sinks.Provenance{
 		Subject: []byte("sealed"), Snapshot: 1, Source: "web", Place: "US-CA", Policy: "hash", Purposes: 2, Allowed: 3, Shared: 4,
 	}}, records, 0, false)
-	f(sinks.Event{Judged: sinks.Judged{Subject: []byte{}}}, records, 0, false)
+	f(sinks.Event{Provenance: sinks.Provenance{Subject: []byte{}}}, records, 0, false)
 }
 
 func TestControlRoundTrip(t *testing.T) {
@@ -113,7 +113,7 @@ func TestDensePlan(t *testing.T) {
 
 // FuzzEntry reads entries that checksums have passed and nobody wrote.
 func FuzzEntry(f *testing.F) {
-	ev := sinks.Event{ID: sinks.ID{1}, Judged: sinks.Judged{Subject: []byte("s"), Source: "web", Place: "FR", Policy: "h"}}
+	ev := sinks.Event{ID: sinks.ID{1}, Provenance: sinks.Provenance{Subject: []byte("s"), Source: "web", Place: "FR", Policy: "h"}}
 	event1, _ := appendEvent(nil, &ev, []sinks.Record{record("events", "ada", 1)}, 1, 2, false)
 	f.Add(event1)
 	p := reservation{id: 1, partition: sinks.Partition{Topic: "events"}, bytes: []byte("x")}
@@ -128,8 +128,8 @@ func FuzzEntry(f *testing.F) {
 		}
 		var e event
 		if e.parse(payload) == nil {
-			var j sinks.Judged
-			whose(e.judged, e.flags, "", 0, &j)
+			var p sinks.Provenance
+			parseProvenance(e.provenance, e.flags, "", 0, &p)
 			for range e.records {
 				if _, _, err := e.next(); err != nil {
 					break

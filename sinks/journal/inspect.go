@@ -225,11 +225,11 @@ func (v *viewer) viewEvent(e *wal.Entry) error {
 	if err := ev.parse(e.Payload); err != nil {
 		return err
 	}
-	var j sinks.Judged
-	if ev.judged != nil {
-		whose(ev.judged, ev.flags, "", 0, &j)
+	var p sinks.Provenance
+	if ev.provenance != nil {
+		parseProvenance(ev.provenance, ev.flags, "", 0, &p)
 	}
-	it.At, it.Source, it.Place, it.Policy = time.UnixMilli(ev.at).UTC(), string(ev.source), j.Place, j.Policy
+	it.At, it.Source, it.Place, it.Policy = time.UnixMilli(ev.at).UTC(), string(ev.source), p.Place, p.Policy
 	done := &v.done.get(e.Segment).taken
 	for rec := range ev.records {
 		topic, body, err := ev.next()

@@ -24,7 +24,7 @@ func TestInspect(t *testing.T) {
 	}
 	defer log.Close(context.Background())
 	const at = 1_800_000_000_000
-	ev := sinks.Event{ID: eventID("canary", 1), Judged: sinks.Judged{
+	ev := sinks.Event{ID: eventID("canary", 1), Provenance: sinks.Provenance{
 		Subject: []byte("canary"), Snapshot: 1, Source: "web", Place: "FR", Policy: "4f1c", Purposes: 2, Allowed: 3, Shared: 4,
 	}}
 	records := []sinks.Record{record("events", "canary", 1), {Topic: "ads", Key: []byte("canary")}, record("events.bad", "", 3)}

@@ -4,18 +4,18 @@
 // An entry of the log is one of five; integers are little endian, `text` is a
 // uvarint length and bytes, `varint` is zigzag.
 //
-//	event        1, flags, instant ms (8), [id (16)], [ticket (8)], source text, [judged], records (1), (record)…
-//	  flags    1 id, 2 ticket, 4 judged, 8 it has a subject, 16 more records of the entry before
-//	  judged   snapshot (8), purposes (8), allowed (8), shared (8), place text, policy text, subject text
-//	  record   topic length (1), topic, body length (4), body as sinks.AppendBody writes it
+//	event        1, flags, instant ms (8), [id (16)], [ticket (8)], source text, [provenance], records (1), (record)…
+//	  flags        1 id, 2 ticket, 4 provenance, 8 it has a subject, 16 more records of the entry before
+//	  provenance   snapshot (8), purposes (8), allowed (8), shared (8), place text, policy text, subject text
+//	  record       topic length (1), topic, body length (4), body as sinks.AppendBody writes it
 //	reservation  2, id (8), instant ms (8), topic text, partition varint, forwarder's bytes text, load
 //	settled      3, cause (1), reservation id (8) or 0, topic text, load
-//	  cause    0 stored downstream, 1 left out as withheld, 2 refused for good,
-//	           3 one of these: all that is settled of a segment, and no shares
+//	  cause        0 stored downstream, 1 left out as withheld, 2 refused for good,
+//	               3 one of these: all that is settled of a segment, and no shares
 //	void         4, reservation id (8)
 //	horizon      5, id (8), count uvarint, (id (8))…: every reservation with a lower id has ended, but for these
-//	  load     shares uvarint, (segment uvarint, source text, records uvarint, bytes uvarint)…, refs uvarint, (ref)…
-//	  ref      uvarint: bit 0 absolute, bits 1-6 record in its entry, above entry; if absolute, segment varint
+//	  load         shares uvarint, (segment uvarint, source text, records uvarint, bytes uvarint)…, refs uvarint, (ref)…
+//	  ref          uvarint: bit 0 absolute, bits 1-6 record in its entry, above entry; if absolute, segment varint
 //
 // A record is open until a settled entry names it. Its life: the main scan reads
 // it from the log into the queue of its partition; the queue's worker gathers a

@@ -57,7 +57,7 @@ func record(topic, key string, n int) sinks.Record {
 
 // single is a batch of one event of a source with one record per topic.
 func single(source, key string, n int, topics ...string) *sinks.Batch {
-	b := &sinks.Batch{Events: []sinks.Event{{Records: len(topics), ID: eventID(key, n), Judged: sinks.Judged{Source: source}}}}
+	b := &sinks.Batch{Events: []sinks.Event{{Records: len(topics), ID: eventID(key, n), Provenance: sinks.Provenance{Source: source}}}}
 	for _, topic := range topics {
 		b.Records = append(b.Records, record(topic, key, n))
 	}

@@ -20,7 +20,7 @@ type registry struct {
 	verdict  map[string]sinks.Verdict // by subject; others are kept
 	err      error
 	asked    int
-	seen     sinks.Judged
+	seen     sinks.Provenance
 }
 
 func (r *registry) Unchanged(snapshot uint64) bool {
@@ -29,15 +29,15 @@ func (r *registry) Unchanged(snapshot uint64) bool {
 	return snapshot == r.snapshot
 }
 
-func (r *registry) Rejudge(j *sinks.Judged, rec *sinks.Record) (sinks.Verdict, error) {
+func (r *registry) Rejudge(p *sinks.Provenance, rec *sinks.Record) (sinks.Verdict, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked++
-	r.seen = *j
+	r.seen = *p
 	if r.err != nil {
 		return sinks.Withheld, r.err
 	}
-	v, some := r.verdict[string(j.Subject)]
+	v, some := r.verdict[string(p.Subject)]
 	if !some {
 		return sinks.Kept, nil
 	}
@@ -62,7 +62,7 @@ func personal(r *registry, person string, n int) *sinks.Batch {
 	b := single("web", person, n, "events")
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b.Events[0].Judged = sinks.Judged{
+	b.Events[0].Provenance = sinks.Provenance{
 		Subject: []byte(person), Snapshot: r.snapshot, Source: "web", Place: "FR", At: 1_800_000_000_000 + int64(n),
 		Policy: "hash", Purposes: 3, Allowed: 5, Shared: 7,
 	}
@@ -121,7 +121,7 @@ func TestUnchanged(t *testing.T) {
 	if r.asked == 0 {
 		t.Fatal("not asked though something has changed")
 	}
-	want := sinks.Judged{Source: "web", Place: "FR", At: 1_800_000_000_002, Policy: "hash", Purposes: 3, Allowed: 5, Shared: 7}
+	want := sinks.Provenance{Source: "web", Place: "FR", At: 1_800_000_000_002, Policy: "hash", Purposes: 3, Allowed: 5, Shared: 7}
 	got := r.seen
 	got.Subject = nil
 	if string(r.seen.Subject) != "ada" || fmt.Sprint(got) != fmt.Sprint(want) {
@@ -242,7 +242,7 @@ func TestJudgeFails(t *testing.T) {
 	r.err = errors.New("no store")
 	r.mu.Unlock()
 	first := personal(r, "ada", 1)
-	first.Events[0].Judged.Snapshot = 99
+	first.Events[0].Provenance.Snapshot = 99
 	commit(t, j, first)
 	commit(t, j, personal(r, "bob", 2))
 	commit(t, j, single("web", "cyd", 3, "ads"))
@@ -314,7 +314,7 @@ func TestDelivered(t *testing.T) {
 	}
 	withheld := personal(r, "bob", 3)
 	withheld.Promise = sinks.Delivered
-	withheld.Events[0].Judged.Snapshot = 99
+	withheld.Events[0].Provenance.Snapshot = 99
 	r.choose("bob", sinks.Withheld)
 	if err := j.Commit(context.Background(), withheld); err != nil {
 		t.Errorf("a withheld record: %v", err)

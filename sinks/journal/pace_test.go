@@ -40,7 +40,7 @@ func TestTurns(t *testing.T) {
 			j := open(t, opt)
 			for n := range 40 * queues {
 				one := single("web", fmt.Sprintf("k%d", n), n, "events")
-				one.Events[0].Judged.At = time.Now().UnixMilli() - c.age
+				one.Events[0].Provenance.At = time.Now().UnixMilli() - c.age
 				commit(t, j, one)
 			}
 			b.with(func() { delete(b.noTopic, "events"); b.allDown = c.fails })

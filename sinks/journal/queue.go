@@ -71,9 +71,9 @@ func (q *queue) disorderedLocked(at position) bool {
 
 // holdLocked copies what an item points to, so that it outlives the scan.
 func (q *queue) holdLocked(it item) item {
-	it.chunk = q.window.chunk(&q.chunk, len(it.body)+len(it.judged))
+	it.chunk = q.window.chunk(&q.chunk, len(it.body)+len(it.provenance))
 	it.chunk.live++
-	it.body, it.judged = it.chunk.keep(it.body), it.chunk.keep(it.judged)
+	it.body, it.provenance = it.chunk.keep(it.body), it.chunk.keep(it.provenance)
 	q.window.used += itemBytes
 	return it
 }

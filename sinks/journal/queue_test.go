@@ -510,7 +510,7 @@ func TestManyRecords(t *testing.T) {
 	b.allDown = true
 	fs := memory()
 	j := open(t, quick(fs, b.client()))
-	batch := &sinks.Batch{Events: []sinks.Event{{Records: 3*maxRecords + 1, ID: eventID("ada", 1), Judged: sinks.Judged{Source: "web"}}}}
+	batch := &sinks.Batch{Events: []sinks.Event{{Records: 3*maxRecords + 1, ID: eventID("ada", 1), Provenance: sinks.Provenance{Source: "web"}}}}
 	for i := range 3*maxRecords + 1 {
 		batch.Records = append(batch.Records, record("events", "ada", i))
 	}

@@ -46,7 +46,7 @@ func (p *past) write(entry []byte) position {
 }
 
 func (p *past) event(n int) ref {
-	entry, size := appendEvent(nil, &sinks.Event{Judged: sinks.Judged{Source: "web"}}, []sinks.Record{record("events", "ada", n)}, 1, 0, false)
+	entry, size := appendEvent(nil, &sinks.Event{Provenance: sinks.Provenance{Source: "web"}}, []sinks.Record{record("events", "ada", n)}, 1, 0, false)
 	r := ref{p.write(entry), 0}
 	p.sizes[r] = int(size)
 	return r

@@ -148,7 +148,7 @@ func (e *event) item(seg *segment, r ref) item {
 		it.ticket = e.ticket
 	}
 	if e.flags&flagSubject != 0 {
-		it.judged = e.judged
+		it.provenance = e.provenance
 	}
 	return it
 }

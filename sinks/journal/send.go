@@ -92,13 +92,13 @@ func (w *worker) judge(it *item) (sinks.Verdict, error) {
 	if judge == nil || it.flags&flagSubject == 0 || !it.seg.old && judge.Unchanged(it.snapshot) {
 		return sinks.Kept, nil
 	}
-	whose(it.judged, it.flags, it.src.name, it.at, &w.judged)
+	parseProvenance(it.provenance, it.flags, it.src.name, it.at, &w.provenance)
 	w.record = sinks.Record{Topic: w.queue.partition.Topic, Headers: w.headers[:0]}
 	if sinks.ParseBody(it.body, &w.record) != nil {
 		return sinks.Withheld, nil
 	}
 	w.headers = w.record.Headers
-	verdict, err := judge.Rejudge(&w.judged, &w.record)
+	verdict, err := judge.Rejudge(&w.provenance, &w.record)
 	if verdict != sinks.Kept && verdict != sinks.Reduced {
 		verdict = sinks.Withheld
 	}
@@ -221,7 +221,7 @@ func (w *worker) poison(r sinks.Reason) sinks.Reason {
 	var bodies int64
 	if !w.queue.topic.bad && j.bad.Load() < j.room/badShare {
 		record := badRow(j.opt.BadTopic, it, r, j.opt.Now())
-		row, bodies = appendEvent(nil, &sinks.Event{Judged: sinks.Judged{Source: it.src.name}}, []sinks.Record{record}, it.at, 0, false)
+		row, bodies = appendEvent(nil, &sinks.Event{Provenance: sinks.Provenance{Source: it.src.name}}, []sinks.Record{record}, it.at, 0, false)
 		w.batch = append(w.batch, row)
 	}
 	w.entry = w.settled(w.entry[:0], causePoison, 0, w.inFlight[:1])

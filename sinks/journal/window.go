@@ -4,17 +4,17 @@ import "sync"
 
 // An item is a record on its way.
 type item struct {
-	seg      *segment
-	src      *source
-	chunk    *chunk // holds body and judged
-	body     []byte
-	judged   []byte // of its event; nil: it is not judged again
-	at       int64  // instant of its event
-	snapshot uint64
-	ticket   uint64
-	idx      uint32
-	rec      uint8
-	flags    uint8
+	seg        *segment
+	src        *source
+	chunk      *chunk // holds body and judged
+	body       []byte
+	provenance []byte // of its event; nil: it is not judged again
+	at         int64  // instant of its event
+	snapshot   uint64
+	ticket     uint64
+	idx        uint32
+	rec        uint8
+	flags      uint8
 }
 
 func (it *item) position() position { return position{it.seg.number, it.idx} }

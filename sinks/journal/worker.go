@@ -20,18 +20,18 @@ type worker struct {
 	bisector bisector
 	voids    int // reservations in a row that could not be used
 
-	backoff  time.Duration
-	deferred [][]byte // entries that could not be noted yet
-	outgoing []sinks.Outgoing
-	fates    []sinks.Verdict // of outgoing
-	gone     []item          // left out
-	scratch  []byte          // bodies encoded anew
-	entry    []byte
-	batch    [][]byte
-	load     load
-	record   sinks.Record // being judged
-	headers  []sinks.Header
-	judged   sinks.Judged
+	backoff    time.Duration
+	deferred   [][]byte // entries that could not be noted yet
+	outgoing   []sinks.Outgoing
+	fates      []sinks.Verdict // of outgoing
+	gone       []item          // left out
+	scratch    []byte          // bodies encoded anew
+	entry      []byte
+	batch      [][]byte
+	load       load
+	record     sinks.Record // being judged
+	headers    []sinks.Header
+	provenance sinks.Provenance
 }
 
 func (w *worker) run() {
