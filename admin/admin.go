@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -46,29 +47,39 @@ type Part struct {
 }
 
 // Server is the listener for operators.
-type Server struct{ http http.Server }
+type Server struct {
+	http   http.Server
+	routes []string
+}
 
 // New makes a server that does not listen yet.
 func New(o Options) *Server {
 	metrics.ExposeMetadata(true) // of the runtime and the process; ours are described here
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", o.healthy)
-	mux.HandleFunc("GET /readyz", o.ready)
-	mux.HandleFunc("GET /metrics", o.metrics)
+	s, mux := &Server{}, http.NewServeMux()
+	handle := func(pattern string, h http.Handler) {
+		mux.Handle(pattern, h)
+		s.routes = append(s.routes, pattern)
+	}
+	handle("GET /healthz", http.HandlerFunc(o.healthy))
+	handle("GET /readyz", http.HandlerFunc(o.ready))
+	handle("GET /metrics", http.HandlerFunc(o.metrics))
 	if o.Pprof {
-		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		handle("GET /debug/pprof/", http.HandlerFunc(pprof.Index))
+		handle("GET /debug/pprof/profile", http.HandlerFunc(pprof.Profile))
+		handle("GET /debug/pprof/trace", http.HandlerFunc(pprof.Trace))
+		handle("GET /debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
 	}
 	for pattern, h := range o.Handlers {
-		mux.Handle(pattern, h)
+		handle(pattern, h)
 	}
-	return &Server{http.Server{
-		Handler: guard(o.Token, mux), ReadTimeout: 10 * time.Second, WriteTimeout: 90 * time.Second,
-		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
-	}}
+	s.http.Handler = guard(o.Token, mux)
+	s.http.ReadTimeout, s.http.WriteTimeout = 10*time.Second, 90*time.Second
+	s.http.ErrorLog = slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)
+	return s
 }
+
+// Routes lists what is served, by pattern of http.ServeMux, in order.
+func (s *Server) Routes() []string { return slices.Sorted(slices.Values(s.routes)) }
 
 // Serve answers on the listener until Shutdown.
 func (s *Server) Serve(ln net.Listener) error {

@@ -215,30 +215,32 @@ func TestOpenAPIExamples(t *testing.T) {
 	}
 }
 
-// TestOpenAPIRoutes: the file names what the program serves, and nothing else.
+// TestOpenAPIRoutes: the files name what the program serves, and nothing else.
 func TestOpenAPIRoutes(t *testing.T) {
 	cfg, err := loadConfig("", &config{Listen: "127.0.0.1:0", Data: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Admin.Pprof = true
 	p := &program{cfg: cfg, log: slog.New(slog.DiscardHandler)}
-	if err := p.open(p.openData, p.openKeys, p.openPolicies, p.openConsent, p.openDedup, p.openSink, p.openGeo, p.openEdge); err != nil {
+	if err := p.open(p.openData, p.openKeys, p.openPolicies, p.openConsent, p.openDedup, p.openAdmin, p.openSink, p.openGeo, p.openEdge); err != nil {
 		t.Fatal(err)
 	}
 	defer p.close()
-	a := readAPI(t, "openapi.yaml")
-	served := p.edge.Routes()
-	for _, route := range served {
-		_, path, _ := strings.Cut(route, " ")
-		// A page of the demo has both methods, and answers 405 to one of them.
-		page := (path == "/" || strings.HasPrefix(path, "/demo/")) && (a.operations["GET "+path] != "" || a.operations["POST "+path] != "")
-		if a.operations[route] == "" && !page {
-			t.Errorf("%s is served, and not in docs/%s", route, a.name)
+	for name, served := range map[string][]string{"openapi.yaml": p.edge.Routes(), "openapi-admin.yaml": p.admin.Routes()} {
+		a := readAPI(t, name)
+		for _, route := range served {
+			_, path, _ := strings.Cut(route, " ")
+			// A page of the demo has both methods, and answers 405 to one of them.
+			page := (path == "/" || strings.HasPrefix(path, "/demo/")) && (a.operations["GET "+path] != "" || a.operations["POST "+path] != "")
+			if a.operations[route] == "" && !page {
+				t.Errorf("%s is served, and not in docs/%s", route, name)
+			}
 		}
-	}
-	for operation := range a.operations {
-		if !slices.Contains(served, operation) {
-			t.Errorf("%s is in docs/%s, and not served", operation, a.name)
+		for operation := range a.operations {
+			if !slices.Contains(served, operation) {
+				t.Errorf("%s is in docs/%s, and not served", operation, name)
+			}
 		}
 	}
 }
