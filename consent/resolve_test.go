@@ -14,20 +14,25 @@ import (
 // TestResolve reads testdata/resolve.txt: of each case the lines up to the blank
 // one are the facts, the rest is what Resolve answers.
 func TestResolve(t *testing.T) {
-	met := map[Reason]bool{}
+	met, by := map[Reason]bool{}, map[Scheme]bool{}
 	golden(t, "testdata/resolve.txt", func(name, body string) string {
 		facts, _, _ := strings.Cut(body, "\n\n")
 		facts = strings.TrimSpace(facts)
-		return facts + "\n\n" + resolveCase(t, name, facts, met)
+		return facts + "\n\n" + resolveCase(t, name, facts, met, by)
 	})
 	for r := range reasons {
 		if !met[r] {
 			t.Errorf("no case answers %s", r)
 		}
 	}
+	for k := NoScheme + 1; k < schemes; k++ {
+		if !by[k] {
+			t.Errorf("no case is answered by %s", k)
+		}
+	}
 }
 
-func resolveCase(t *testing.T, name, facts string, met map[Reason]bool) string {
+func resolveCase(t *testing.T, name, facts string, met map[Reason]bool, by map[Scheme]bool) string {
 	p := shop(t)
 	record := &Record{Subject: Subject{Visitor, "v"}}
 	var sig Signals
@@ -43,18 +48,21 @@ func resolveCase(t *testing.T, name, facts string, met map[Reason]bool) string {
 			failed = true
 		case "no-state":
 			missing = true
-		case "gpc":
-			Read(p, Carried{GPC, []byte(rest)}, &sig)
-		case "segment":
-			Read(p, Carried{Segment, []byte(rest)}, &sig)
 		case "honours":
 			rules.OptOut = set(t, p, strings.Fields(rest)...)
 		case "affirmative":
 			rules.Affirmative = set(t, p, strings.Fields(rest)...)
 		case "event":
 			at = day0.Add(parseSpan(t, rest))
-		default:
-			t.Fatalf("%s: what is %q?", name, line)
+		default: // a value of a scheme, by its name
+			k := NoScheme + 1
+			for k < schemes && k.String() != word {
+				k++
+			}
+			if k == schemes {
+				t.Fatalf("%s: what is %q?", name, line)
+			}
+			Read(p, Carried{k, []byte(rest)}, &sig)
 		}
 	}
 	s := Fold(p, record)
@@ -68,7 +76,7 @@ func resolveCase(t *testing.T, name, facts string, met map[Reason]bool) string {
 	r := Resolve(rules, s, &sig, at, day0)
 	var b strings.Builder
 	for i := range p.Len() {
-		met[r.Why[i]] = true
+		met[r.Why[i]], by[r.By[i]] = true, true
 		if r.Why[i] != NoChoice || r.Status(i) != Unknown {
 			fmt.Fprintf(&b, "%s %s: %s", p.At(i).Name, r.Status(i), r.Why[i])
 			if r.By[i] != NoScheme {

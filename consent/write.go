@@ -193,7 +193,7 @@ func (r *Registry) readLocked(w *recording) error {
 
 // Fold makes a change effective that another process made, or this one before its store
 // was lost: when Fold returns nil the change is in the store, and in every answer that
-// starts later.
+// starts later. The policy's purposes must be in use: see worthKeeping.
 func (r *Registry) Fold(ctx context.Context, c *Change) error {
 	unlock := r.lock(c.subjects())
 	defer unlock()

@@ -22,7 +22,8 @@ type question struct {
 func readQuestion(t *testing.T, p *Policy, name string) question {
 	q := question{Question: Question{Source: Source{General}, Now: frozen}}
 	var granted, denied consent.PurposeSet
-	gpc, unreadable := false, false
+	var sig consent.Signals
+	unreadable := false
 	for _, word := range strings.Fields(name) {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
@@ -33,7 +34,9 @@ func readQuestion(t *testing.T, p *Policy, name string) question {
 		case "denied":
 			denied = set(t, p, value)
 		case "gpc":
-			gpc = true
+			sig = *signals(true)
+		case "segment":
+			consent.Read(p.Purposes(), consent.Carried{Scheme: consent.Segment, Value: []byte(value)}, &sig)
 		case "unreadable":
 			unreadable = true
 		case "offers":
@@ -59,7 +62,7 @@ func readQuestion(t *testing.T, p *Policy, name string) question {
 		}
 	}
 	r := p.Regime(q.Jurisdiction, q.Now)
-	q.Resolution = resolve(r, p, granted, denied, gpc)
+	q.Resolution, q.Signals = heard(r, p, granted, denied, &sig), sig.Present.Names()
 	q.Resolution.Unreadable = unreadable
 	return q
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"assent/consent"
 )
 
 // TestParse: every problem of every document, with its place.
@@ -177,6 +179,15 @@ func TestReserved(t *testing.T) {
 	f("{", "events", `shop.yaml:13:3: recipient warehouse: topic "events"`+says)
 	f("{topic: rows, ", "rows", `shop.yaml:13:22: recipient warehouse: topic "rows"`+says)
 	f("{topic: events.bad, ", "rows", "")
+}
+
+// TestEverySchemeMaps: whatever scheme consent maps to purposes, a document may name.
+func TestEverySchemeMaps(t *testing.T) {
+	for k := consent.NoScheme + 1; k.String() != ""; k++ {
+		if consent.Mapped(k.String()) && signalSchemes[k.String()] == nil {
+			t.Errorf("signals.%s is read, and no document may say what its words mean", k)
+		}
+	}
 }
 
 // TestWarnings: what is accepted and does nothing is said, with its place.

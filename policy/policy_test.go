@@ -95,6 +95,11 @@ func signals(gpc bool) *consent.Signals {
 
 // resolve answers as a request with these recorded choices would be answered.
 func resolve(r *Regime, p *Policy, granted, denied consent.PurposeSet, gpc bool) *consent.Resolution {
+	return heard(r, p, granted, denied, signals(gpc))
+}
+
+// heard answers as resolve does, under signals.
+func heard(r *Regime, p *Policy, granted, denied consent.PurposeSet, sig *consent.Signals) *consent.Resolution {
 	rec := &consent.Record{}
 	for i := range p.Purposes().Len() {
 		e := consent.Entry{
@@ -113,7 +118,7 @@ func resolve(r *Regime, p *Policy, granted, denied consent.PurposeSet, gpc bool)
 	}
 	// A record's entries are kept sorted by purpose.
 	slices.SortFunc(rec.Entries, func(a, b consent.Entry) int { return strings.Compare(a.Purpose, b.Purpose) })
-	res := consent.Resolve(r.Rules, consent.Fold(p.Purposes(), rec), signals(gpc), frozen, frozen)
+	res := consent.Resolve(r.Rules, consent.Fold(p.Purposes(), rec), sig, frozen, frozen)
 	return &res
 }
 
