@@ -77,8 +77,8 @@ func (c *Collector) finishDedup(x *exchange, stored bool) {
 			x.released, x.eventIDs[i] = append(x.released, id), sinks.ID{}
 		}
 	}
-	c.o.Dedup.Settle(x.stored, true)
-	c.o.Dedup.Settle(x.released, false)
+	c.o.Dedup.Finish(x.stored, true)
+	c.o.Dedup.Finish(x.released, false)
 }
 
 // waitForOthers waits until other requests have stored the events that this one repeats.

@@ -384,7 +384,7 @@ func (c *claims) Claim(ids []sinks.ID, claims []sinks.Claim) {
 	}
 }
 
-func (c *claims) Settle(ids []sinks.ID, stored bool) {
+func (c *claims) Finish(ids []sinks.ID, stored bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open -= len(ids)

@@ -1,21 +1,21 @@
 package sinks
 
-// Deduper tells an event that is new from one that is stored, or about to be:
-// senders repeat what they got no answer to. Safe for concurrent use. Package
+// Deduper recognises an event that is stored, or about to be: senders repeat what
+// they got no answer to. Safe for concurrent use. Package
 // dedup has one.
 type Deduper interface {
 	// Claim says what is known of each ID, all at one instant, so that of two
 	// requests with the same events one gets them all and their order holds.
-	// What is First is the caller's, who settles it whatever happens. A zero ID
-	// is First and nobody's.
+	// An ID that is First is the caller's, who calls Finish with it whatever
+	// happens. A zero ID is First and nobody's.
 	Claim(ids []ID, claims []Claim)
 
-	// Settle ends the caller's claims: stored says whether the events are
-	// durable. Of those that are not, the next one to come is First.
-	Settle(ids []ID, stored bool)
+	// Finish ends the caller's claims: stored says whether the events are durable.
+	// Where they are not, the next event with the ID is First.
+	Finish(ids []ID, stored bool)
 
 	// Wait blocks while another has a claim on the ID and reports whether the
-	// event is stored. Whoever waits has settled all claims of its own, so that
+	// event is stored. Whoever waits has finished all claims of its own, so that
 	// two requests never wait for each other.
 	Wait(id ID) bool
 
@@ -32,5 +32,5 @@ type Claim uint8
 const (
 	First   Claim = iota // not seen: it is the caller's now
 	Known                // stored before
-	Pending              // claimed, not settled yet: see Wait
+	Pending              // claimed, not finished yet: see Wait
 )

@@ -65,8 +65,8 @@ var _ sinks.Deduper = (*Window)(nil)
 
 // outcome is what a claim comes to, for those that wait for it.
 type outcome struct {
-	settled chan struct{}
-	stored  bool // written before settled is closed
+	done   chan struct{}
+	stored bool // written before done is closed
 }
 
 // Open locks o.Dir and reads back what was kept there. Damage is counted and
@@ -116,8 +116,8 @@ func (w *Window) claim(id sinks.ID) sinks.Claim {
 	return sinks.First
 }
 
-// Settle implements sinks.Deduper.
-func (w *Window) Settle(ids []sinks.ID, stored bool) {
+// Finish implements sinks.Deduper.
+func (w *Window) Finish(ids []sinks.ID, stored bool) {
 	if len(ids) == 0 {
 		return
 	}
@@ -131,7 +131,7 @@ func (w *Window) Settle(ids []sinks.ID, stored bool) {
 		}
 		if o != nil {
 			o.stored = stored
-			close(o.settled)
+			close(o.done)
 		}
 	}
 }
@@ -145,11 +145,11 @@ func (w *Window) Wait(id sinks.ID) bool {
 		return w.known.has(id)
 	}
 	if o == nil {
-		o = &outcome{settled: make(chan struct{})}
+		o = &outcome{done: make(chan struct{})}
 		w.claimed[id] = o
 	}
 	w.mu.Unlock()
-	<-o.settled
+	<-o.done
 	return o.stored
 }
 

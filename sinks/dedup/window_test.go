@@ -111,12 +111,12 @@ func TestClaims(t *testing.T) {
 	}
 	f(sinks.First)
 	f(sinks.Pending)
-	w.Settle([]sinks.ID{x}, false)
+	w.Finish([]sinks.ID{x}, false)
 	if w.Wait(x) {
 		t.Error("what nobody stored is stored")
 	}
 	f(sinks.First) // the next one may try
-	w.Settle([]sinks.ID{x}, true)
+	w.Finish([]sinks.ID{x}, true)
 	if !w.Wait(x) {
 		t.Error("what was stored is not")
 	}
@@ -129,7 +129,7 @@ func TestClaims(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		x[15]++
 		claim(w, x)
-		w.Settle([]sinks.ID{x}, true)
+		w.Finish([]sinks.ID{x}, true)
 	}); n != 0 {
 		t.Errorf("a claim costs %v allocations", n)
 	}
@@ -153,7 +153,7 @@ func TestTwins(t *testing.T) {
 						if ok {
 							stored.Add(1)
 						}
-						w.Settle([]sinks.ID{x}, ok)
+						w.Finish([]sinks.ID{x}, ok)
 						if ok {
 							return
 						}
@@ -296,9 +296,9 @@ func TestNotedIsKnown(t *testing.T) {
 	if got := claim(w, x); got != sinks.Known {
 		t.Errorf("claim is %d, want known", got)
 	}
-	w.Settle([]sinks.ID{x}, true)
+	w.Finish([]sinks.ID{x}, true)
 	if got := claim(w, x); got != sinks.Known || len(w.known.ids) != 1 {
-		t.Errorf("claim is %d and %d IDs are held once it is settled", got, len(w.known.ids))
+		t.Errorf("claim is %d and %d IDs are held once its claim is finished", got, len(w.known.ids))
 	}
 }
 
@@ -459,7 +459,7 @@ func BenchmarkClaim(b *testing.B) {
 		for p.Next() {
 			one[0] = id(rng.Uint64(), spread)
 			w.Claim(one, said)
-			w.Settle(one, true)
+			w.Finish(one, true)
 		}
 	})
 	b.ReportMetric(float64(len(w.known.ids)), "ids")
