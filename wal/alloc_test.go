@@ -9,7 +9,7 @@ import (
 
 func TestNothingIsAllocated(t *testing.T) {
 	l := open(t, Options{Dir: t.TempDir()})
-	eventually(t, "a file is ready", l.keeper.ready)
+	eventually(t, "a file is ready", l.recycler.ready)
 	c := l.Cursor(0)
 	defer c.Close()
 	one, two := make([]byte, 1700), make([]byte, 300)

@@ -24,7 +24,7 @@ func BenchmarkAppend(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer l.Close(context.Background())
-			for !l.keeper.ready() {
+			for !l.recycler.ready() {
 				time.Sleep(time.Millisecond)
 			}
 			entry := bytes.Repeat([]byte("0123456789abcdef 0123456789abcdef "), 50)

@@ -39,7 +39,7 @@ func (l *Log) run() {
 	defer ticker.Stop()
 	for {
 		select {
-		case <-l.wake:
+		case <-l.woken:
 		case <-ticker.C:
 			l.measure()
 			l.recover()
@@ -63,7 +63,7 @@ func (l *Log) run() {
 				break
 			}
 			err := l.commit(g)
-			l.settle(g, err)
+			l.finish(g, err)
 			if err != nil && closed { // what is carried cannot be written any more
 				l.end(false)
 				return
@@ -78,7 +78,7 @@ func (l *Log) commit(g *group) error {
 	if len(l.carry) > 0 {
 		buf = slices.Concat(l.carry, g.buf)
 	}
-	if a := &l.active; a.segment == nil || a.grows && l.keeper.ready() ||
+	if a := &l.active; a.segment == nil || a.grows && l.recycler.ready() ||
 		a.end.Load()+int64(len(buf)) > l.opt.SegmentBytes && a.entries > 0 {
 		if err := l.begin(); err != nil {
 			return err
@@ -119,7 +119,7 @@ func (l *Log) commit(g *group) error {
 	groupsTotal.Inc()
 	entriesTotal.Add(int(n))
 	for _, c := range *l.cursors.Load() {
-		c.poke()
+		c.wake()
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (l *Log) begin() error {
 		path: filepath.Join(l.opt.Dir, fileName(h.number, h.nonce, live)),
 	}
 	s.end.Store(headerBytes)
-	file, err := l.keeper.claim(s)
+	file, err := l.recycler.claim(s)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (l *Log) begin() error {
 	}
 	if err != nil {
 		file.Close()
-		l.keeper.drop(s.path)
+		l.recycler.drop(s.path)
 		return err
 	}
 	l.used.Add(headerBytes)
@@ -180,7 +180,7 @@ func (l *Log) end(closing bool) {
 		return
 	}
 	l.active = writer{}
-	l.keeper.grow.Store(a.end.Load() > largeGroup*max(a.groups, 1))
+	l.recycler.grow.Store(a.end.Load() > largeGroup*max(a.groups, 1))
 	switch end := a.end.Load(); {
 	case closing || end < l.opt.SegmentBytes/2:
 		a.file.Truncate(end) // its space serves others meanwhile
@@ -194,7 +194,7 @@ func (l *Log) end(closing bool) {
 	a.final.Store(true)
 	if a.entries > 0 || closing {
 		for _, c := range *l.cursors.Load() {
-			c.poke()
+			c.wake()
 		}
 		return
 	}
@@ -202,10 +202,10 @@ func (l *Log) end(closing bool) {
 	defer l.tables.Unlock()
 	segments := slices.Clone(*l.segments.Load())
 	if i := slices.Index(segments, a.segment); i >= 0 {
-		l.retire(a.segment)
+		l.retireLocked(a.segment)
 		segments = slices.Delete(segments, i, i+1)
 		l.segments.Store(&segments)
-		l.keeper.poke()
+		l.recycler.wake()
 	}
 }
 
@@ -233,9 +233,9 @@ func (l *Log) renew() {
 // fail remembers why the log cannot be written and returns it, classified.
 func (l *Log) fail(err error) error {
 	if disk.IsFull(err) {
-		err = fmt.Errorf("writing log: %w: %w", ErrFull, err)
+		err = fmt.Errorf("writing log %q: %w: %w", l.opt.Dir, ErrFull, err)
 	} else {
-		err = fmt.Errorf("writing log: %w", err)
+		err = fmt.Errorf("writing log %q: %w", l.opt.Dir, err)
 	}
 	errorsTotal.Inc()
 	l.failed.Store(&err)

@@ -29,7 +29,7 @@ type Entry struct {
 // goroutine; there may be several cursors.
 type Cursor struct {
 	log   *Log
-	wake  chan struct{} // capacity 1: the log has grown
+	woken chan struct{} // capacity 1: the log has grown
 	at    uint64        // the lowest segment it may read next
 	seg   *segment      // nil between segments
 	read  reader
@@ -40,7 +40,7 @@ type Cursor struct {
 // Cursor returns a cursor that begins at the start of a segment, or of the oldest
 // one after it when it is released.
 func (l *Log) Cursor(segment uint64) *Cursor {
-	c := &Cursor{log: l, at: segment, wake: make(chan struct{}, 1)}
+	c := &Cursor{log: l, at: segment, woken: make(chan struct{}, 1)}
 	l.tables.Lock()
 	defer l.tables.Unlock()
 	cursors := append(slices.Clone(*l.cursors.Load()), c)
@@ -58,9 +58,9 @@ func (c *Cursor) Close() {
 	l.cursors.Store(&cursors)
 }
 
-func (c *Cursor) poke() {
+func (c *Cursor) wake() {
 	select {
-	case c.wake <- struct{}{}:
+	case c.woken <- struct{}{}:
 	default:
 	}
 }
@@ -80,7 +80,7 @@ func (c *Cursor) Next(ctx context.Context) (Entry, error) {
 			return e, err
 		}
 		select {
-		case <-c.wake:
+		case <-c.woken:
 		case <-ctx.Done():
 		case <-c.log.done:
 		}
@@ -186,7 +186,7 @@ func (c *Cursor) trouble(err error) error {
 		c.since = now
 	}
 	if now.Sub(c.since) < patience {
-		return fmt.Errorf("reading log: %w", err)
+		return fmt.Errorf("reading log %q: %w", c.log.opt.Dir, err)
 	}
 	c.since, c.rough = time.Time{}, true
 	return nil

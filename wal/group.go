@@ -35,7 +35,7 @@ func (l *Log) join(entries [][]byte, note bool) (*group, error) {
 	size := 0
 	for i, e := range entries {
 		if len(e) > maxEntry {
-			return nil, fmt.Errorf("writing log: entry of %d bytes is too large", len(e))
+			return nil, fmt.Errorf("writing log %q: entry of %d bytes is too large", l.opt.Dir, len(e))
 		}
 		if i < len(early) {
 			early[i] = crc32.Checksum(e, castagnoli)
@@ -75,7 +75,7 @@ func (l *Log) join(entries [][]byte, note bool) (*group, error) {
 	}
 	g.members.Add(1)
 	if g.waiters++; g.waiters == 1 {
-		l.poke()
+		l.wake()
 	}
 	return g, nil
 }
@@ -85,7 +85,7 @@ func (l *Log) ring() {
 	l.mu.Lock()
 	l.due = true
 	l.mu.Unlock()
-	l.poke()
+	l.wake()
 }
 
 // leave ends a member's interest in a group.
@@ -111,15 +111,15 @@ func (l *Log) take() (g *group, closed bool) {
 	defer l.mu.Unlock()
 	if f := l.filling; f.waiters > 0 || (l.due || l.closed) && len(f.buf)+l.carried > 0 {
 		g = f
-		l.filling = l.fresh()
+		l.filling = l.freshLocked()
 		l.due = false
 		l.timer.Stop()
 	}
 	return g, l.closed
 }
 
-// fresh returns an empty group, with run as its member. The caller holds mu.
-func (l *Log) fresh() *group {
+// freshLocked returns an empty group, with run as its member. The caller holds mu.
+func (l *Log) freshLocked() *group {
 	var g *group
 	if n := len(l.idle); n > 0 {
 		g, l.idle = l.idle[n-1], l.idle[:n-1]
@@ -135,9 +135,9 @@ func (l *Log) fresh() *group {
 	return g
 }
 
-// settle publishes the outcome of g and takes its buffer back. Of a group that
+// finish publishes the outcome of g and takes its buffer back. Of a group that
 // failed the notes are carried over.
-func (l *Log) settle(g *group, err error) {
+func (l *Log) finish(g *group, err error) {
 	buf := g.buf
 	g.buf = nil
 	size := int64(len(l.carry) + len(buf))

@@ -45,7 +45,7 @@ func makeDir(opt *Options) error {
 }
 
 // find lists the segments that are there, in order, and hands all other files of
-// the log to the keeper.
+// the log to the recycler.
 func (l *Log) find() ([]*segment, error) {
 	entries, err := l.opt.FS.ReadDir(l.opt.Dir)
 	if err != nil {
@@ -59,7 +59,7 @@ func (l *Log) find() ([]*segment, error) {
 		}
 		path := filepath.Join(l.opt.Dir, e.Name())
 		if state != live {
-			l.keeper.adopt(path, state)
+			l.recycler.adopt(path, state)
 			continue
 		}
 		s := &segment{number: number, nonce: nonce, path: path}

@@ -16,12 +16,12 @@ import (
 
 // A Log is an open log. Safe for concurrent use.
 type Log struct {
-	opt    Options
-	lock   io.Closer
-	boot   uint64
-	keeper keeper
+	opt      Options
+	lock     io.Closer
+	boot     uint64
+	recycler recycler
 
-	wake    chan struct{} // capacity 1: there may be something to do for run
+	woken   chan struct{} // capacity 1: there may be something to do for run
 	done    chan struct{} // closed when Close was called
 	drained chan struct{} // closed when all is written and released
 	running sync.WaitGroup
@@ -69,13 +69,13 @@ func Open(opt Options) (*Log, error) {
 	}
 	l := &Log{
 		opt: opt, lock: lock,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), drained: make(chan struct{}),
+		woken: make(chan struct{}, 1), done: make(chan struct{}), drained: make(chan struct{}),
 	}
-	l.keeper.open(l)
+	l.recycler.open(l)
 	segments, err := l.find()
 	if err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("reading log directory: %w", err)
+		return nil, fmt.Errorf("reading log directory %q: %w", opt.Dir, err)
 	}
 	l.boot = 1
 	if n := len(segments); n > 0 {
@@ -85,7 +85,7 @@ func Open(opt Options) (*Log, error) {
 	l.segments.Store(&segments)
 	l.cursors.Store(new([]*Cursor))
 	l.free.Store(math.MaxInt64)
-	l.filling = l.fresh()
+	l.filling = l.freshLocked()
 	l.timer = time.AfterFunc(time.Hour, l.ring)
 	l.timer.Stop()
 	l.measure()
@@ -93,7 +93,7 @@ func Open(opt Options) (*Log, error) {
 		l.fail(err)
 	}
 	l.running.Go(l.run)
-	l.running.Go(l.keeper.run)
+	l.running.Go(l.recycler.run)
 	opened.add(l)
 	return l, nil
 }
@@ -139,7 +139,7 @@ func (l *Log) First() uint64 {
 // minute, so that it can be released. It does not wait for that.
 func (l *Log) Rotate() {
 	l.rotate.Store(true)
-	l.poke()
+	l.wake()
 }
 
 // Release gives up the segments below before, but for the one being written.
@@ -151,13 +151,13 @@ func (l *Log) Release(before uint64) {
 	segments := *l.segments.Load()
 	n := 0
 	for n < len(segments) && segments[n].number < before && segments[n].final.Load() {
-		l.retire(segments[n])
+		l.retireLocked(segments[n])
 		n++
 	}
 	if n > 0 {
 		rest := slices.Clone(segments[n:])
 		l.segments.Store(&rest)
-		l.keeper.poke()
+		l.recycler.wake()
 	}
 }
 
@@ -172,14 +172,14 @@ func (l *Log) Drop(number uint64) {
 	var rest []*segment
 	for i, s := range segments {
 		if s.number == number && i < len(segments)-1 && s.final.Load() {
-			l.retire(s)
+			l.retireLocked(s)
 		} else {
 			rest = append(rest, s)
 		}
 	}
 	if len(rest) < len(segments) {
 		l.segments.Store(&rest)
-		l.keeper.poke()
+		l.recycler.wake()
 	}
 }
 
@@ -191,15 +191,15 @@ func (l *Log) Holds(number uint64) bool {
 	return found
 }
 
-// retire hands a segment that is no longer in the table to the keeper. The
+// retireLocked hands a segment that is no longer in the table to the recycler. The
 // caller holds tables.
-func (l *Log) retire(s *segment) {
+func (l *Log) retireLocked(s *segment) {
 	s.retired.Store(true)
 	s.counted.Lock()
 	l.used.Add(-s.used)
 	s.used = 0
 	s.counted.Unlock()
-	l.keeper.retire(s)
+	l.recycler.retire(s)
 }
 
 // Usage is what the log holds.
@@ -223,9 +223,9 @@ func (l *Log) Usage() Usage {
 }
 
 // Ready returns nil when an Append may be expected to succeed. After a failure it
-// turns nil again without any traffic, but not before the file system says that it
-// has room for what was refused: what a full disk still has room for would make it
-// turn for a moment. Where that is not said, or not true (a quota), it does.
+// returns nil again without any traffic, once the file system reports room for as
+// much as was refused: a full disk still takes small writes, and Ready must not
+// change with each of them. Under a quota, which file systems do not report, it may.
 func (l *Log) Ready() error {
 	select {
 	case <-l.done:
@@ -242,8 +242,8 @@ func (l *Log) Ready() error {
 }
 
 // roomy returns an error while the file system has less, beside the reserve, than
-// was refused or than Ready promises. To find out by writing as much would take
-// the last of the space from others.
+// was refused or than Ready promises. Writing as much to find out would take the last
+// of the space from others.
 func (l *Log) roomy() error {
 	need := max(l.lacked, l.opt.SegmentBytes/8) + l.opt.ReserveBytes
 	if free := l.free.Load(); free < need {
@@ -277,10 +277,10 @@ func (l *Log) Close(ctx context.Context) error {
 	l.mu.Unlock()
 	if first {
 		close(l.done)
-		l.poke()
+		l.wake()
 		go func() {
 			l.running.Wait()
-			l.keeper.close()
+			l.recycler.close()
 			l.lock.Close()
 			opened.remove(l)
 			close(l.drained)
@@ -290,13 +290,13 @@ func (l *Log) Close(ctx context.Context) error {
 	case <-l.drained:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("closing log: %w", ctx.Err())
+		return fmt.Errorf("closing log %q: %w", l.opt.Dir, ctx.Err())
 	}
 }
 
-func (l *Log) poke() {
+func (l *Log) wake() {
 	select {
-	case l.wake <- struct{}{}:
+	case l.woken <- struct{}{}:
 	default:
 	}
 }

@@ -66,7 +66,7 @@ func (s *Sink) join(b *sinks.Batch) (*group, error) {
 		}
 	}
 	if g.members.Add(1) == 1 {
-		s.poke()
+		s.wake()
 	}
 	return g, nil
 }
@@ -95,9 +95,9 @@ func (s *Sink) leave(g *group) error {
 	return err
 }
 
-func (s *Sink) poke() {
+func (s *Sink) wake() {
 	select {
-	case s.wake <- struct{}{}:
+	case s.woken <- struct{}{}:
 	default:
 	}
 }
@@ -139,7 +139,7 @@ func (s *Sink) run() {
 	defer ticker.Stop()
 	for {
 		select {
-		case <-s.wake:
+		case <-s.woken:
 		case <-ticker.C:
 			s.measure()
 			s.look()
@@ -156,7 +156,7 @@ func (s *Sink) run() {
 		runtime.Gosched()
 		g, closed := s.take()
 		if g != nil {
-			s.settle(g, s.write(g))
+			s.publish(g, s.write(g))
 			runtime.Gosched()
 		}
 		if closed {
@@ -222,8 +222,8 @@ func (s *Sink) try(g *group) error {
 	return nil
 }
 
-// settle publishes the outcome of g.
-func (s *Sink) settle(g *group, err error) {
+// publish publishes the outcome of g.
+func (s *Sink) publish(g *group, err error) {
 	if err != nil {
 		e := meter.Failed(reason(err), err)
 		g.err = e

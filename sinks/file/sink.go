@@ -44,9 +44,9 @@ const extension = ".ndjson"
 
 // A Sink commits batches to files.
 type Sink struct {
-	opt  Options
-	lock io.Closer
-	wake chan struct{} // capacity 1: the filling group is no longer empty, or the sink closes
+	opt   Options
+	lock  io.Closer
+	woken chan struct{} // capacity 1: the filling group is no longer empty, or the sink closes
 
 	streams atomic.Pointer[map[string]*stream] // copied on write
 	mu      sync.Mutex                         // held to add a stream, to join a group and to close
@@ -90,7 +90,7 @@ func Open(opt Options) (*Sink, error) {
 		return nil, fmt.Errorf("locking event directory %q (is another process using it?): %w", opt.Dir, err)
 	}
 	s := &Sink{
-		opt: opt, lock: lock, wake: make(chan struct{}, 1), reopen: make(chan struct{}, 1),
+		opt: opt, lock: lock, woken: make(chan struct{}, 1), reopen: make(chan struct{}, 1),
 		drained: make(chan struct{}), closing: make(chan struct{}), queue: newQueue(),
 	}
 	s.streams.Store(&map[string]*stream{})
@@ -203,7 +203,7 @@ func (s *Sink) Close(ctx context.Context) error {
 	s.mu.Unlock()
 	if first {
 		close(s.closing)
-		s.poke()
+		s.wake()
 		go func() {
 			s.running.Wait()
 			s.compressor.Wait()
@@ -215,7 +215,7 @@ func (s *Sink) Close(ctx context.Context) error {
 	case <-s.drained:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("closing file sink: %w", ctx.Err())
+		return fmt.Errorf("closing file sink %q: %w", s.opt.Dir, ctx.Err())
 	}
 }
 
