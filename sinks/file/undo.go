@@ -165,7 +165,7 @@ func (u *undo) read(opt *Options) (l last, err error) {
 func (s *Sink) undoLast() error {
 	l, err := s.undo.read(&s.opt)
 	if err != nil {
-		return fmt.Errorf("reading undo record: %w", err)
+		return fmt.Errorf("reading undo record %q: %w", filepath.Join(s.opt.Dir, undoName), err)
 	}
 	if !l.done {
 		whole, missing, err := s.whole(l.extents)

@@ -199,7 +199,7 @@ func (j *Journal) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		j.cut()
-		return fmt.Errorf("closing journal: %w", ctx.Err())
+		return fmt.Errorf("closing journal %q: %w", j.opt.Dir, ctx.Err())
 	}
 }
 

@@ -35,7 +35,7 @@ func (t *TLS) config() (*tls.Config, error) {
 		load := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 			if err != nil {
-				return nil, fmt.Errorf("reading certificate and key: %w", err)
+				return nil, fmt.Errorf("reading certificate %q and key %q: %w", t.CertFile, t.KeyFile, err)
 			}
 			return &pair, nil
 		}
