@@ -68,11 +68,8 @@ func newCollector(tb testing.TB, sink sinks.Committer, change ...func(*collector
 	must(err)
 	o := collector.Options{
 		Policy: pol, Locator: places, Proxies: proxies, Registry: registry, Sink: sink, Now: time.Now,
-		Dialects: []collector.Route{
-			{Method: "POST", Path: "/v1/events", Dialect: dialect.Native{}},
-			{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}},
-		},
-		BadKeys: ring.Derive("bad-row"), DedupKey: ring.Derive("dedup")[0],
+		Dialects: dialect.Routes(),
+		BadKeys:  ring.Derive("bad-row"), DedupKey: ring.Derive("dedup")[0],
 	}
 	for _, f := range change {
 		f(&o)

@@ -19,9 +19,9 @@ func (c *Collector) claim(x *exchange) {
 		return
 	}
 	x.eventIDs, x.states = x.eventIDs[:0], x.states[:0]
-	for i := range x.events {
+	for i := range x.payload.Events {
 		var id sinks.ID
-		if e := &x.events[i]; e.Reason == "" {
+		if e := &x.payload.Events[i]; e.Reason == "" {
 			id = c.eventID(x, e, x.person.Subject)
 		}
 		x.eventIDs, x.states = append(x.eventIDs, id), append(x.states, sinks.First)
@@ -106,7 +106,7 @@ func (c *Collector) noteAliases(x *exchange) {
 	x.stored = x.stored[:0]
 	for i, id := range x.eventIDs {
 		if id != (sinks.ID{}) {
-			x.stored = append(x.stored, c.eventID(x, &x.events[i], next))
+			x.stored = append(x.stored, c.eventID(x, &x.payload.Events[i], next))
 		}
 	}
 	if len(x.stored) > 0 {

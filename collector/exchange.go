@@ -61,7 +61,7 @@ type buffers struct {
 	forwarding geo.Forwarding
 	ans        Answer
 	carried    []consent.Carried // signals of the request, not read yet
-	events     []Event
+	payload    Payload
 	results    []Result
 	batch      sinks.Batch
 	headers    []sinks.Header
@@ -152,9 +152,10 @@ func (b *buffers) empty() {
 	f.Forwarded, f.XForwardedFor, f.CDN = emptied(f.Forwarded), emptied(f.XForwardedFor), emptied(f.CDN)
 	f.Country, f.Region = emptied(f.Country), emptied(f.Region)
 	b.ans = Answer{Body: b.ans.Body[:0], Headers: emptied(b.ans.Headers), Cookies: emptied(b.ans.Cookies)}
-	b.carried, b.events, b.results, b.headers = emptied(b.carried), emptied(b.events), emptied(b.results), emptied(b.headers)
+	b.carried, b.results, b.headers = emptied(b.carried), emptied(b.results), emptied(b.headers)
 	b.batch = sinks.Batch{Events: emptied(b.batch.Events), Records: emptied(b.batch.Records)}
 	b.decision = policy.Decision{Plans: emptied(b.decision.Plans)}
+	b.payload.empty()
 	b.supply.Reset()
 	b.tally.Reset()
 	b.arena, b.raw, b.body, b.scratch, b.ip, b.stamp = b.arena[:0], b.raw[:0], b.body[:0], b.scratch[:0], b.ip[:0], b.stamp[:0]
@@ -177,5 +178,5 @@ func cut[T any](s []T, n int) []T {
 // the like grow with the events.
 func (b *buffers) exceeds(bytes, events int) bool {
 	return cap(b.headers)*int(unsafe.Sizeof(sinks.Header{})) > bytes || cap(b.raw) > bytes || cap(b.body) > bytes ||
-		cap(b.arena) > bytes || cap(b.scratch) > bytes || cap(b.ans.Body) > bytes || cap(b.events) > events
+		cap(b.arena) > bytes || cap(b.scratch) > bytes || cap(b.ans.Body) > bytes || cap(b.payload.Events) > events || cap(b.payload.Space) > bytes
 }

@@ -114,6 +114,12 @@ func refers(t reflect.Type) bool {
 // TestPooledMemoryIsBounded: an exchange that a large request went through is not
 // pooled with that request's memory, whichever buffer took it.
 func TestPooledMemoryIsBounded(t *testing.T) {
+	built := &exchange{memory: &budget{}}
+	built.payload.Space = make([]byte, 0, keepBytes+1)
+	large := &Collector{large: make(chan *exchange, 1)}
+	if large.giveBack(built); built.payload.Space != nil || len(large.large) > 0 {
+		t.Errorf("payload.Space stays in the pool with %d bytes", cap(built.payload.Space))
+	}
 	v := reflect.ValueOf(&buffers{}).Elem()
 	for i := range v.NumField() {
 		field := v.Type().Field(i)

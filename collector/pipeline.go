@@ -32,12 +32,12 @@ func (c *Collector) road(x *exchange, d Dialect) *RequestError {
 	c.consent(x)
 	c.begin(x, stepClaim)
 	c.claim(x)
-	for i := range x.events {
+	for i := range x.payload.Events {
 		first := len(x.batch.Records)
 		stage, reason := c.process(x, i)
 		if reason != "" {
 			x.results[i].refuse(reason)
-			c.appendBadRow(x, stage, reason, x.events[i].Raw)
+			c.appendBadRow(x, stage, reason, x.payload.Events[i].Raw)
 		}
 		c.addEvent(x, i, first, reason == "")
 		if err := x.count(first, storedBodies*c.o.Limits.Decompressed); err != nil {
@@ -56,7 +56,7 @@ func (c *Collector) road(x *exchange, d Dialect) *RequestError {
 // process takes event i from decide to seal. A reason says that the event is refused,
 // the stage at which step. A duplicate is accepted without records.
 func (c *Collector) process(x *exchange, i int) (sinks.Stage, Reason) {
-	e := &x.events[i]
+	e := &x.payload.Events[i]
 	c.begin(x, stepDecide)
 	if stage, reason := c.decide(x, e); reason != "" {
 		return stage, reason
@@ -163,7 +163,7 @@ func (c *Collector) redact(x *exchange, e *Event, plan *policy.Plan) (clean, id 
 // that other requests store. Requests that wait for Kafka hold their connections for as
 // long as Kafka is away: they may not have them all.
 func (c *Collector) commit(x *exchange) *RequestError {
-	if err := c.charge(x, len(x.events)); err != nil {
+	if err := c.charge(x, len(x.payload.Events)); err != nil {
 		return err
 	}
 	promise := x.promise()

@@ -52,10 +52,8 @@ func (c *Collector) beforeBody(x *exchange) *RequestError {
 // key it holds, and what its events cost.
 func (c *Collector) afterBody(x *exchange, d Dialect) *RequestError {
 	before := x.source
-	x.req.MaxEvents = c.o.Limits.Events
-	events, err := d.Events(&x.req, x.events[:0])
-	x.events = events
-	if err != nil {
+	x.payload.max = c.o.Limits.Events
+	if err := d.Events(&x.req, &x.payload); err != nil {
 		return asRequestError(err)
 	}
 	if err := c.sourceFromBody(x); err != nil {
@@ -66,18 +64,18 @@ func (c *Collector) afterBody(x *exchange, d Dialect) *RequestError {
 			return err
 		}
 	}
-	if err := c.charge(x, len(x.events)); err != nil {
+	if err := c.charge(x, len(x.payload.Events)); err != nil {
 		return err
 	}
-	if len(x.events) == 0 {
+	if len(x.payload.Events) == 0 {
 		return &RequestError{ReasonEmpty, "the body holds no event"}
 	}
 	if err := x.reserve(); err != nil {
 		return err
 	}
-	for i := range x.events {
-		x.events[i].read(c.o.Limits.Event)
-		x.results = append(x.results, Result{ID: x.events[i].peek.get(peekMessageID)})
+	for i := range x.payload.Events {
+		x.payload.Events[i].read(c.o.Limits.Event)
+		x.results = append(x.results, Result{ID: x.payload.Events[i].peek.get(peekMessageID)})
 	}
 	return nil
 }
@@ -109,8 +107,11 @@ func (c *Collector) sourceFromHeaders(x *exchange) *RequestError {
 // only there. Such a key stands above host and path, and below one that was sent with
 // the headers.
 func (c *Collector) sourceFromBody(x *exchange) *RequestError {
-	if x.source != nil && (x.keyed || len(x.req.Key) == 0) {
+	if x.source != nil && (x.keyed || len(x.payload.Key) == 0) {
 		return nil
+	}
+	if !x.keyed {
+		x.req.Key = x.payload.Key
 	}
 	return c.findSource(x)
 }
@@ -121,7 +122,7 @@ func (c *Collector) admitSource(x *exchange) *RequestError {
 		return errSink
 	}
 	x.cost.source = rate.Bill{}
-	return c.chargeSource(x, len(x.events))
+	return c.chargeSource(x, len(x.payload.Events))
 }
 
 // takeBody reads the body, at most limit bytes of it, and decompresses it, to at

@@ -22,7 +22,6 @@ type Request struct {
 	IDCookie           []byte
 	SubjectToken       []byte
 	Peer               netip.Addr
-	MaxEvents          int // beyond it a dialect stops splitting with ErrTooManyEvents
 	Received           time.Time
 }
 
@@ -30,14 +29,6 @@ type Request struct {
 type Query interface {
 	Peek(key string) []byte
 	All() iter.Seq2[[]byte, []byte]
-}
-
-// Event is one item of a request: one JSON object in the canonical field names.
-type Event struct {
-	Raw    []byte
-	Reason Reason // set by a dialect that cannot delimit or build the item
-	peeked bool
-	peek   Peek
 }
 
 // Outcome says what became of one event.
@@ -81,16 +72,6 @@ func (a *Answer) Header(name, value string) {
 type Cookie struct {
 	Name, Value string
 	MaxAge      time.Duration
-}
-
-// Dialect turns one tracker protocol's request into events and the results
-// into the answer that tracker expects. It does not judge.
-type Dialect interface {
-	// Events appends the request's events to out. An error refuses the whole
-	// request; an unreadable item of a readable body is an Event with a Reason.
-	Events(r *Request, out []Event) ([]Event, error)
-	// Answer phrases the results; a has status 200 and no body yet.
-	Answer(r *Request, a *Answer, results []Result)
 }
 
 // Handler serves files and tools, which are the same for everybody.

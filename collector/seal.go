@@ -194,7 +194,7 @@ func (x *exchange) since(mark int) []byte { return x.arena[mark:len(x.arena):len
 // ones, so they are begun anew: with room for as many records of each event that
 // is left.
 func (x *exchange) room(records, event int) {
-	left := x.events[min(len(x.batch.Events), len(x.events)):]
+	left := x.payload.Events[min(len(x.batch.Events), len(x.payload.Events)):]
 	records *= max(1, len(left))
 	if cap(x.headers)-len(x.headers) < recordHeaders {
 		x.headers = make([]sinks.Header, 0, max(records*recordHeaders, min(2*cap(x.headers), keepHeaders)))

@@ -23,7 +23,7 @@ func (c *Collector) person(x *exchange) {
 // visitor gives an id to whoever needs one and has none: its cookie goes out with the
 // answer, and it is offered for the request's own events.
 func (c *Collector) visitor(x *exchange) {
-	if !x.givesID(x.events) {
+	if !x.givesID(x.payload.Events) {
 		return
 	}
 	fresh, err := c.o.Registry.NewVisitor()

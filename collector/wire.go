@@ -54,11 +54,11 @@ const (
 // reserve takes the memory for what the request's events will become: for each a
 // record of every recipient, with what is supplied of the request.
 func (x *exchange) reserve() *RequestError {
-	n := len(x.events) * (recordCost + len(x.req.UserAgent))
-	for i := range x.events {
-		n += len(x.events[i].Raw)
+	n := len(x.payload.Events) * (recordCost + len(x.req.UserAgent))
+	for i := range x.payload.Events {
+		n += len(x.payload.Events[i].Raw)
 	}
-	n = n*len(x.policy.Recipients()) + len(x.events)*eventCost
+	n = n*len(x.policy.Recipients()) + len(x.payload.Events)*eventCost
 	if !x.take(n) {
 		return errOverloaded
 	}

@@ -143,10 +143,7 @@ func (p *program) openEdge() (err error) {
 	cfg := p.cfg
 	p.edge, err = collector.New(collector.Options{
 		Sources: p.sources, Policy: p.pol, Locator: p.places, Proxies: p.proxies, Registry: p.registry, Sink: p.sink,
-		Dialects: []collector.Route{
-			{Method: "POST", Path: "/v1/events", Dialect: dialect.Native{}},
-			{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}},
-		},
+		Dialects: dialect.Routes(),
 		Handlers: cfg.pages(p.pol), Pages: cfg.visits(), Now: time.Now, BadKeys: p.ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
 		CountryHeader: cfg.Trust.CountryHeader, RegionHeader: cfg.Trust.RegionHeader,
 		Cookies: collector.CookieOptions(cfg.Cookies), Limits: collector.Limits(cfg.Limits.edgeLimits),

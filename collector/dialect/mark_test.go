@@ -12,7 +12,9 @@ import (
 func TestMarkIsNoContent(t *testing.T) {
 	const mark = "\ufeff"
 	read := func(contentType, body string) ([]collector.Event, error) {
-		return Native{}.Events(&collector.Request{ContentType: []byte(contentType), Body: []byte(body), MaxEvents: 10}, nil)
+		p := collector.NewPayload(10)
+		err := Native{}.Events(&collector.Request{ContentType: []byte(contentType), Body: []byte(body)}, p)
+		return p.Events, err
 	}
 	for _, c := range []struct {
 		contentType, body string

@@ -1,6 +1,3 @@
-// Package dialect holds the tracker protocols Assent takes in, one file each.
-// A dialect builds events in the canonical field names and phrases the answer
-// its tracker expects; it never judges.
 package dialect
 
 import (
@@ -20,16 +17,16 @@ type Native struct{}
 
 // Events splits the body. An item that can be delimited but not read is an
 // event of its own with a reason; the others are unharmed.
-func (Native) Events(r *collector.Request, out []collector.Event) ([]collector.Event, error) {
+func (Native) Events(r *collector.Request, p *collector.Payload) error {
 	if isNDJSON(r.ContentType) {
-		return lines(r, out)
+		return lines(r.Body, p)
 	}
 	body := bytes.Trim(unmarked(r.Body), " \t\r\n")
 	switch {
 	case len(body) == 0:
-		return out, nil
+		return nil
 	case body[0] == '[':
-		return split(r, body, out)
+		return collector.PeekElements(body, p.Add)
 	}
 	peek, err := collector.PeekObject(body)
 	if err != nil {
@@ -37,18 +34,18 @@ func (Native) Events(r *collector.Request, out []collector.Event) ([]collector.E
 		batch, key := envelope(body)
 		if batch == nil {
 			if tooLarge(err) {
-				return append(out, collector.Event{Raw: body}), nil // refused by its size, as any event
+				return p.Add(collector.Event{Raw: body}) // refused by its size, as any event
 			}
-			return out, err
+			return err
 		}
-		useKey(r, key)
-		return split(r, batch, out)
+		p.Key = key
+		return collector.PeekElements(batch, p.Add)
 	}
-	useKey(r, peek.WriteKey())
+	p.Key = peek.WriteKey()
 	if batch := peek.Batch(); batch != nil {
-		return split(r, batch, out)
+		return collector.PeekElements(batch, p.Add)
 	}
-	return append(out, collector.Peeked(peek)), nil
+	return p.Add(collector.Peeked(peek))
 }
 
 // Answer is {"accepted":n,"withheld":m,"refused":[{"index","id","reason"}]}.
@@ -126,36 +123,23 @@ func appendID(dst, id []byte) []byte {
 	}
 }
 
-// split appends the elements of a JSON array.
-func split(r *collector.Request, array []byte, out []collector.Event) ([]collector.Event, error) {
-	err := collector.PeekElements(array, func(e collector.Event) error {
-		if len(out) == r.MaxEvents {
-			return collector.ErrTooManyEvents
-		}
-		out = append(out, e)
-		return nil
-	})
-	return out, err
-}
-
 // unmarked is a body without the byte order mark that some senders write before
 // JSON, which a reader may pass over (RFC 8259, 8.1).
 func unmarked(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
 
-// lines appends the lines of an NDJSON body; empty ones are passed over.
-func lines(r *collector.Request, out []collector.Event) ([]collector.Event, error) {
-	for body := unmarked(r.Body); len(body) > 0; {
+// lines adds the lines of an NDJSON body; empty ones are passed over.
+func lines(body []byte, p *collector.Payload) error {
+	for body = unmarked(body); len(body) > 0; {
 		var line []byte
 		line, body, _ = bytes.Cut(body, []byte{'\n'})
 		if line = bytes.Trim(line, " \t\r"); len(line) == 0 {
 			continue
 		}
-		if len(out) == r.MaxEvents {
-			return out, collector.ErrTooManyEvents
+		if err := p.Add(collector.Event{Raw: line}); err != nil {
+			return err
 		}
-		out = append(out, collector.Event{Raw: line})
 	}
-	return out, nil
+	return nil
 }
 
 func tooLarge(err error) bool {
@@ -190,13 +174,6 @@ func envelope(body []byte) (batch, writeKey []byte) {
 		return nil, nil
 	}
 	return batch, writeKey
-}
-
-// useKey takes the key out of a body, for senders that cannot set headers.
-func useKey(r *collector.Request, key []byte) {
-	if len(r.Key) == 0 {
-		r.Key = key
-	}
 }
 
 func isNDJSON(contentType []byte) bool {

@@ -28,11 +28,12 @@ func (n arguments) All() iter.Seq2[[]byte, []byte] {
 // TestPixelArguments: a query of very many arguments is refused before it is made
 // into an object, whose cost grows with their square.
 func TestPixelArguments(t *testing.T) {
-	if events, err := (dialect.Pixel{}).Events(&collector.Request{Query: arguments(256)}, nil); err != nil || len(events) != 1 {
+	p := collector.NewPayload(1)
+	if err := (dialect.Pixel{}).Events(&collector.Request{Query: arguments(256)}, p); err != nil || len(p.Events) != 1 {
 		t.Errorf("256: %v", err)
 	}
 	var refused *collector.RequestError
-	if _, err := (dialect.Pixel{}).Events(&collector.Request{Query: arguments(257)}, nil); !errors.As(err, &refused) || refused.Reason != collector.ReasonUnreadable {
+	if err := (dialect.Pixel{}).Events(&collector.Request{Query: arguments(257)}, p); !errors.As(err, &refused) || refused.Reason != collector.ReasonUnreadable {
 		t.Errorf("257: %v", err)
 	}
 }
