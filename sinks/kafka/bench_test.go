@@ -75,14 +75,14 @@ func BenchmarkSend(b *testing.B) {
 	f.buffers.New = func() any { return new([]byte) }
 	f.seen.Store(&cluster{brokers: map[int32]string{1: addr}, topics: map[string]*topic{"t": {name: "t", leaders: []int32{1}}}})
 	all := eventsOf(500)
-	l := sinks.Partition{Topic: "t"}
-	p := reservation{count: int32(len(all)), at: f.opt.Now().UnixMilli()}
-	raw := p.append(nil)
+	p := sinks.Partition{Topic: "t"}
+	r := reservation{count: int32(len(all)), at: f.opt.Now().UnixMilli()}
+	raw := r.append(nil)
 	b.ReportAllocs()
 	b.ResetTimer()
 	before := cpu(b)
 	for i := 0; i < b.N; i += len(all) {
-		if _, err := f.Send(b.Context(), l, raw, provided(all), false); err != nil {
+		if _, err := f.Send(b.Context(), p, raw, provided(all), false); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -118,7 +118,7 @@ func (f *Forwarder) refresh(ctx context.Context) *sinks.Error {
 		f.create(ctx, now, missing)
 	}
 	for _, t := range now.topics {
-		f.doubt(ctx, now, t)
+		f.confirmShrunk(ctx, now, t)
 	}
 	f.seen.Store(now)
 	for _, name := range f.opt.Topics {
@@ -149,10 +149,10 @@ func (f *Forwarder) clusterOf(answer *metadata.Response, wanted map[string]int64
 			t.follow(before.topics[t.name], instant)
 		} else {
 			t.since = instant
-			t.know(wanted[t.name])
+			t.atLeast(wanted[t.name])
 			t.spread.placed.Store(rand.Uint64N(1<<32) * spreadRun) // nodes begin at different partitions
 		}
-		t.know(int64(len(t.leaders)))
+		t.atLeast(int64(len(t.leaders)))
 		c.topics[t.name] = t
 	}
 	return c
@@ -209,7 +209,7 @@ func (f *Forwarder) leader(ctx context.Context, p sinks.Partition) (string, *clu
 		if c != nil {
 			if t := c.topics[p.Topic]; t != nil {
 				if t.gone.IsZero() {
-					t.know(int64(p.Number) + 1)
+					t.atLeast(int64(p.Number) + 1)
 				}
 				if t.err != nil {
 					return "", nil, t.err

@@ -22,10 +22,10 @@ func TestConsumersReadEveryCodec(t *testing.T) {
 	eachCodec(t, func(t *testing.T, name string, c codec) {
 		topic := topicFor(t, b, 1)
 		f := open(t, b, func(o *Options) { o.Compression = name })
-		l := partitionOf(t, f, topic, "k")
+		p := partitionOf(t, f, topic, "k")
 		all := records("a", 500)
 		all[7] = nulled("k")
-		mustSend(t, f, l, reserve(t, f, l, len(all)), all, false)
+		mustSend(t, f, p, reserve(t, f, p, len(all)), all, false)
 
 		log, err := os.ReadFile(b.LogFile(topic, 0))
 		if err != nil {

@@ -1,6 +1,6 @@
 // Package kafka forwards records from a journal to Kafka, each stored once.
 //
-// Brokers tell a repeated batch by the producer's id, its epoch and the batch's
+// Brokers recognise a repeated batch by the producer's id, its epoch and the batch's
 // base sequence (KIP-98). A reservation fixes these before a batch is first sent, so
 // that sending it again, by a later process too, stores it once. Brokers forget:
 // they compare the last five batches of a producer only, and drop a producer

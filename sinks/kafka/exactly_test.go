@@ -18,21 +18,21 @@ func TestRepeatIsStoredOnce(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := partitionOf(t, f, topic, "k")
+	p := partitionOf(t, f, topic, "k")
 	first := records("a", 3)
-	reservation := reserve(t, f, l, 3)
-	if sent := mustSend(t, f, l, reservation, first, false); sent != (sinks.Sent{Offset: 0}) {
+	reservation := reserve(t, f, p, 3)
+	if sent := mustSend(t, f, p, reservation, first, false); sent != (sinks.Sent{Offset: 0}) {
 		t.Errorf("%+v, want offset 0", sent)
 	}
-	if sent := mustSend(t, f, l, reservation, first, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+	if sent := mustSend(t, f, p, reservation, first, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 0", sent)
 	}
 	first[1] = nulled("k")
-	if sent := mustSend(t, f, l, reservation, first, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+	if sent := mustSend(t, f, p, reservation, first, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 0", sent)
 	}
-	next := reserve(t, f, l, 2)
-	if sent := mustSend(t, f, l, next, records("b", 2), true); sent != (sinks.Sent{Offset: 3}) {
+	next := reserve(t, f, p, 2)
+	if sent := mustSend(t, f, p, next, records("b", 2), true); sent != (sinks.Sent{Offset: 3}) {
 		t.Errorf("a reservation that was never sent: %+v, want offset 3", sent)
 	}
 	wantIDs(t, b, topic, "a-0 a-1 a-2 b-0 b-1")
@@ -43,11 +43,11 @@ func TestPlanAdvancesNothing(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := partitionOf(t, f, topic, "k")
-	mustSend(t, f, l, reserve(t, f, l, 1), records("a", 1), false)
-	reserve(t, f, l, 7)
-	reserve(t, f, l, 4)
-	mustSend(t, f, l, reserve(t, f, l, 2), records("b", 2), false)
+	p := partitionOf(t, f, topic, "k")
+	mustSend(t, f, p, reserve(t, f, p, 1), records("a", 1), false)
+	reserve(t, f, p, 7)
+	reserve(t, f, p, 4)
+	mustSend(t, f, p, reserve(t, f, p, 2), records("b", 2), false)
 	wantIDs(t, b, topic, "a-0 b-0 b-1")
 }
 
@@ -56,22 +56,22 @@ func TestRepeatAfterARestart(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	before := open(t, b, nil)
-	l := partitionOf(t, before, topic, "k")
-	mustSend(t, before, l, reserve(t, before, l, 2), records("a", 2), false)
-	sent := reserve(t, before, l, 3)
-	mustSend(t, before, l, sent, records("b", 3), false)
-	unsent := reserve(t, before, l, 2)
+	p := partitionOf(t, before, topic, "k")
+	mustSend(t, before, p, reserve(t, before, p, 2), records("a", 2), false)
+	sent := reserve(t, before, p, 3)
+	mustSend(t, before, p, sent, records("b", 3), false)
+	unsent := reserve(t, before, p, 2)
 	before.Close()
 
 	after := open(t, b, nil)
-	if sent := mustSend(t, after, l, sent, records("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
+	if sent := mustSend(t, after, p, sent, records("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 2", sent)
 	}
-	mustSend(t, after, l, reserve(t, after, l, 1), records("d", 1), false)
-	if sent := mustSend(t, after, l, unsent, records("c", 2), true); sent != (sinks.Sent{Offset: 6}) {
+	mustSend(t, after, p, reserve(t, after, p, 1), records("d", 1), false)
+	if sent := mustSend(t, after, p, unsent, records("c", 2), true); sent != (sinks.Sent{Offset: 6}) {
 		t.Errorf("%+v, want offset 6, not repeated", sent)
 	}
-	mustSend(t, after, l, reserve(t, after, l, 1), records("e", 1), false)
+	mustSend(t, after, p, reserve(t, after, p, 1), records("e", 1), false)
 	wantIDs(t, b, topic, "a-0 a-1 b-0 b-1 b-2 d-0 c-0 c-1 e-0")
 }
 
@@ -80,19 +80,19 @@ func TestSequenceWraps(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := partitionOf(t, f, topic, "k")
-	deliver(t, f, l, records("first", 1)) // brokers of 4.5 want 0 in a log that was never written (KAFKA-15591)
-	f.partition(l).name.ok, f.partition(l).fresh = false, true
-	reserve(t, f, l, 3)
-	f.partition(l).sequence = 1<<31 - 2
-	reservation := reserve(t, f, l, 3)
-	mustSend(t, f, l, reservation, records("a", 3), false)
-	next := reserve(t, f, l, 2)
-	if p, err := parseReservation(next); err != nil || p.sequence != 1 {
-		t.Errorf("sequence %d, %v, want 1", p.sequence, err)
+	p := partitionOf(t, f, topic, "k")
+	deliver(t, f, p, records("first", 1)) // brokers of 4.5 want 0 in a log that was never written (KAFKA-15591)
+	f.partition(p).name.ok, f.partition(p).fresh = false, true
+	reserve(t, f, p, 3)
+	f.partition(p).sequence = 1<<31 - 2
+	reservation := reserve(t, f, p, 3)
+	mustSend(t, f, p, reservation, records("a", 3), false)
+	next := reserve(t, f, p, 2)
+	if r, err := parseReservation(next); err != nil || r.sequence != 1 {
+		t.Errorf("sequence %d, %v, want 1", r.sequence, err)
 	}
-	mustSend(t, f, l, next, records("b", 2), false)
-	mustSend(t, f, l, reservation, records("a", 3), true)
+	mustSend(t, f, p, next, records("b", 2), false)
+	mustSend(t, f, p, reservation, records("a", 3), true)
 	wantIDs(t, b, topic, "first-0 a-0 a-1 a-2 b-0 b-1")
 }
 
@@ -104,21 +104,21 @@ func TestOldPlanIsLookedUp(t *testing.T) {
 			topic := topicFor(t, b, 1)
 			clock := newClock()
 			f := open(t, b, func(o *Options) { o.Compression = name; o.Now = clock.Now })
-			l := partitionOf(t, f, topic, "k")
-			mustSend(t, f, l, reserve(t, f, l, 2), records("a", 2), false)
-			stored := reserve(t, f, l, 3)
-			mustSend(t, f, l, stored, records("b", 3), false)
+			p := partitionOf(t, f, topic, "k")
+			mustSend(t, f, p, reserve(t, f, p, 2), records("a", 2), false)
+			stored := reserve(t, f, p, 3)
+			mustSend(t, f, p, stored, records("b", 3), false)
 			for range 3 {
-				mustSend(t, f, l, reserve(t, f, l, 50), records("c", 50), false)
+				mustSend(t, f, p, reserve(t, f, p, 50), records("c", 50), false)
 			}
-			absent := reserve(t, f, l, 2)
+			absent := reserve(t, f, p, 2)
 			clock.Add(13 * time.Hour)
-			if sent := mustSend(t, f, l, stored, records("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
+			if sent := mustSend(t, f, p, stored, records("b", 3), true); sent != (sinks.Sent{Offset: 2, Repeated: true}) {
 				t.Errorf("%+v, want a repeat of offset 2", sent)
 			}
-			_, err := f.Send(t.Context(), l, absent, provided(records("d", 2)), true)
+			_, err := f.Send(t.Context(), p, absent, provided(records("d", 2)), true)
 			wantError(t, err, sinks.ReasonUnplaced)
-			mustSend(t, f, l, absent, records("e", 2), false) // never sent: its age does not matter
+			mustSend(t, f, p, absent, records("e", 2), false) // never sent: its age does not matter
 			if n := len(b.ReadAll(t, topic)); n != 157 {
 				t.Errorf("%d records, want 157", n)
 			}
@@ -132,10 +132,10 @@ func TestPlanOfTheFutureIsLookedUp(t *testing.T) {
 	topic := topicFor(t, b, 1)
 	clock := newClock()
 	f := open(t, b, func(o *Options) { o.Now = clock.Now })
-	l := partitionOf(t, f, topic, "k")
-	reservation := reserve(t, f, l, 1)
+	p := partitionOf(t, f, topic, "k")
+	reservation := reserve(t, f, p, 1)
 	clock.Add(-time.Hour)
-	_, err := f.Send(t.Context(), l, reservation, provided(records("a", 1)), true)
+	_, err := f.Send(t.Context(), p, reservation, provided(records("a", 1)), true)
 	wantError(t, err, sinks.ReasonUnplaced)
 }
 
@@ -145,27 +145,27 @@ func TestOutOfOrderIsLookedUp(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := partitionOf(t, f, topic, "k")
-	old := reserve(t, f, l, 2)
-	mustSend(t, f, l, old, records("a", 2), false)
+	p := partitionOf(t, f, topic, "k")
+	old := reserve(t, f, p, 2)
+	mustSend(t, f, p, old, records("a", 2), false)
 	for range 6 {
-		mustSend(t, f, l, reserve(t, f, l, 1), records("b", 1), false)
+		mustSend(t, f, p, reserve(t, f, p, 1), records("b", 1), false)
 	}
-	if sent := mustSend(t, f, l, old, records("a", 2), true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+	if sent := mustSend(t, f, p, old, records("a", 2), true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 0", sent)
 	}
-	mustSend(t, f, l, reserve(t, f, l, 1), records("x", 1), false)
-	p, err := parseReservation(reserve(t, f, l, 1))
+	mustSend(t, f, p, reserve(t, f, p, 1), records("x", 1), false)
+	r, err := parseReservation(reserve(t, f, p, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.sequence += 10 // as if batches before it had been lost
-	_, err = f.Send(t.Context(), l, p.append(nil), provided(records("c", 1)), false)
+	r.sequence += 10 // as if batches before it had been lost
+	_, err = f.Send(t.Context(), p, r.append(nil), provided(records("c", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
-	mustSend(t, f, l, reserve(t, f, l, 1), records("c", 1), false)
-	again := reserve(t, f, l, 1)
-	mustSend(t, f, l, again, records("d", 1), false)
-	mustSend(t, f, l, again, records("d", 1), true)
+	mustSend(t, f, p, reserve(t, f, p, 1), records("c", 1), false)
+	again := reserve(t, f, p, 1)
+	mustSend(t, f, p, again, records("d", 1), false)
+	mustSend(t, f, p, again, records("d", 1), true)
 	wantIDs(t, b, topic, "a-0 a-1 b-0 b-0 b-0 b-0 b-0 b-0 x-0 c-0 d-0")
 }
 
@@ -175,20 +175,20 @@ func TestLookUpOfWhatIsGoneIsDoubtful(t *testing.T) {
 	topic := topicFor(t, b, 1)
 	clock := newClock()
 	f := open(t, b, func(o *Options) { o.Now = clock.Now })
-	l := partitionOf(t, f, topic, "k")
+	p := partitionOf(t, f, topic, "k")
 	var reservations [3][]byte
 	for i := range reservations {
-		reservations[i] = reserve(t, f, l, 2)
-		mustSend(t, f, l, reservations[i], records("a", 2), false)
+		reservations[i] = reserve(t, f, p, 2)
+		mustSend(t, f, p, reservations[i], records("a", 2), false)
 	}
 	deleteBefore(t, b, topic, 3)
 	clock.Add(13 * time.Hour)
-	_, err := f.Send(t.Context(), l, reservations[0], provided(records("a", 2)), true)
+	_, err := f.Send(t.Context(), p, reservations[0], provided(records("a", 2)), true)
 	wantError(t, err, sinks.ReasonDoubtful)
-	if sent := mustSend(t, f, l, reservations[1], records("a", 2), true); sent.Offset != 2 {
+	if sent := mustSend(t, f, p, reservations[1], records("a", 2), true); sent.Offset != 2 {
 		t.Errorf("%+v: the batch of which a part is left is there", sent)
 	}
-	if sent := mustSend(t, f, l, reservations[2], records("a", 2), true); sent.Offset != 4 {
+	if sent := mustSend(t, f, p, reservations[2], records("a", 2), true); sent.Offset != 4 {
 		t.Errorf("%+v, want offset 4", sent)
 	}
 }
@@ -209,21 +209,21 @@ func TestRefusedForGood(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			topic := topicFor(t, b, 1, c.setting)
 			f := open(t, b, func(o *Options) { o.Compression = "none" })
-			l := partitionOf(t, f, topic, "k")
-			mustSend(t, f, l, reserve(t, f, l, 1), records("a", 1), false)
+			p := partitionOf(t, f, topic, "k")
+			mustSend(t, f, p, reserve(t, f, p, 1), records("a", 1), false)
 			all := append(records("b", 2), c.bad)
-			reservation := reserve(t, f, l, 3)
+			reservation := reserve(t, f, p, 3)
 			for _, again := range []bool{false, true} {
-				_, err := f.Send(t.Context(), l, reservation, provided(all), again)
+				_, err := f.Send(t.Context(), p, reservation, provided(all), again)
 				wantError(t, err, c.want)
 				if strings.Contains(err.Error(), "xxx") || strings.Contains(err.Error(), "keyless") {
 					t.Errorf("%v: holds a record's value", err)
 				}
 			}
-			mustSend(t, f, l, reserve(t, f, l, 2), all[:2], false)
-			_, err := f.Send(t.Context(), l, reserve(t, f, l, 1), provided(all[2:]), false)
+			mustSend(t, f, p, reserve(t, f, p, 2), all[:2], false)
+			_, err := f.Send(t.Context(), p, reserve(t, f, p, 1), provided(all[2:]), false)
 			wantError(t, err, c.want)
-			mustSend(t, f, l, reserve(t, f, l, 1), records("c", 1), false)
+			mustSend(t, f, p, reserve(t, f, p, 1), records("c", 1), false)
 			wantIDs(t, b, topic, "a-0 b-0 b-1 c-0")
 		})
 	}
@@ -237,13 +237,13 @@ func TestMistimed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			topic := topicFor(t, b, 1, "message.timestamp.before.max.ms=3600000", "message.timestamp.after.max.ms=3600000")
 			f := open(t, b, nil)
-			l := partitionOf(t, f, topic, "k")
+			p := partitionOf(t, f, topic, "k")
 			all := records("a", 2)
 			all[1].Time += by.Milliseconds()
-			reservation := reserve(t, f, l, 2)
-			mustSend(t, f, l, reservation, all, false)
-			mustSend(t, f, l, reservation, all, true)
-			mustSend(t, f, l, reserve(t, f, l, 1), records("b", 1), false)
+			reservation := reserve(t, f, p, 2)
+			mustSend(t, f, p, reservation, all, false)
+			mustSend(t, f, p, reservation, all, true)
+			mustSend(t, f, p, reserve(t, f, p, 1), records("b", 1), false)
 			wantIDs(t, b, topic, "a-0 a-1 b-0")
 		})
 	}
@@ -255,12 +255,12 @@ func TestRefusedRepeatIsLookedUp(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, func(o *Options) { o.Compression = "none" })
-	l := partitionOf(t, f, topic, "k")
+	p := partitionOf(t, f, topic, "k")
 	all := []sinks.Outgoing{record("k", "big", `{"x":"`+strings.Repeat("x", 50_000)+`"}`)}
-	reservation := reserve(t, f, l, 1)
-	mustSend(t, f, l, reservation, all, false)
+	reservation := reserve(t, f, p, 1)
+	mustSend(t, f, p, reservation, all, false)
 	b.Tool(t, "", "kafka.admin.ConfigCommand", "--alter", "--topic", topic, "--add-config", "max.message.bytes=20000")
-	if sent := mustSend(t, f, l, reservation, all, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
+	if sent := mustSend(t, f, p, reservation, all, true); sent != (sinks.Sent{Offset: 0, Repeated: true}) {
 		t.Errorf("%+v, want a repeat of offset 0", sent)
 	}
 	wantIDs(t, b, topic, "big")
@@ -279,13 +279,13 @@ func TestLookUpOfWhatTheBrokerCompressed(t *testing.T) {
 					o.Compression = "gzip"
 				}
 			})
-			l := partitionOf(t, f, topic, "k")
-			mustSend(t, f, l, reserve(t, f, l, 1), records("a", 1), false)
-			reservation := reserve(t, f, l, 2000)
+			p := partitionOf(t, f, topic, "k")
+			mustSend(t, f, p, reserve(t, f, p, 1), records("a", 1), false)
+			reservation := reserve(t, f, p, 2000)
 			all := records("b", 2000)
-			mustSend(t, f, l, reservation, all, false)
+			mustSend(t, f, p, reservation, all, false)
 			clock.Add(13 * time.Hour)
-			if sent := mustSend(t, f, l, reservation, all, true); sent != (sinks.Sent{Offset: 1, Repeated: true}) {
+			if sent := mustSend(t, f, p, reservation, all, true); sent != (sinks.Sent{Offset: 1, Repeated: true}) {
 				t.Errorf("%+v, want a repeat of offset 1", sent)
 			}
 		})
@@ -297,8 +297,8 @@ func TestUnreadableReservation(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := partitionOf(t, f, topic, "k")
-	good := reserve(t, f, l, 2)
+	p := partitionOf(t, f, topic, "k")
+	good := reserve(t, f, p, 2)
 	other, err := parseReservation(good)
 	if err != nil {
 		t.Fatal(err)
@@ -308,13 +308,13 @@ func TestUnreadableReservation(t *testing.T) {
 		"empty": nil, "short": good[:len(good)-1], "of another version": append([]byte{9}, good[1:]...), "of another cluster": other.append(nil),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := f.Send(t.Context(), l, reservation, provided(records("a", 2)), true)
+			_, err := f.Send(t.Context(), p, reservation, provided(records("a", 2)), true)
 			wantError(t, err, sinks.ReasonDoubtful)
-			_, err = f.Send(t.Context(), l, reservation, provided(records("a", 2)), false)
+			_, err = f.Send(t.Context(), p, reservation, provided(records("a", 2)), false)
 			wantError(t, err, sinks.ReasonUnplaced)
 		})
 	}
-	_, err = f.Send(t.Context(), l, good, provided(records("a", 1)), false)
+	_, err = f.Send(t.Context(), p, good, provided(records("a", 1)), false)
 	wantError(t, err, sinks.ReasonUnplaced)
 	wantIDs(t, b, topic, "")
 }

@@ -221,17 +221,17 @@ func TestProducerIDs(t *testing.T) {
 	loading := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.CoordinatorLoadInProgress, Count: 3, TopLevel: true})
 	partitions := []sinks.Partition{partitionT, {Topic: "u"}, {Topic: "u", Number: 1}}
 	ids := func() (out []int64) {
-		for _, l := range partitions {
-			raw, err := f.Reserve(t.Context(), l, 1)
+		for _, p := range partitions {
+			raw, err := f.Reserve(t.Context(), p, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := parseReservation(raw)
+			r, err := parseReservation(raw)
 			if err != nil {
 				t.Fatal(err)
 			}
-			mustSend(t, f, l, raw, records("a", 1), false)
-			out = append(out, p.id.producer)
+			mustSend(t, f, p, raw, records("a", 1), false)
+			out = append(out, r.id.producer)
 		}
 		return out
 	}

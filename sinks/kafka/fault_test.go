@@ -40,15 +40,15 @@ func TestBrokerFaults(t *testing.T) {
 // frozenBroker: connections stay open and nobody answers. The records' memory
 // is the caller's again when Send returns, and what was sent arrives whole.
 func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string, timeout time.Duration) {
-	l := partitionOf(t, f, topic, "frozen")
-	reservation := reserve(t, f, l, 1)
+	p := partitionOf(t, f, topic, "frozen")
+	reservation := reserve(t, f, p, 1)
 	all := []sinks.Outgoing{record("frozen", "frozen", `{"visitor":"`+strings.Repeat("A", 900_000)+`"}`)}
 	b.Pause(t)
 	for _, wait := range []time.Duration{200 * time.Millisecond, time.Minute} {
 		mine := []sinks.Outgoing{{Body: append([]byte{}, all[0].Body...), Time: all[0].Time}}
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		start := time.Now()
-		_, err := f.Send(ctx, l, reservation, provided(mine), wait > timeout)
+		_, err := f.Send(ctx, p, reservation, provided(mine), wait > timeout)
 		wantError(t, err, sinks.ReasonTimeout)
 		cancel()
 		if took := time.Since(start); took > 30*time.Second { // where the context would allow a minute
@@ -65,7 +65,7 @@ func frozenBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string,
 	b.Resume(t)
 	waitReady(t, f)
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), l, reservation, provided(all), true)
+		_, err := f.Send(t.Context(), p, reservation, provided(all), true)
 		return err
 	})
 	wantIDs(t, b, topic, "frozen")
@@ -84,13 +84,13 @@ func killedBroker(t *testing.T, b *kafkatest.Broker, f *Forwarder, topic string)
 	var running sync.WaitGroup
 	sent := make([]int, 4)
 	for p := range sent {
-		l := sinks.Partition{Topic: topic, Number: int32(p)}
+		to := sinks.Partition{Topic: topic, Number: int32(p)}
 		running.Go(func() {
 			for ; !stop.Load() || sent[p] == 0; sent[p]++ {
-				reservation, again := reserve(t, f, l, 20), false
+				reservation, again := reserve(t, f, to, 20), false
 				all := records(fmt.Sprintf("%d.%d", p, sent[p]), 20)
 				for {
-					_, err := f.Send(context.Background(), l, reservation, provided(all), again)
+					_, err := f.Send(context.Background(), to, reservation, provided(all), again)
 					if err == nil {
 						break
 					}

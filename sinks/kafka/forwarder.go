@@ -86,8 +86,8 @@ func (f *Forwarder) Partition(name string, key []byte) (sinks.Partition, error) 
 	if t.err != nil {
 		return sinks.Partition{}, t.err
 	}
-	if t.narrow() {
-		return sinks.Partition{}, errNarrow
+	if t.shrunk() {
+		return sinks.Partition{}, errShrunk
 	}
 	if key != nil {
 		return sinks.Partition{Topic: t.name, Number: keyPartition(key, len(t.leaders))}, nil

@@ -94,20 +94,20 @@ func records(prefix string, n int) []sinks.Outgoing {
 	return all
 }
 
-func reserve(t testing.TB, f *Forwarder, l sinks.Partition, n int) []byte {
+func reserve(t testing.TB, f *Forwarder, p sinks.Partition, n int) []byte {
 	t.Helper()
 	var reservation []byte
 	eventually(t, func() (err error) {
-		reservation, err = f.Reserve(t.Context(), l, n)
+		reservation, err = f.Reserve(t.Context(), p, n)
 		return err
 	})
 	return reservation
 }
 
 // mustSend sends and wants the records stored.
-func mustSend(t testing.TB, f *Forwarder, l sinks.Partition, reservation []byte, all []sinks.Outgoing, again bool) sinks.Sent {
+func mustSend(t testing.TB, f *Forwarder, p sinks.Partition, reservation []byte, all []sinks.Outgoing, again bool) sinks.Sent {
 	t.Helper()
-	sent, err := f.Send(t.Context(), l, reservation, provided(all), again)
+	sent, err := f.Send(t.Context(), p, reservation, provided(all), again)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,11 +115,11 @@ func mustSend(t testing.TB, f *Forwarder, l sinks.Partition, reservation []byte,
 }
 
 // deliver reservations and sends, until it is stored.
-func deliver(t testing.TB, f *Forwarder, l sinks.Partition, all []sinks.Outgoing) {
+func deliver(t testing.TB, f *Forwarder, p sinks.Partition, all []sinks.Outgoing) {
 	t.Helper()
-	reservation, again := reserve(t, f, l, len(all)), false
+	reservation, again := reserve(t, f, p, len(all)), false
 	eventually(t, func() error {
-		_, err := f.Send(t.Context(), l, reservation, provided(all), again)
+		_, err := f.Send(t.Context(), p, reservation, provided(all), again)
 		again = true
 		return err
 	})
@@ -128,16 +128,16 @@ func deliver(t testing.TB, f *Forwarder, l sinks.Partition, all []sinks.Outgoing
 // partitionOf waits until the topic is known.
 func partitionOf(t testing.TB, f *Forwarder, topic, key string) sinks.Partition {
 	t.Helper()
-	var l sinks.Partition
+	var p sinks.Partition
 	var k []byte
 	if key != "" {
 		k = []byte(key)
 	}
 	eventually(t, func() (err error) {
-		l, err = f.Partition(topic, k)
+		p, err = f.Partition(topic, k)
 		return err
 	})
-	return l
+	return p
 }
 
 // wantError wants an error of that reason.
@@ -185,8 +185,8 @@ func TestSendKeepsEveryPartOfARecord(t *testing.T) {
 	for i := range records {
 		all = append(all, sinks.Outgoing{Body: sinks.AppendBody(nil, &records[i]), Time: now - int64(i*i)*1000})
 	}
-	l := partitionOf(t, f, topic, "visitor-1")
-	if sent := mustSend(t, f, l, reserve(t, f, l, 3), all, false); sent != (sinks.Sent{}) {
+	p := partitionOf(t, f, topic, "visitor-1")
+	if sent := mustSend(t, f, p, reserve(t, f, p, 3), all, false); sent != (sinks.Sent{}) {
 		t.Errorf("%+v, want offset 0, not repeated", sent)
 	}
 	var got strings.Builder
@@ -214,13 +214,13 @@ func text(s *string) string {
 
 func TestClose(t *testing.T) {
 	f := open(t, kafkatest.Shared(t), nil)
-	l := partitionOf(t, f, "closing", "")
+	p := partitionOf(t, f, "closing", "")
 	for range 2 {
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := f.Reserve(context.Background(), l, 1)
+	_, err := f.Reserve(context.Background(), p, 1)
 	wantError(t, err, sinks.ReasonClosed)
 	wantError(t, f.Ready(), sinks.ReasonClosed)
 }

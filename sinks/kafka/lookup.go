@@ -22,8 +22,8 @@ var (
 	errBounds = errors.New("the range is too long to be read")
 )
 
-// lookUp tells whether a batch is in its partition: all of it from the reservation's
-// lower bound to its present end is read. why is the reason for looking.
+// lookUp finds out whether a batch is in its partition, which is read from the
+// reservation's lower bound to its present end. why is the reason for looking.
 //
 // A batch is known by the identity of its reservation, which the log keeps, and by its
 // events' ids.

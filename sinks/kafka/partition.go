@@ -1,51 +1,44 @@
 package kafka
 
 import (
-	"encoding/binary"
-	"sync/atomic"
+	"sync"
+
+	"assent/sinks"
 )
 
-// murmur2 is the hash by which the Java client's default partitioner places a
-// key; consumers that join topics rely on every producer doing the same.
-func murmur2(key []byte) uint32 {
-	const (
-		seed = 0x9747b28c
-		m    = 0x5bd1e995
-		r    = 24
-	)
-	h := seed ^ uint32(len(key))
-	for ; len(key) >= 4; key = key[4:] {
-		k := binary.LittleEndian.Uint32(key) * m
-		k = (k ^ k>>r) * m
-		h = h*m ^ k
-	}
-	switch len(key) {
-	case 3:
-		h ^= uint32(key[2]) << 16
-		fallthrough
-	case 2:
-		h ^= uint32(key[1]) << 8
-		fallthrough
-	case 1:
-		h = (h ^ uint32(key[0])) * m
-	}
-	h = (h ^ h>>13) * m
-	return h ^ h>>15
+// partition is what this process knows of a partition. Its mutex is held over a
+// Reserve and over a Send: one batch is in flight per partition, because brokers
+// refuse batches that overtake each other.
+type partition struct {
+	mu       sync.Mutex
+	name     named
+	fresh    bool  // the identity that all partitions share has lost its force here
+	sequence int32 // of the next batch
+	low      int64 // no later batch can have a smaller offset; -1: not known
 }
 
-// keyPartition returns the partition of a key among n.
-func keyPartition(key []byte, n int) int32 {
-	return int32((murmur2(key) & 0x7fffffff) % uint32(n))
+func (f *Forwarder) partition(p sinks.Partition) *partition {
+	if s, ok := f.partitions.Load(p); ok {
+		return s.(*partition)
+	}
+	s, _ := f.partitions.LoadOrStore(p, &partition{low: -1})
+	return s.(*partition)
 }
 
-// spread places records that have no key: runs of them go to one partition, so
-// that batches are large, and the partitions take turns.
-type spread struct{ placed atomic.Uint64 }
+// stored notes that a reservation's batch is in the log at offset. again says that it
+// may have been there for long.
+func (s *partition) stored(r *reservation, offset int64, again bool) {
+	if s.name == r.named && s.sequence == r.sequence {
+		s.sequence = addSequence(r.sequence, int(r.count))
+	}
+	if !again || offset+int64(r.count) > s.low {
+		s.low = offset + int64(r.count)
+	}
+}
 
-// spreadRun is how many records without a key follow one another.
-const spreadRun = 256
-
-// next returns an index below n.
-func (s *spread) next(n int) int {
-	return int((s.placed.Add(1) - 1) / spreadRun % uint64(n))
+// lose drops the partition's identity if the reservation has it.
+func (s *partition) lose(r *reservation) {
+	if s.name == r.named {
+		s.name.ok, s.fresh = false, true
+	}
 }

@@ -24,7 +24,7 @@ var (
 	errLost    = errors.New("the broker does not know the reservation's producer any more")
 )
 
-// failed returns err as what a caller is told.
+// failed classifies err for the caller.
 func failed(err error) *sinks.Error {
 	var known *sinks.Error
 	if errors.As(err, &known) {
@@ -41,7 +41,7 @@ func (f *Forwarder) Send(ctx context.Context, p sinks.Partition, raw []byte, pro
 	defer s.mu.Unlock()
 	r, err := parseReservation(raw)
 	if err != nil {
-		return sinks.Sent{}, powerless(again, errReservation)
+		return sinks.Sent{}, unusable(again, errReservation)
 	}
 	out, err := f.send(ctx, s, &attempt{partition: p, reservation: r, provider: provider, again: again})
 	if err != nil {
@@ -64,13 +64,13 @@ func (f *Forwarder) send(ctx context.Context, s *partition, a *attempt) (sinks.S
 	r, p, again := a.reservation, a.partition, a.again
 	addr, c, err := f.leaderOf(ctx, p)
 	if errors.Is(err, errNoPartition) {
-		return sinks.Sent{}, powerless(again, errNoPartition)
+		return sinks.Sent{}, unusable(again, errNoPartition)
 	}
 	if err != nil {
 		return sinks.Sent{}, err
 	}
 	if r.cluster != c.id {
-		return sinks.Sent{}, powerless(again, errCluster)
+		return sinks.Sent{}, unusable(again, errCluster)
 	}
 	a.addr = addr
 	if age := f.opt.Now().UnixMilli() - r.at; again && (age < 0 || age > f.opt.ProducerLife.Milliseconds()) {
@@ -127,9 +127,9 @@ func (f *Forwarder) refuse(ctx context.Context, s *partition, a *attempt, why *s
 	return out, err
 }
 
-// powerless answers that a reservation cannot be used; only what was sent before may be
-// stored.
-func powerless(again bool, why error) *sinks.Error {
+// unusable answers that a reservation cannot be used. Its records may be stored only
+// if they were sent before.
+func unusable(again bool, why error) *sinks.Error {
 	if again {
 		return &sinks.Error{Reason: sinks.ReasonDoubtful, Err: why}
 	}
@@ -158,7 +158,7 @@ type attempt struct {
 func (a *attempt) provide() error {
 	outgoing, err := a.provider()
 	if err == nil && len(outgoing) != int(a.reservation.count) {
-		err = powerless(a.again, errReservation)
+		err = unusable(a.again, errReservation)
 	}
 	if err != nil {
 		return err

@@ -11,26 +11,26 @@ import (
 	"assent/sinks"
 )
 
-// A topic never loses partitions, but it may be deleted and made again with
-// fewer. A broker that has not heard of added ones yet says the same for a
-// while; only time, and what all others say, tells one from the other.
+// A topic never loses partitions, but it may be deleted and made again with fewer. A
+// broker that has not heard of added partitions yet answers with fewer as well, for a
+// while. Only time and the answers of all other brokers tell these cases apart.
 const (
 	goneAfter   = 30 * time.Second // no broker lags behind for so long
-	settleAfter = 10 * time.Second // several times what a partition waits between attempts
+	gracePeriod = 10 * time.Second // several times what the journal waits between attempts
 )
 
 var (
-	errNoPartition = errors.New("the partition is there no more")
-	errNarrow      = &sinks.Error{Reason: sinks.ReasonUnavailable, Err: errors.New("the topic has fewer partitions than were known")}
+	errNoPartition = errors.New("the partition no longer exists")
+	errShrunk      = &sinks.Error{Reason: sinks.ReasonUnavailable, Err: errors.New("the topic has fewer partitions than were known")}
 )
 
-// narrow reports whether partitions were known, by an answer or by a reservation, that
-// the topic does not have. Records have no partition then: those of the partitions that
-// may be gone come first.
-func (t *topic) narrow() bool { return t.most.Load() > int64(len(t.leaders)) }
+// shrunk reports whether the topic lacks partitions that were known, by an answer or
+// by a reservation. No record gets a partition then: the records of the partitions
+// that may be gone come first.
+func (t *topic) shrunk() bool { return t.most.Load() > int64(len(t.leaders)) }
 
-// know notes that there are, or were, so many partitions.
-func (t *topic) know(n int64) {
+// atLeast notes that there are, or were, so many partitions.
+func (t *topic) atLeast(n int64) {
 	for most := t.most.Load(); most < n && !t.most.CompareAndSwap(most, n); most = t.most.Load() {
 	}
 }
@@ -39,8 +39,8 @@ func (t *topic) know(n int64) {
 // leader.
 func (t *topic) whole() bool { return t.err == nil && !slices.Contains(t.leaders, -1) }
 
-// follow takes over what was known before this answer. One that differs, or that
-// is not whole, ends what was said without exception.
+// follow takes over what was known before this answer. An answer with another number
+// of partitions, or one that is not whole, begins the time of agreement anew.
 func (t *topic) follow(before *topic, now time.Time) {
 	t.spread, t.most, t.since = before.spread, before.most, now
 	if t.whole() && len(t.leaders) == len(before.leaders) {
@@ -48,16 +48,17 @@ func (t *topic) follow(before *topic, now time.Time) {
 	}
 }
 
-// doubt finds out whether the partitions that a topic does not have are gone.
-// When each of their partitions had the time to hear of it, records get partitions again.
-func (f *Forwarder) doubt(ctx context.Context, c *cluster, t *topic) {
-	if t.err != nil || !t.narrow() {
+// confirmShrunk finds out whether the partitions that a topic lacks are gone. Once
+// they are, and the grace period has let the journal hear so of each, records get
+// partitions again.
+func (f *Forwarder) confirmShrunk(ctx context.Context, c *cluster, t *topic) {
+	if t.err != nil || !t.shrunk() {
 		return
 	}
 	now := f.opt.Now()
 	switch {
 	case !t.gone.IsZero():
-		if now.Sub(t.gone) > settleAfter {
+		if now.Sub(t.gone) > gracePeriod {
 			t.most.Store(int64(len(t.leaders)))
 		}
 	case now.Sub(t.since) <= goneAfter:

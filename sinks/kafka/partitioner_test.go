@@ -62,15 +62,15 @@ func TestNullKeysAreSpread(t *testing.T) {
 	changes, last := 0, int32(-1)
 	const n = 5 * spreadRun * 4
 	for range n {
-		l, err := f.Partition(topic, nil)
+		p, err := f.Partition(topic, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		placed[l.Number]++
-		if l.Number != last {
+		placed[p.Number]++
+		if p.Number != last {
 			changes++
 		}
-		last = l.Number
+		last = p.Number
 	}
 	for p := range int32(5) {
 		if placed[p] != n/5 {
@@ -91,16 +91,16 @@ func TestPartitionsAdded(t *testing.T) {
 	b := kafkatest.Shared(t)
 	topic := topicFor(t, b, 1)
 	f := open(t, b, nil)
-	l := partitionOf(t, f, topic, "k")
-	reservation := reserve(t, f, l, 1)
+	p := partitionOf(t, f, topic, "k")
+	reservation := reserve(t, f, p, 1)
 	b.Tool(t, "", "org.apache.kafka.tools.TopicCommand", "--alter", "--topic", topic, "--partitions", "9")
 	eventually(t, func() error {
-		if l, err := f.Partition(topic, []byte("foobar")); err != nil || l.Number != keyPartition([]byte("foobar"), 9) {
-			return fmt.Errorf("partition %d, %v", l.Number, err)
+		if p, err := f.Partition(topic, []byte("foobar")); err != nil || p.Number != keyPartition([]byte("foobar"), 9) {
+			return fmt.Errorf("partition %d, %v", p.Number, err)
 		}
 		return nil
 	})
-	mustSend(t, f, l, reservation, records("a", 1), false)
+	mustSend(t, f, p, reservation, records("a", 1), false)
 	deliver(t, f, sinks.Partition{Topic: topic, Number: 8}, records("b", 1))
 	wantIDs(t, b, topic, "a-0 b-0")
 }
