@@ -9,7 +9,7 @@ import (
 func TestHosts(t *testing.T) {
 	f := func(written, found, others string) {
 		t.Helper()
-		s, wrong := newSources([]*Source{{ID: "a", Hosts: []string{written}}})
+		s, wrong := newSources([]*Source{{ID: "a", Hosts: []string{written}}}, nil)
 		if len(wrong) > 0 {
 			t.Errorf("%q: %v", written, wrong[0])
 			return
@@ -40,7 +40,7 @@ func TestHosts(t *testing.T) {
 func TestHostsThatNobodySends(t *testing.T) {
 	f := func(written, want string) {
 		t.Helper()
-		wrong := CheckSources([]*Source{{ID: "a", Key: "k", Hosts: []string{written}}})
+		wrong := CheckSources([]*Source{{ID: "a", Key: "k", Hosts: []string{written}}}, nil)
 		if len(wrong) != 1 || !strings.Contains(wrong[0].Error(), want) {
 			t.Errorf("%q: %v, want %s", written, wrong, want)
 		}
@@ -61,7 +61,7 @@ func TestHostsThatNobodySends(t *testing.T) {
 	} {
 		f(none, "want data.shop.example")
 	}
-	wrong := CheckSources([]*Source{{ID: "a", Hosts: []string{"Shop.example"}}, {ID: "b", Hosts: []string{"shop.example.:443"}}})
+	wrong := CheckSources([]*Source{{ID: "a", Hosts: []string{"Shop.example"}}, {ID: "b", Hosts: []string{"shop.example.:443"}}}, nil)
 	if len(wrong) != 1 || wrong[0].Index != 1 || !strings.Contains(wrong[0].Error(), `also a host of source "a"`) {
 		t.Errorf("one host of two sources: %v", wrong)
 	}

@@ -4,26 +4,84 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 )
+
+// routes are the paths that are served. One segment of a path may be a parameter, as in
+// /v1/consent/receipts/{id} or /v1/projects/{key}/settings: it takes any one segment
+// that is not empty, where no other path is served. Built once.
+type routes struct {
+	byPath    map[string]*endpoint // as declared
+	withParam []*endpoint // the more that comes before the parameter, the earlier
+}
+
+// endpoint is what is served under one path.
+type endpoint struct {
+	path          string
+	before, after string // of a parameter's segment; both empty: there is none
+	methods       methods
+	events        bool // its bodies hold events
+}
 
 // methods maps a method to what serves it.
 type methods map[string]func(*exchange)
 
 var methodGet = []byte("GET")
 
-// table is every route: path → method → handler. Built once.
-func (c *Collector) table() map[string]methods {
-	t := map[string]methods{}
-	add := func(method, path string, f func(*exchange)) {
-		if t[path] == nil {
-			t[path] = methods{}
-		}
-		t[path][method] = f
+// Paths of the collector's own.
+const (
+	pathConsent = "/v1/consent"
+	pathGPC     = "/.well-known/gpc.json"
+	pathHealth  = "/healthz"
+)
+
+// add makes room for one more path.
+func (r *routes) add(path string) *endpoint {
+	if e := r.byPath[path]; e != nil {
+		return e
 	}
+	e := &endpoint{path: path, methods: methods{}}
+	r.byPath[path] = e
+	before, rest, param := strings.Cut(path, "{")
+	if !param {
+		return e
+	}
+	_, after, closed := strings.Cut(rest, "}")
+	if !closed || !strings.HasSuffix(before, "/") || after != "" && after[0] != '/' || strings.Contains(after, "{") {
+		panic("BUG: a route whose parameter is no segment, or that has two: " + path)
+	}
+	e.before, e.after = before, after
+	r.withParam = append(r.withParam, e)
+	slices.SortFunc(r.withParam, func(a, b *endpoint) int {
+		return cmp.Or(len(b.before)-len(a.before), strings.Compare(a.path, b.path))
+	})
+	return e
+}
+
+// find gives what is served under a path, nil for nothing, and its parameter.
+func (r *routes) find(path []byte) (e *endpoint, param []byte) {
+	if e := r.byPath[string(path)]; e != nil && e.before == "" {
+		return e, nil
+	}
+	for _, e := range r.withParam {
+		rest, begins := bytes.CutPrefix(path, []byte(e.before))
+		param, ends := bytes.CutSuffix(rest, []byte(e.after))
+		if begins && ends && len(param) > 0 && bytes.IndexByte(param, '/') < 0 {
+			return e, param
+		}
+	}
+	return nil, nil
+}
+
+// newRoutes binds every path to what serves it.
+func (c *Collector) newRoutes() *routes {
+	t := &routes{byPath: map[string]*endpoint{}}
+	add := func(method, path string, f func(*exchange)) { t.add(path).methods[method] = f }
 	for _, r := range c.o.Dialects {
 		add(r.Method, r.Path, func(x *exchange) { c.collect(x, r.Dialect) })
+		t.add(r.Path).events = true
 	}
 	small := func(f func(*exchange)) func(*exchange) {
 		return func(x *exchange) {
@@ -34,16 +92,16 @@ func (c *Collector) table() map[string]methods {
 			f(x)
 		}
 	}
-	add("POST", "/v1/consent", small(c.visit(recordChoice)))
+	add("POST", pathConsent, small(c.visit(recordChoice)))
 	// HEAD is only for what GET changes nothing by: never for a dialect.
 	read := func(path string, f func(*exchange)) {
 		f = small(f)
 		add("GET", path, f)
 		add("HEAD", path, func(x *exchange) { x.req.Method = methodGet; f(x) })
 	}
-	read("/v1/consent", c.visit(showChoice))
-	read("/.well-known/gpc.json", c.gpcSupport)
-	read("/healthz", c.health)
+	read(pathConsent, c.visit(showChoice))
+	read(pathGPC, c.gpcSupport)
+	read(pathHealth, c.health)
 	show := func(path string, serve func(*exchange)) {
 		read(path, serve)
 		answer := small(serve)
@@ -66,12 +124,16 @@ func (c *Collector) table() map[string]methods {
 
 // route finds and runs the handler.
 func (c *Collector) route(x *exchange) {
-	m, ok := c.routes[string(x.req.Path)]
+	e, param := c.routes.find(x.req.Path)
+	var m methods
+	if e != nil {
+		m, x.req.Param = e.methods, param
+	}
 	if string(x.req.Method) == "OPTIONS" && len(x.req.Origin) > 0 {
 		c.preflight(x, m.list())
 		return
 	}
-	if !ok {
+	if e == nil {
 		c.m.refused(ReasonNotFound)
 		refuse(&x.ans, ReasonNotFound, "")
 		return
@@ -119,8 +181,8 @@ func (c *Collector) gpcSupport(x *exchange) {
 // Routes lists what is served, as `GET /v1/consent`, in order; HEAD, which answers
 // wherever GET does, and OPTIONS are left out.
 func (c *Collector) Routes() (list []string) {
-	for path, m := range c.routes {
-		for method := range m {
+	for path, e := range c.routes.byPath {
+		for method := range e.methods {
 			if method != "HEAD" {
 				list = append(list, method+" "+path)
 			}
@@ -157,18 +219,27 @@ func (m mounts) cut(path []byte) (route []byte, prefix string) {
 	return path, prefix
 }
 
-// ownSegments begin the paths of this node's routes.
-var ownSegments = []string{"/v1", "/.well-known", "/healthz"}
+// paths are those of all routes.
+func (o *Options) paths() []string {
+	var all []string
+	for _, r := range o.Dialects {
+		all = append(all, r.Path)
+	}
+	return slices.AppendSeq(slices.AppendSeq(all, maps.Keys(o.Handlers)), maps.Keys(o.Pages))
+}
 
-// hides gives the path under which no route would be found any more if p were cut off:
-// p goes on with a route's first segment, from the root or from another prefix.
-func (m mounts) hides(p string) string {
+// hides gives the path under which no route, of the collector's own or of those given,
+// would be found any more if p were cut off: p goes on with a route's first segment, from
+// the root or from another prefix.
+func (m mounts) hides(p string, routes []string) string {
 	for _, base := range append(mounts{""}, m...) {
 		rest, ok := strings.CutPrefix(p, base)
 		if !ok {
 			continue
 		}
-		for _, own := range ownSegments {
+		for _, route := range append([]string{pathConsent, pathGPC, pathHealth}, routes...) {
+			first, _, _ := strings.Cut(route[1:], "/")
+			own := "/" + first
 			if rest == own || strings.HasPrefix(rest, own+"/") {
 				return base + own
 			}

@@ -34,8 +34,7 @@ type Collector struct {
 	places  requestPlaces
 	policy  atomic.Pointer[inForce]
 	m       *instruments
-	routes  map[string]methods
-	bulk    map[string]bool // paths whose bodies hold events
+	routes  *routes
 
 	otherChoice, otherID string // names of the cookies where the domain is configured otherwise
 
@@ -73,7 +72,7 @@ func New(o Options) (*Collector, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	sources, wrong := newSources(o.Sources)
+	sources, wrong := newSources(o.Sources, o.paths())
 	if len(wrong) > 0 {
 		return nil, wrong[0]
 	}
@@ -110,10 +109,7 @@ func New(o Options) (*Collector, error) {
 		return &exchange{memory: &c.memory, recordIDs: ids{rng: rand.NewChaCha8(s)}}
 	}
 	c.otherChoice, c.otherID = otherName(o.Cookies.Choice), otherName(o.Cookies.ID)
-	c.routes, c.bulk = c.table(), map[string]bool{}
-	for _, r := range o.Dialects {
-		c.bulk[r.Path] = true
-	}
+	c.routes = c.newRoutes()
 	if err := c.SetPolicy(o.Policy); err != nil {
 		return nil, err
 	}

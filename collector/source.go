@@ -72,13 +72,15 @@ func (e *SourceError) Error() string { return fmt.Sprintf("source %q: %v", e.ID,
 // Unwrap returns what is wrong.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// CheckSources reports everything that is wrong with a list of sources.
-func CheckSources(list []*Source) []*SourceError {
-	_, wrong := newSources(list)
+// CheckSources reports everything that is wrong with a list of sources, whose paths must
+// not be in the way of the routes.
+func CheckSources(list []*Source, routes []Route) []*SourceError {
+	o := Options{Dialects: routes}
+	_, wrong := newSources(list, o.paths())
 	return wrong
 }
 
-func newSources(list []*Source) (*sources, []*SourceError) {
+func newSources(list []*Source, routes []string) (*sources, []*SourceError) {
 	s := &sources{byKey: map[string]*Source{}}
 	if len(list) == 0 {
 		list = []*Source{Demo()}
@@ -131,7 +133,7 @@ func newSources(list []*Source) (*sources, []*SourceError) {
 			if err := checkPrefix(p); err != nil {
 				add("paths: %q: %w", p, err)
 			}
-			if route := prefixes.hides(p); route != "" {
+			if route := prefixes.hides(p, routes); route != "" {
 				add("paths: %q: requests for the routes under %s would be taken for its own: choose another, as /collect", p, route)
 			}
 			if other := byPath[p]; other != nil {

@@ -28,7 +28,7 @@ func TestSourcesThatNobodyFinds(t *testing.T) {
 		{[]*Source{server("a", "", "one"), {ID: "b", Key: "one"}}, `source "a": its bearer token is the public key of source "b"`},
 		{[]*Source{server("a", "one", "one")}, `source "a": its bearer token is the public key of source "a"`},
 	} {
-		_, wrong := newSources(k.list)
+		_, wrong := newSources(k.list, nil)
 		switch {
 		case k.want == "" && len(wrong) > 0, k.want != "" && len(wrong) != 1:
 			t.Errorf("want %q, got %v", k.want, wrong)

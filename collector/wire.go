@@ -105,7 +105,8 @@ var (
 func (c *Collector) takesEvents(uri []byte) bool {
 	path, _, _ := bytes.Cut(uri, []byte{'?'})
 	route, _ := c.mounts.cut(path)
-	return c.bulk[string(route)]
+	e, _ := c.routes.find(route)
+	return e != nil && e.events
 }
 
 // headerReceived sees each request before its body is read.

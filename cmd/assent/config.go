@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"assent/collector"
+	"assent/collector/dialect"
 	"assent/geo"
 	"assent/policy"
 	"assent/sinks"
@@ -244,7 +245,7 @@ func (c *config) sources(p *problems) []*collector.Source {
 		}
 		out = append(out, src)
 	}
-	for _, wrong := range collector.CheckSources(out) {
+	for _, wrong := range collector.CheckSources(out, dialect.Routes()) {
 		p.add(fmt.Sprintf("$.sources[%d]", wrong.Index), "%w", wrong)
 	}
 	return out
