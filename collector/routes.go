@@ -14,7 +14,7 @@ import (
 // that is not empty, where no other path is served. Built once.
 type routes struct {
 	byPath    map[string]*endpoint // as declared
-	withParam []*endpoint // the more that comes before the parameter, the earlier
+	withParam []*endpoint          // the more that comes before the parameter, the earlier
 }
 
 // endpoint is what is served under one path.

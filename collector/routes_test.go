@@ -35,7 +35,13 @@ func TestRouteParameters(t *testing.T) {
 		{"/t/known", "known "},
 		{"/p/k/settings", "settings k"},
 		{"/p/settings", "any p"},
-		{"/t", ""}, {"/t/", ""}, {"/t/a/b", ""}, {"/t/a%2Fb", ""}, {"/p//settings", "any p"}, {"/p/k/other", ""}, {"/p/k/settings/more", ""},
+		{"/t", ""},
+		{"/t/", ""},
+		{"/t/a/b", ""},
+		{"/t/a%2Fb", ""},
+		{"/p//settings", "any p"},
+		{"/p/k/other", ""},
+		{"/p/k/settings/more", ""},
 	} {
 		r, body := s.send("GET " + c.path + " HTTP/1.1\r\nHost: shop.example\r\n\r\n")
 		if c.says == "" {
