@@ -68,8 +68,8 @@
 //
 // Reading order, callers first: journal, drain, inspect; commit (the way in);
 // recover, retention (before and after); scan, route, worker, send (the way out);
-// state (what these share); queue, control, window, segment, waiting, pace (its
-// parts); entry, metrics, options.
+// state (what these share); pace, queue, control, window, segment, waiting (its
+// parts); entry, metrics, options. No file uses one that stands before it.
 package journal
 
 import (

@@ -96,3 +96,61 @@ func (p *pacer) turn(stop <-chan struct{}, rest bool, f func()) {
 	case <-stop:
 	}
 }
+
+// A bisector says how many records the next reservation takes. Of a batch that the
+// log downstream refuses it takes half, and half of that, so that the record that is
+// to blame is found in a few steps.
+type bisector struct {
+	suspects int // among so many records in flight one is refused for good
+	ramp     int // records under one reservation, doubled by each success, since one was; 0: no limit
+	maxBytes int // of bodies under one reservation, since the log found more too large; 0: no limit
+}
+
+// next returns how many of the records in flight the next reservation takes.
+func (b *bisector) next(inFlight []item) int {
+	n := len(inFlight)
+	if b.suspects > 0 {
+		n = (b.suspects + 1) / 2
+	}
+	if b.ramp > 0 {
+		n = min(n, b.ramp)
+	}
+	if b.maxBytes == 0 {
+		return n
+	}
+	size := 0
+	for i := range n {
+		if size += len(inFlight[i].body); size > b.maxBytes && i > 0 {
+			return i
+		}
+	}
+	return n
+}
+
+// stored notes that so many records are stored; most is the ramp's end.
+func (b *bisector) stored(n, most int) {
+	b.left(n)
+	if b.ramp *= 2; b.ramp > most {
+		b.ramp = 0
+	}
+}
+
+// left notes that so many of the records are in flight no more.
+func (b *bisector) left(n int) { b.suspects = max(0, b.suspects-n) }
+
+// refused notes that one of several records is refused, or all are too large together.
+func (b *bisector) refused(items []item, tooLarge bool) {
+	b.suspects = len(items)
+	if !tooLarge {
+		return
+	}
+	size := 0
+	for i := range items {
+		size += len(items[i].body)
+	}
+	b.maxBytes = max(1, size/2)
+}
+
+// found notes that the record is found. In a flood of such records each one costs one
+// reservation.
+func (b *bisector) found() { *b = bisector{ramp: 1} }

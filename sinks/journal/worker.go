@@ -7,33 +7,6 @@ import (
 	"assent/sinks"
 )
 
-// A worker sends what a queue holds: one reservation at a time, in order. Its
-// fields are its goroutine's own.
-type worker struct {
-	j           *Journal
-	queue       *queue
-	inFlight    []item      // in the queue's order, not settled
-	reservation reservation // of the first records in flight; id 0: none
-	reserved    int         // how many
-	tried       bool        // the reservation may have reached the log
-
-	bisector bisector
-	voids    int // reservations in a row that could not be used
-
-	backoff    time.Duration
-	deferred   [][]byte // entries that could not be noted yet
-	outgoing   []sinks.Outgoing
-	fates      []sinks.Verdict // of outgoing
-	gone       []item          // left out
-	scratch    []byte          // bodies encoded anew
-	entry      []byte
-	batch      [][]byte
-	load       load
-	record     sinks.Record // being judged
-	headers    []sinks.Header
-	provenance sinks.Provenance
-}
-
 func (w *worker) run() {
 	for _, u := range w.queue.uncertain {
 		w.inFlight, w.reservation, w.reserved, w.tried = u.items, u.reservation, len(u.items), true
