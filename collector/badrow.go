@@ -29,9 +29,9 @@ func (c *Collector) appendBadRow(x *exchange, stage sinks.Stage, reason Reason, 
 func (c *Collector) sealBadRow(x *exchange, b *sinks.BadRow) {
 	x.room(1, 0)
 	b.Source, b.Received = x.source.ID, x.stamp
-	mark := len(x.arena)
+	start := len(x.arena)
 	x.arena = sinks.AppendBadRow(x.arena, b)
-	value := x.since(mark)
+	value := x.since(start)
 
 	first := len(x.headers)
 	id := x.keep(x.recordIDs.next(x.req.Received))

@@ -93,8 +93,8 @@ const (
 	keepEvents, keepFew = 512, 128
 )
 
-// borrow gives the exchange of one request, one that has much memory to a request
-// that may need it.
+// borrow gives a request its exchange. A request that may need much memory gets an
+// exchange that has much, if there is one.
 func (c *Collector) borrow(ctx *fasthttp.RequestCtx) *exchange {
 	var x *exchange
 	h := &ctx.Request.Header
@@ -178,5 +178,6 @@ func cut[T any](s []T, n int) []T {
 // the like grow with the events.
 func (b *buffers) exceeds(bytes, events int) bool {
 	return cap(b.headers)*int(unsafe.Sizeof(sinks.Header{})) > bytes || cap(b.raw) > bytes || cap(b.body) > bytes ||
-		cap(b.arena) > bytes || cap(b.scratch) > bytes || cap(b.ans.Body) > bytes || cap(b.payload.Events) > events || cap(b.payload.Space) > bytes
+		cap(b.arena) > bytes || cap(b.scratch) > bytes || cap(b.ans.Body) > bytes || cap(b.payload.Events) > events || cap(b.payload.Space) > bytes ||
+		cap(b.payload.object.nodes)*int(unsafe.Sizeof(node{})) > bytes
 }

@@ -61,30 +61,30 @@ func (c *Collector) seal(x *exchange, e *Event, plan *policy.Plan, clean []byte,
 	add("ce_dataschema", valueDataSchema)
 	add("content-type", valueJSON)
 
-	mark := len(x.arena)
+	start := len(x.arena)
 	x.arena = one.place.at.AppendTo(x.arena)
-	add("privacy-jurisdiction", x.since(mark))
+	add("privacy-jurisdiction", x.since(start))
 	add("privacy-regime", x.keepString(one.place.regime.Header()))
-	mark = len(x.arena)
+	start = len(x.arena)
 	x.arena = x.policy.appendNames(x.arena, plan.Purposes)
-	add(headerPurposes, x.since(mark))
+	add(headerPurposes, x.since(start))
 	add("privacy-policy", x.keepString(x.policy.stamp))
 	add("privacy-policy-hash", x.keepString(x.policy.hash))
 	if key != nil && one.person.Receipt != "" {
 		add(headerReceipt, x.keepString(one.person.Receipt))
 	}
-	mark = len(x.arena)
+	start = len(x.arena)
 	x.arena = strconv.AppendInt(x.arena, int64(x.tally.Removed), 10)
-	add(headerRemoved, x.since(mark))
+	add(headerRemoved, x.since(start))
 	if one.heard.Present != 0 {
-		mark = len(x.arena)
+		start = len(x.arena)
 		x.arena = one.heard.Present.AppendTo(x.arena)
-		add("privacy-signals", x.since(mark))
+		add("privacy-signals", x.since(start))
 	}
 	if x.tally.Days > 0 {
-		mark = len(x.arena)
+		start = len(x.arena)
 		x.arena = sinks.AppendTime(x.arena, x.req.Received.Add(time.Duration(x.tally.Days)*24*time.Hour))
-		add("privacy-expires", x.since(mark))
+		add("privacy-expires", x.since(start))
 	}
 	last := len(x.headers)
 	x.batch.Records = append(x.batch.Records, sinks.Record{
@@ -136,15 +136,15 @@ func (c *Collector) addEvent(x *exchange, i, first int, judged bool) {
 		last.ID = x.eventIDs[i]
 	}
 	if x.policy.Withdrawable(x.decision.Allowed) {
-		mark := len(x.arena)
+		start := len(x.arena)
 		x.arena = c.o.Registry.SealSubjects(x.arena, one.subjects[:], x.recordIDs.rng)
-		if len(x.arena) > mark {
-			j.Subject, j.Snapshot = x.since(mark), one.snapshot
+		if len(x.arena) > start {
+			j.Subject, j.Snapshot = x.since(start), one.snapshot
 		}
 	}
-	mark := len(x.arena)
+	start := len(x.arena)
 	x.arena = one.place.at.AppendTo(x.arena)
-	place := x.since(mark)
+	place := x.since(start)
 	j.Place = unsafe.String(unsafe.SliceData(place), len(place))
 	j.At, j.Policy = x.req.Received.UnixMilli(), x.policy.hash
 	j.Purposes, j.Allowed, j.Shared = uint64(x.decision.Event), x.decision.Allowed, x.decision.Shared
@@ -176,23 +176,22 @@ func ceType(t []byte) []byte {
 
 // keep copies bytes into the arena, whose parts live as long as the batch.
 func (x *exchange) keep(b []byte) []byte {
-	mark := len(x.arena)
+	start := len(x.arena)
 	x.arena = append(x.arena, b...)
-	return x.since(mark)
+	return x.since(start)
 }
 
 func (x *exchange) keepString(s string) []byte {
-	mark := len(x.arena)
+	start := len(x.arena)
 	x.arena = append(x.arena, s...)
-	return x.since(mark)
+	return x.since(start)
 }
 
-func (x *exchange) since(mark int) []byte { return x.arena[mark:len(x.arena):len(x.arena)] }
+func (x *exchange) since(start int) []byte { return x.arena[start:len(x.arena):len(x.arena)] }
 
-// room sees to it that the next record, of an event so long, fits into headers
-// and arena. Growing would copy them while the records before hold on to the old
-// ones, so they are begun anew: with room for as many records of each event that
-// is left.
+// room makes room in headers and arena for the next record, of an event so long. A slice
+// that grew would be copied while the records before hold on to the old one. So a new
+// slice is begun, with room for that many records of each event that is left.
 func (x *exchange) room(records, event int) {
 	left := x.payload.Events[min(len(x.batch.Events), len(x.payload.Events)):]
 	records *= max(1, len(left))

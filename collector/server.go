@@ -113,7 +113,14 @@ func New(o Options) (*Collector, error) {
 	if err := c.SetPolicy(o.Policy); err != nil {
 		return nil, err
 	}
-	c.server = &fasthttp.Server{
+	c.server = c.newServer()
+	return c, nil
+}
+
+// newServer is the HTTP server of this collector.
+func (c *Collector) newServer() *fasthttp.Server {
+	l := c.o.Limits
+	return &fasthttp.Server{
 		Handler:            c.handle,
 		HeaderReceived:     c.headerReceived,
 		ExpectHandler:      c.expect,
@@ -132,7 +139,6 @@ func New(o Options) (*Collector, error) {
 		DisablePreParseMultipartForm: true,
 		CloseOnShutdown:              true,
 	}
-	return c, nil
 }
 
 // SetPolicy puts another policy in force for the requests that follow; after an

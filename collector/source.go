@@ -81,97 +81,131 @@ func CheckSources(list []*Source, routes []Route) []*SourceError {
 }
 
 func newSources(list []*Source, routes []string) (*sources, []*SourceError) {
-	s := &sources{byKey: map[string]*Source{}}
 	if len(list) == 0 {
 		list = []*Source{Demo()}
 	}
-	var wrong []*SourceError
-	ids, byHost, byPath, byBearer := map[string]bool{}, map[host]*Source{}, map[string]*Source{}, map[string]*Source{}
-	prefixes := newMounts(list)
+	c := &sourceCheck{
+		s: &sources{byKey: map[string]*Source{}}, prefixes: newMounts(list), routes: routes,
+		ids: map[string]bool{}, byHost: map[host]*Source{}, byPath: map[string]*Source{}, byBearer: map[string]*Source{},
+	}
 	for i, src := range list {
-		add := func(format string, args ...any) {
-			wrong = append(wrong, &SourceError{i, src.ID, fmt.Errorf(format, args...)})
-		}
-		switch src.Kind {
-		case "":
-			src.Kind = KindWeb
-		case KindWeb, KindApp, KindTV, KindServer:
-		default:
-			add("kind %q is none of web, app, tv, server", src.Kind)
-		}
-		if src.Promise != sinks.Durable && src.Promise != sinks.Delivered {
-			add("its promise is neither durable nor delivered")
-		}
-		switch err := names.Label(src.ID); {
-		case src.ID == "" || ids[src.ID]:
-			add("every source needs an id of its own")
-		case err != nil:
-			add("its id %w", err)
-		}
-		ids[src.ID] = true
-		src.origins = nil
-		for _, written := range src.Origins {
-			o, err := parseOrigin(written)
-			if err != nil {
-				add("origins: %q: %w", written, err)
-			}
-			src.origins = append(src.origins, o)
-		}
-		src.hosts = nil
-		for _, written := range src.Hosts {
-			h, err := parseHost(written)
-			if err != nil {
-				add("hosts: %q %w", written, err)
-				continue
-			}
-			if other := byHost[h]; other != nil {
-				add("hosts: %q is also a host of source %q", written, other.ID)
-			}
-			byHost[h], src.hosts = src, append(src.hosts, h)
-		}
-		for _, p := range src.Paths {
-			if err := checkPrefix(p); err != nil {
-				add("paths: %q: %w", p, err)
-			}
-			if route := prefixes.hides(p, routes); route != "" {
-				add("paths: %q: requests for the routes under %s would be taken for its own: choose another, as /collect", p, route)
-			}
-			if other := byPath[p]; other != nil {
-				add("paths: %q is also a path of source %q", p, other.ID)
-			}
-			byPath[p] = src
-		}
-		if src.Key != "" {
-			if other := s.byKey[src.Key]; other != nil {
-				add("its key is also that of source %q", other.ID)
-			}
-			s.byKey[src.Key] = src
-		}
-		if src.Bearer != "" {
-			if src.Kind != KindServer {
-				add("a bearer token is for kind server")
-			}
-			if other := byBearer[src.Bearer]; other != nil {
-				add("its bearer token is also that of source %q: each proves one", other.ID)
-			}
-			byBearer[src.Bearer] = src
-			s.bearer = append(s.bearer, src)
-		}
-		if src.Key == "" && src.Bearer == "" && !src.open && len(src.Hosts) == 0 && len(src.Paths) == 0 {
-			add("needs a key, a bearer token, a host or a path")
-		}
+		c.index, c.src = i, src
+		c.who()
+		c.places()
+		c.credentials()
 		src.urn = []byte("urn:assent:source:" + src.ID)
 		if src.open {
-			s.open = src
+			c.s.open = src
 		}
-		s.all = append(s.all, src)
+		c.s.all = append(c.s.all, src)
 	}
 	for i, src := range list {
-		if other := s.byKey[src.Bearer]; src.Bearer != "" && other != nil {
-			wrong = append(wrong, &SourceError{i, src.ID, fmt.Errorf("its bearer token is the public key of source %q, which anybody can read: make a secret", other.ID)})
+		if other := c.s.byKey[src.Bearer]; src.Bearer != "" && other != nil {
+			c.index, c.src = i, src
+			c.add("its bearer token is the public key of source %q, which anybody can read: make a secret", other.ID)
 		}
 	}
-	return s, wrong
+	return c.s, c.wrong
+}
+
+// sourceCheck takes one source after the other, each held against those before it.
+type sourceCheck struct {
+	s        *sources
+	prefixes mounts
+	routes   []string
+	wrong    []*SourceError
+	index    int // of the source at hand
+	src      *Source
+
+	ids              map[string]bool
+	byHost           map[host]*Source
+	byPath, byBearer map[string]*Source
+}
+
+func (c *sourceCheck) add(format string, args ...any) {
+	c.wrong = append(c.wrong, &SourceError{c.index, c.src.ID, fmt.Errorf(format, args...)})
+}
+
+// who checks kind, promise and id.
+func (c *sourceCheck) who() {
+	src := c.src
+	switch src.Kind {
+	case "":
+		src.Kind = KindWeb
+	case KindWeb, KindApp, KindTV, KindServer:
+	default:
+		c.add("kind %q is none of web, app, tv, server", src.Kind)
+	}
+	if src.Promise != sinks.Durable && src.Promise != sinks.Delivered {
+		c.add("its promise is neither durable nor delivered")
+	}
+	switch err := names.Label(src.ID); {
+	case src.ID == "" || c.ids[src.ID]:
+		c.add("every source needs an id of its own")
+	case err != nil:
+		c.add("its id %w", err)
+	}
+	c.ids[src.ID] = true
+}
+
+// places reads origins, hosts and paths.
+func (c *sourceCheck) places() {
+	src := c.src
+	src.origins, src.hosts = nil, nil
+	for _, written := range src.Origins {
+		o, err := parseOrigin(written)
+		if err != nil {
+			c.add("origins: %q: %w", written, err)
+		}
+		src.origins = append(src.origins, o)
+	}
+	for _, written := range src.Hosts {
+		h, err := parseHost(written)
+		if err != nil {
+			c.add("hosts: %q %w", written, err)
+			continue
+		}
+		if other := c.byHost[h]; other != nil {
+			c.add("hosts: %q is also a host of source %q", written, other.ID)
+		}
+		c.byHost[h], src.hosts = src, append(src.hosts, h)
+	}
+	for _, p := range src.Paths {
+		if err := checkPrefix(p); err != nil {
+			c.add("paths: %q: %w", p, err)
+		}
+		if route := c.prefixes.hides(p, c.routes); route != "" {
+			c.add("paths: %q: requests for the routes under %s would be taken for its own: choose another, as /collect", p, route)
+		}
+		if other := c.byPath[p]; other != nil {
+			c.add("paths: %q is also a path of source %q", p, other.ID)
+		}
+		c.byPath[p] = src
+	}
+}
+
+// credentials checks key and bearer token, and that something finds the source.
+func (c *sourceCheck) credentials() {
+	src := c.src
+	if src.Key != "" {
+		if other := c.s.byKey[src.Key]; other != nil {
+			c.add("its key is also that of source %q", other.ID)
+		}
+		c.s.byKey[src.Key] = src
+	}
+	if src.Bearer != "" {
+		if src.Kind != KindServer {
+			c.add("a bearer token is for kind server")
+		}
+		if other := c.byBearer[src.Bearer]; other != nil {
+			c.add("its bearer token is also that of source %q: each proves one", other.ID)
+		}
+		c.byBearer[src.Bearer] = src
+		c.s.bearer = append(c.s.bearer, src)
+	}
+	if src.Key == "" && src.Bearer == "" && !src.open && len(src.Hosts) == 0 && len(src.Paths) == 0 {
+		c.add("needs a key, a bearer token, a host or a path")
+	}
 }
 
 // find resolves the source of a request: the bearer token, then the key, then
