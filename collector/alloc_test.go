@@ -3,14 +3,17 @@
 package collector_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/valyala/fasthttp"
 
 	"assent/collector"
+	"assent/consent"
 	"assent/sinks"
 )
 
@@ -68,6 +71,35 @@ func TestAllocs(t *testing.T) {
 		if n := testing.AllocsPerRun(200, run); n != 0 {
 			t.Errorf("%s: %v allocations a request", k.name, n)
 		}
+	}
+}
+
+// TestAllocsOfSignals: nor do signals cost one, wherever a request carries them.
+func TestAllocsOfSignals(t *testing.T) {
+	c, _ := newCollector(t, sinks.Discard{})
+	c.LookFor(
+		consent.Place{Scheme: consent.GPC, In: consent.Header, Name: "Sec-GPC"},
+		consent.Place{Scheme: consent.GPC, In: consent.Query, Name: "opt_out"},
+		consent.Place{Scheme: consent.Segment, In: consent.Cookie, Name: "prefs"},
+	)
+	ctx := consented(t, c, []byte(`{"type":"page","name":"Home"}`))
+	h := &ctx.Request.Header
+	h.SetRequestURI("/v1/events?opt_out=1&a=b&opt_out=0")
+	h.Set("Sec-GPC", "1")
+	wire := strings.Replace(h.String(), "Cookie: ", `Cookie: prefs={"Analytics":true,"Functional":true,"Advertising":true}; `, 1)
+	if err := h.Read(bufio.NewReader(strings.NewReader(wire))); err != nil {
+		t.Fatal(err)
+	}
+	run := func() {
+		ctx.Response.Reset()
+		c.Handle(ctx)
+	}
+	run()
+	if got := ctx.Response.Body(); ctx.Response.StatusCode() != 200 {
+		t.Fatalf("got %d %s", ctx.Response.StatusCode(), got)
+	}
+	if n := testing.AllocsPerRun(200, run); n != 0 {
+		t.Errorf("%v allocations a request", n)
 	}
 }
 

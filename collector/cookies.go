@@ -69,14 +69,15 @@ func tablePlaces() requestPlaces {
 }
 
 // carry notes what headers and query carry of signals; readCookies does so for cookies.
-func (c *Collector) carry(h *fasthttp.RequestHeader, x *exchange) {
+// The query is of its own type, since a walk through Query would allocate.
+func (c *Collector) carry(h *fasthttp.RequestHeader, query *fasthttp.Args, x *exchange) {
 	for _, p := range c.places.headers {
 		for _, line := range h.PeekAll(p.Name) {
 			x.carried = append(x.carried, consent.Carried{Scheme: p.Scheme, Value: line})
 		}
 	}
 	if len(c.places.arguments) > 0 {
-		for name, value := range x.req.Query.All() {
+		for name, value := range query.All() {
 			x.carryNamed(c.places.arguments, name, value)
 		}
 	}

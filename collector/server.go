@@ -252,7 +252,7 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 		r.AskedHeaders = h.Peek("Access-Control-Request-Headers")
 	}
 	r.UserAgent = bounded(ctx.UserAgent())
-	c.carry(h, x)
+	c.carry(h, ctx.QueryArgs(), x)
 	r.SubjectToken = h.Peek("X-Assent-Subject")
 	c.readCookies(h, x)
 	x.encoding = h.Peek("Content-Encoding")
