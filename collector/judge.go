@@ -21,6 +21,7 @@ type circumstances struct {
 	signals consent.Signals // of the request
 	fetched bool            // by a mail provider: see fetchers
 	at, now time.Time       // of what is judged; of the judgement
+	sentAt  []byte          // of the request, by its sender's clock; raw JSON, nil: not said
 }
 
 // place is where a person is, as far as known, and the law that follows.
@@ -251,7 +252,11 @@ func (k *circumstances) namesTime(proven bool, e *Event) time.Time {
 			return time.Unix(0, 0)
 		}
 		// The sender's clock: what it says of the time of sending tells how wrong it is.
-		if sent, err := time.Parse(time.RFC3339Nano, string(text(e.peek.get(peekSentAt)))); i == peekOriginalTimestamp && err == nil && sent.After(k.now) {
+		said := e.peek.get(peekSentAt)
+		if said == nil {
+			said = k.sentAt
+		}
+		if sent, err := time.Parse(time.RFC3339Nano, string(text(said))); i == peekOriginalTimestamp && err == nil && sent.After(k.now) {
 			named = named.Add(k.now.Sub(sent))
 		}
 		if named.Before(at) {

@@ -82,6 +82,9 @@ func (p *Peek) Batch() []byte {
 // WriteKey is the source key inside a body (beacons cannot set headers), or nil.
 func (p *Peek) WriteKey() []byte { return text(p.get(peekWriteKey)) }
 
+// SentAt is what a body says of the time of sending, as raw JSON, or nil.
+func (p *Peek) SentAt() []byte { return p.get(peekSentAt) }
+
 // Peeked makes the event of an object that was peeked already.
 // Its size is still to be checked.
 func Peeked(p Peek) Event { return Event{Raw: p.raw, peeked: true, peek: p} }

@@ -56,6 +56,7 @@ func (c *Collector) afterBody(x *exchange, d Dialect) *RequestError {
 	if err := d.Events(&x.req, &x.payload); err != nil {
 		return asRequestError(err)
 	}
+	x.sentAt = x.payload.SentAt
 	if err := c.sourceFromBody(x); err != nil {
 		return err
 	}

@@ -302,3 +302,36 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
+
+// TestSendersClock: a server's clock that runs ahead is corrected by the time at which it
+// says it sent the event, or else the request.
+func TestSendersClock(t *testing.T) {
+	now := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
+	at := func(minutes int) []byte {
+		return []byte(`"` + now.Add(time.Duration(minutes)*time.Minute).Format(time.RFC3339) + `"`)
+	}
+	for _, c := range []struct {
+		event       string
+		request     []byte // when it says it was sent
+		wantMinutes int
+	}{
+		{`{"originalTimestamp":` + string(at(30)) + `}`, nil, 0}, // ahead, so now
+		{`{"originalTimestamp":` + string(at(30)) + `}`, at(60), -30},
+		{`{"originalTimestamp":` + string(at(30)) + `,"sentAt":` + string(at(40)) + `}`, at(60), -10},
+		{`{"originalTimestamp":` + string(at(-30)) + `}`, at(-5), -30}, // behind: it came late
+		{`{"originalTimestamp":` + string(at(30)) + `}`, []byte(`"soon"`), 0},
+		{`{"originalTimestamp":` + string(at(30)) + `}`, []byte(`12`), 0},
+		{`{"timestamp":` + string(at(-20)) + `}`, at(60), -20}, // the sender corrected it
+		{`{}`, at(60), 0},
+	} {
+		e := Event{Raw: []byte(c.event)}
+		e.read(1 << 10)
+		k := circumstances{source: &Source{Kind: KindServer, MayNameTime: true}, now: now, at: now, sentAt: c.request}
+		if got, want := k.namesTime(true, &e), now.Add(time.Duration(c.wantMinutes)*time.Minute); !got.Equal(want) {
+			t.Errorf("%s sent %s: %s, want %s", c.event, c.request, got, want)
+		}
+		if got := k.namesTime(false, &e); !got.Equal(now) {
+			t.Errorf("%s without the token: %s", c.event, got)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package dialect
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -31,18 +32,18 @@ func (Native) Events(r *collector.Request, p *collector.Payload) error {
 	peek, err := collector.PeekObject(body)
 	if err != nil {
 		// Perhaps one item of a batch is at fault: find the items by their brackets.
-		batch, key := envelope(body)
+		batch := envelope(body, p)
 		if batch == nil {
 			if tooLarge(err) {
 				return p.Add(collector.Event{Raw: body}) // refused by its size, as any event
 			}
 			return err
 		}
-		p.Key = key
 		return collector.PeekElements(batch, p.Add)
 	}
 	p.Key = peek.WriteKey()
 	if batch := peek.Batch(); batch != nil {
+		p.SentAt = peek.SentAt()
 		return collector.PeekElements(batch, p.Add)
 	}
 	return p.Add(collector.Peeked(peek))
@@ -147,33 +148,33 @@ func tooLarge(err error) bool {
 	return errors.As(err, &syntax) && syntax.Reason == redact.TooLarge
 }
 
-// envelope finds batch and writeKey of a body that is not wholly valid. One that
-// says either twice has none: the events of the other batch would be lost unsaid.
-func envelope(body []byte) (batch, writeKey []byte) {
-	var batches, keys int
-	err := redact.EachMemberExtent(body, func(key, value []byte) error {
-		switch {
-		case string(key) == "batch":
-			if batches++; batches > 1 {
-				return redact.ErrDuplicate
-			}
-			if len(value) > 0 && value[0] == '[' {
-				batch = value
-			}
-		case string(key) == "writeKey":
-			if keys++; keys > 1 {
-				return redact.ErrDuplicate
-			}
-			if len(value) > 2 && value[0] == '"' {
-				writeKey = value[1 : len(value)-1]
-			}
+// beside are the members of a batch's envelope that mean something.
+var beside = []string{"batch", "writeKey", "sentAt"}
+
+// envelope finds the batch of a body that is not wholly valid, and what stands beside
+// it. A body that says any of these twice has none: the events of the other batch would
+// be lost unsaid.
+func envelope(body []byte, p *collector.Payload) (batch []byte) {
+	members := make([][]byte, len(beside))
+	err := redact.EachMemberExtent(body, func(name, value []byte) error {
+		switch i := slices.Index(beside, string(name)); {
+		case i < 0:
+		case members[i] != nil:
+			return redact.ErrDuplicate
+		default:
+			members[i] = value
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, nil
+	batch, key := members[0], members[1]
+	if err != nil || len(batch) == 0 || batch[0] != '[' {
+		return nil
 	}
-	return batch, writeKey
+	if len(key) > 2 && key[0] == '"' {
+		p.Key = key[1 : len(key)-1]
+	}
+	p.SentAt = members[2]
+	return batch
 }
 
 func isNDJSON(contentType []byte) bool {

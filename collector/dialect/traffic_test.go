@@ -28,8 +28,8 @@ var update = flag.Bool("update", false, "rewrite events and answers of testdata/
 //
 //	request  as it is sent, with LF and without Content-Length; of a body that ends
 //	         with a line the last line feed is the archive's
-//	events   the source key of the body, then a line for each event, as the dialect
-//	         makes it, or why the request is refused
+//	events   the source key and the time of sending that stand beside the events, then
+//	         a line for each event, as the dialect makes it, or why all are refused
 //	answer   status, type and body, where all events that are JSON objects are accepted
 func TestTraffic(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -76,6 +76,9 @@ func exchange(d collector.Dialect, r *collector.Request) (events, answer string)
 	err := d.Events(r, p)
 	if p.Key != nil {
 		fmt.Fprintf(&out, "key %s\n", p.Key)
+	}
+	if p.SentAt != nil {
+		fmt.Fprintf(&out, "sent %s\n", p.SentAt)
 	}
 	results := make([]collector.Result, len(p.Events))
 	for i, e := range p.Events {
