@@ -87,7 +87,7 @@ func readTree(ps *problems, data []byte) (root *node) {
 			continue
 		}
 		if root != nil {
-			ps.addf(position(d.Body), "a second document in the file: keep one")
+			ps.addf(b.node(d.Body, 0).pos, "a second document in the file: keep one")
 			return nil
 		}
 		root = b.node(d.Body, 0)

@@ -50,7 +50,7 @@ func (p *problems) add(at, format string, args ...any) {
 func (p *problems) addAt(n ast.Node, at, format string, args ...any) {
 	wrong := &problem{file: p.config.file, at: at, err: fmt.Errorf(format, args...)}
 	if n != nil {
-		wrong.line, wrong.column = place(n.GetToken())
+		wrong.line, wrong.column = place(firstToken(n))
 	}
 	p.list = append(p.list, wrong)
 }
@@ -91,6 +91,19 @@ func (c *config) node(at string) ast.Node {
 		return nil
 	}
 	return n
+}
+
+// firstToken is where a value begins: a table without brackets does with its first key.
+func firstToken(n ast.Node) *token.Token {
+	switch v := n.(type) {
+	case *ast.MappingNode:
+		if !v.IsFlowStyle && len(v.Values) > 0 {
+			return v.Values[0].Key.GetToken()
+		}
+	case *ast.MappingValueNode:
+		return v.Key.GetToken()
+	}
+	return n.GetToken()
 }
 
 func place(t *token.Token) (line, column int) {
