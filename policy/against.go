@@ -5,14 +5,15 @@ import (
 	"strings"
 
 	"assent/consent"
+	"assent/strictyaml"
 )
 
 // Against tells where a new document uses a consent for more than it was given
 // for: a consent purpose that gained a field, a category, a recipient or a
 // commercial use while its revision stayed (GDPR Art. 7(1): consent is proven for
-// what was asked). Problems are placed in the new document.
-func Against(old, new *Document) Problems {
-	ps := &problems{file: new.File}
+// what was asked). strictyaml.Problems are placed in the new document.
+func Against(old, new *Document) strictyaml.Problems {
+	ps := &strictyaml.Report{File: new.File}
 	for _, p := range new.Purposes {
 		before := old.purpose(p.Name)
 		basis, err := consent.ParseBasis(p.Basis)
@@ -27,11 +28,11 @@ func Against(old, new *Document) Problems {
 			}
 		}
 		if len(gained) > 0 {
-			ps.addf(p.Pos, "purpose %s gained %s since version %s: people consented to less; set revision: %d to ask them again",
+			ps.Addf(p.Pos, "purpose %s gained %s since version %s: people consented to less; set revision: %d to ask them again",
 				p.Name, strings.Join(gained, ", "), old.Version, before.Revision+1)
 		}
 	}
-	return ps.sorted()
+	return ps.Sorted()
 }
 
 // uses lists what a purpose is used for, in the document's order, each once.

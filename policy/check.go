@@ -11,6 +11,7 @@ import (
 	"assent/consent"
 	"assent/names"
 	"assent/redact"
+	"assent/strictyaml"
 )
 
 var roleNames = []string{RoleOwn, RoleProcessor, RoleThirdParty}
@@ -55,8 +56,8 @@ func (r *reader) checkCategory(f *FieldRule) {
 		return
 	}
 	for _, want := range protective {
-		if distance(strings.ToLower(name), want) <= len(want)/5 {
-			r.addf(f.Pos, "field %s: category %q: did you mean %q, which protects the field? else choose a name less like it", f.Path, f.Category, want)
+		if strictyaml.Distance(strings.ToLower(name), want) <= len(want)/5 {
+			r.Addf(f.Pos, "field %s: category %q: did you mean %q, which protects the field? else choose a name less like it", f.Path, f.Category, want)
 		}
 	}
 }
@@ -81,12 +82,12 @@ func (r *reader) check() {
 
 func (r *reader) checkPurposes() {
 	if at, written := r.at["purposes"]; written && len(r.doc.Purposes) == 0 {
-		r.addf(at, "no purposes: nothing can be collected without one")
+		r.Addf(at, "no purposes: nothing can be collected without one")
 	}
 	for _, p := range r.doc.Purposes {
 		basis, err := consent.ParseBasis(p.Basis)
 		if err == nil && !basis.Chooses() && (p.Sale || p.TargetedAds) {
-			r.addf(p.Pos, "purpose %s: basis %s never carries sale or targeted_ads: use consent, or remove the flag", p.Name, p.Basis)
+			r.Addf(p.Pos, "purpose %s: basis %s never carries sale or targeted_ads: use consent, or remove the flag", p.Name, p.Basis)
 		}
 	}
 }
@@ -102,18 +103,18 @@ func (r *reader) known(n Name, what string) *PurposeRule {
 		for _, p := range r.doc.Purposes {
 			names = append(names, p.Name)
 		}
-		hint := DidYouMean(n.Text, names)
+		hint := strictyaml.DidYouMean(n.Text, names)
 		if hint == "" {
 			hint = "; declared are " + strings.Join(names, ", ")
 		}
-		r.addf(n.Pos, "%s: unknown purpose %q%s", what, n.Text, hint)
+		r.Addf(n.Pos, "%s: unknown purpose %q%s", what, n.Text, hint)
 	}
 	return p
 }
 
 func (r *reader) checkRecipients() {
 	if at, written := r.at["recipients"]; written && len(r.doc.Recipients) == 0 {
-		r.addf(at, "no recipients: nobody receives anything")
+		r.Addf(at, "no recipients: nobody receives anything")
 	}
 	topics := map[string]string{}
 	for _, p := range r.doc.Recipients {
@@ -122,19 +123,19 @@ func (r *reader) checkRecipients() {
 			r.known(n, what)
 		}
 		if err := names.Topic(p.Topic); p.Topic != "" && err != nil {
-			r.addf(p.topicPos, "%s: topic %q: %v", what, p.Topic, err)
+			r.Addf(p.topicPos, "%s: topic %q: %v", what, p.Topic, err)
 		} else if names.Reserved(p.Topic) {
-			r.addf(p.topicPos, "%s: topic %q is reserved: choose another", what, p.Topic)
+			r.Addf(p.topicPos, "%s: topic %q is reserved: choose another", what, p.Topic)
 		}
 		if other, taken := topics[p.Topic]; taken && p.Topic != "" {
-			r.addf(p.atTopic(), "%s: topic %q is already that of %s: records of two recipients do not mix", what, p.Topic, other)
+			r.Addf(p.atTopic(), "%s: topic %q is already that of %s: records of two recipients do not mix", what, p.Topic, other)
 		}
 		topics[p.Topic] = p.ID
 		if len(p.Country) > 2 {
-			r.addf(p.countryPos, "%s: country %q: write the country alone", what, p.Country)
+			r.Addf(p.countryPos, "%s: country %q: write the country alone", what, p.Country)
 		}
 		if r.doc.settled(p.Purposes) && r.doc.settledEvents() && !r.doc.receives(p) {
-			r.addf(p.Pos, "%s: no purpose serves it: no event is for any of its purposes, so it would never receive one", what)
+			r.Addf(p.Pos, "%s: no purpose serves it: no event is for any of its purposes, so it would never receive one", what)
 		}
 	}
 }
@@ -151,14 +152,14 @@ func (r *reader) checkEvents() {
 		}
 		for _, above := range d.Events[:i] {
 			if above.covers(e) {
-				r.addf(e.Pos, "event rule is unreachable: the rule in line %d matches first: move it up or remove it", above.Pos.Line)
+				r.Addf(e.Pos, "event rule is unreachable: the rule in line %d matches first: move it up or remove it", above.Pos.Line)
 				break
 			}
 		}
 		rest = rest || e.Type == "" && e.Event == ""
 	}
 	if !rest {
-		r.addf(cmp.Or(r.at["defaults"], r.at["events"], Pos{1, 1}), "events that no rule matches have no purpose: add defaults: {events: [a purpose]}")
+		r.Addf(cmp.Or(r.at["defaults"], r.at["events"], start), "events that no rule matches have no purpose: add defaults: {events: [a purpose]}")
 	}
 }
 
@@ -172,14 +173,14 @@ func (r *reader) checkField(f *FieldRule) {
 	r.checkNeed(&f.Need, f, what)
 	if f.Otherwise == nil {
 		if r.doc.settled(f.candidates()) && !r.doc.serves(&f.Need) {
-			r.addf(f.Pos, "%s is unreachable: no recipient has one of its purposes", what)
+			r.Addf(f.Pos, "%s is unreachable: no recipient has one of its purposes", what)
 		}
 		return
 	}
 	what += ": otherwise"
 	r.checkNeed(&f.Otherwise.Need, f, what)
 	if r.doc.settled(f.candidates()) && r.doc.settled(f.Otherwise.candidates()) && !r.doc.canApply(f) {
-		r.addf(f.Otherwise.Pos, "%s can never apply: wherever one of its purposes is allowed the field itself is kept, or no recipient has one of them", what)
+		r.Addf(f.Otherwise.Pos, "%s can never apply: wherever one of its purposes is allowed the field itself is kept, or no recipient has one of them", what)
 	}
 }
 
@@ -199,7 +200,7 @@ func (r *reader) checkNeed(n *Need, f *FieldRule, what string) {
 		r.known(name, what)
 	}
 	if isSensitive(f.Category) && !explicit(n.All, true) && !explicit(n.Purposes, false) {
-		r.addf(f.Pos, "%s: category %s needs explicit consent: give it purposes whose basis is explicit_consent", what, f.Category)
+		r.Addf(f.Pos, "%s: category %s needs explicit consent: give it purposes whose basis is explicit_consent", what, f.Category)
 	}
 }
 
@@ -213,22 +214,22 @@ func (r *reader) checkPaths() {
 		rules[i].Keep, rules[i].Else.Do, _ = f.actions(func(string) []redact.Key { return []redact.Key{anyKey} })
 	}
 	_, err := redact.Compile(rules)
-	r.addRuleErrors(r.doc.Fields, err)
+	addRuleErrors(r.Report, r.doc.Fields, err)
 }
 
 // addRuleErrors tells the scissors' errors at the fields they are about.
-func (ps *problems) addRuleErrors(fields []*FieldRule, err error) {
+func addRuleErrors(ps *strictyaml.Report, fields []*FieldRule, err error) {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
 		for _, e := range joined.Unwrap() {
-			ps.addRuleErrors(fields, e)
+			addRuleErrors(ps, fields, e)
 		}
 		return
 	}
 	var re *redact.RuleError
 	if errors.As(err, &re) && re.Index < len(fields) {
 		f := fields[re.Index]
-		ps.addf(f.Pos, "field %s: %v", f.Path, re.Err)
+		ps.Addf(f.Pos, "field %s: %v", f.Path, re.Err)
 	}
 }
 
@@ -237,13 +238,13 @@ func (ps *problems) addRuleErrors(fields []*FieldRule, err error) {
 func (r *reader) checkRoom() {
 	if len(r.doc.Purposes) <= maxBits { // else the layout itself has no room
 		if n := newLayout(r.doc).bits; n > maxBits {
-			r.addf(r.at["purposes"], "%d bits are needed, %d are there: one for each purpose, each legitimate interest used on a device, each sensitive category", n, maxBits)
+			r.Addf(r.at["purposes"], "%d bits are needed, %d are there: one for each purpose, each legitimate interest used on a device, each sensitive category", n, maxBits)
 		}
 	} else {
-		r.addf(r.at["purposes"], "%d purposes: %d are the most", len(r.doc.Purposes), maxBits)
+		r.Addf(r.at["purposes"], "%d purposes: %d are the most", len(r.doc.Purposes), maxBits)
 	}
 	if n := len(r.doc.categories()); n >= redact.Categories {
-		r.addf(r.at["fields"], "%d categories of data: %d are the most", n, redact.Categories-1)
+		r.Addf(r.at["fields"], "%d categories of data: %d are the most", n, redact.Categories-1)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"assent/consent"
 	"assent/geo"
 	"assent/redact"
+	"assent/strictyaml"
 )
 
 //go:embed default.yaml
@@ -103,16 +104,16 @@ type Policy struct {
 // is what the options lack or have taken: a key that is not configured, an offer
 // that is no path, a reserved topic. And what is too much: a choice cookie that
 // browsers would not keep, the names of signals.
-func Compile(d *Document, o Options) (*Policy, Problems) {
-	ps := &problems{file: d.File}
+func Compile(d *Document, o Options) (*Policy, strictyaml.Problems) {
+	ps := &strictyaml.Report{File: d.File}
 	if o.Table == nil {
 		o.Table = RegimeTable()
 	}
 	p := &Policy{doc: d, offers: o.Offers, keys: o.Keys, layout: newLayout(d)}
 	p.compilePurposes(ps)
 	p.compileRecipients(ps, o.Reserved)
-	if len(ps.list) > 0 {
-		return nil, ps.sorted()
+	if len(ps.List) > 0 {
+		return nil, ps.Sorted()
 	}
 	if err := p.compileFinder(); err != nil {
 		panic("BUG: paths that compiled for every recipient no longer do: " + err.Error())
@@ -133,12 +134,12 @@ func Compile(d *Document, o Options) (*Policy, Problems) {
 	return p, nil
 }
 
-func (p *Policy) compilePurposes(ps *problems) {
+func (p *Policy) compilePurposes(ps *strictyaml.Report) {
 	var list []consent.Purpose
 	for i, u := range p.doc.Purposes {
 		basis, err := consent.ParseBasis(u.Basis)
 		if err != nil {
-			ps.addf(u.Pos, "purpose %s: %v", u.Name, err)
+			ps.Addf(u.Pos, "purpose %s: %v", u.Name, err)
 		}
 		list = append(list, consent.Purpose{
 			Name: u.Name, Basis: basis, Revision: u.Revision,
@@ -164,31 +165,31 @@ func (p *Policy) compilePurposes(ps *problems) {
 	}
 	var err error
 	if p.purposes, err = consent.NewPurposes(list); err != nil {
-		ps.addf(Pos{1, 1}, "purposes: %v", err)
+		ps.Addf(start, "purposes: %v", err)
 		return
 	}
 	if n := p.purposes.LongestCookie() - consent.MaxCookie; n > 0 {
-		ps.addf(p.doc.Purposes[0].Pos, "purposes: the cookie that remembers a choice could take %d bytes more than the %d that every browser keeps: "+
+		ps.Addf(p.doc.Purposes[0].Pos, "purposes: the cookie that remembers a choice could take %d bytes more than the %d that every browser keeps: "+
 			"shorten the names of purposes, or declare fewer that a person chooses", n, consent.MaxCookie)
 	}
 	p.all = uint64(p.purposes.All())
 }
 
-func (p *Policy) compileRecipients(ps *problems, reserved map[string]string) {
+func (p *Policy) compileRecipients(ps *strictyaml.Report, reserved map[string]string) {
 	actions := make([][2]redact.Action, len(p.doc.Fields))
 	for i, f := range p.doc.Fields {
 		keep, fallback, err := f.actions(p.keys)
 		if err != nil {
-			ps.addf(f.Pos, "field %s: %v", f.Path, err)
+			ps.Addf(f.Pos, "field %s: %v", f.Path, err)
 		}
 		actions[i] = [2]redact.Action{keep, fallback}
 	}
-	if len(ps.list) > 0 {
+	if len(ps.List) > 0 {
 		return
 	}
 	for _, u := range p.doc.Recipients {
 		if other, taken := reserved[u.Topic]; taken {
-			ps.addf(u.atTopic(), "recipient %s: topic %q is that of %s in the configuration: change one of them", u.ID, u.Topic, other)
+			ps.Addf(u.atTopic(), "recipient %s: topic %q is that of %s in the configuration: change one of them", u.ID, u.Topic, other)
 			continue
 		}
 		r := &Recipient{
@@ -206,9 +207,9 @@ func (p *Policy) compileRecipients(ps *problems, reserved map[string]string) {
 		}
 		var err error
 		if r.program, err = redact.Compile(rules, p.offers...); err != nil {
-			ps.addRuleErrors(p.doc.Fields, err)
-			if len(ps.list) == 0 {
-				ps.addf(Pos{1, 1}, "offers: %v", err)
+			addRuleErrors(ps, p.doc.Fields, err)
+			if len(ps.List) == 0 {
+				ps.Addf(start, "offers: %v", err)
 			}
 			return
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"assent/strictyaml"
 )
 
 // manyPurposes is a document of n purposes with long names.
@@ -24,7 +26,7 @@ func manyPurposes(n int, basis string) []byte {
 // TestCookieFits: a policy whose choice cookie a browser might not keep is refused,
 // with by how much; what is not the person's to choose takes no room in it.
 func TestCookieFits(t *testing.T) {
-	compile := func(n int, basis string) Problems {
+	compile := func(n int, basis string) strictyaml.Problems {
 		t.Helper()
 		doc, wrong := Parse("p.yaml", manyPurposes(n, basis))
 		if len(wrong) > 0 {

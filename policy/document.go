@@ -1,5 +1,7 @@
 package policy
 
+import "assent/strictyaml"
+
 import "cmp"
 
 // Document is a policy as a person wrote it, in writing order: the record of
@@ -31,7 +33,7 @@ type Controller struct {
 // Name is a purpose's name where it is used.
 type Name struct {
 	Text string
-	Pos  Pos
+	Pos  strictyaml.Pos
 }
 
 // MarshalText makes a Name its text in JSON.
@@ -39,7 +41,7 @@ func (n Name) MarshalText() ([]byte, error) { return []byte(n.Text), nil }
 
 // PurposeRule declares what data is for and what makes that lawful.
 type PurposeRule struct {
-	Pos                 Pos                 `json:"-"`
+	Pos                 strictyaml.Pos      `json:"-"`
 	Name                string              `json:"name"`
 	Title               string              `json:"title"`    // the name unless written
 	Basis               string              `json:"basis"`    // as consent.ParseBasis reads it
@@ -49,25 +51,25 @@ type PurposeRule struct {
 	AudienceMeasurement bool                `json:"audience_measurement,omitempty"`
 	Signals             map[string][]string `json:"signals,omitempty"` // vendor's scheme → its names for this purpose
 
-	at map[string]Pos // of what is written of it, by key
+	at map[string]strictyaml.Pos // of what is written of it, by key
 }
 
 // RecipientRule declares who receives what is kept (GDPR Art. 13(1)(e), (f)).
 type RecipientRule struct {
-	Pos       Pos    `json:"-"`
-	ID        string `json:"id"` // the key in the document
-	Topic     string `json:"topic"`
-	Role      string `json:"role"` // own, processor or third_party
-	Purposes  []Name `json:"purposes"`
-	Name      string `json:"name,omitempty"`
-	Country   string `json:"country,omitempty"`
-	Safeguard string `json:"safeguard,omitempty"`
+	Pos       strictyaml.Pos `json:"-"`
+	ID        string         `json:"id"` // the key in the document
+	Topic     string         `json:"topic"`
+	Role      string         `json:"role"` // own, processor or third_party
+	Purposes  []Name         `json:"purposes"`
+	Name      string         `json:"name,omitempty"`
+	Country   string         `json:"country,omitempty"`
+	Safeguard string         `json:"safeguard,omitempty"`
 
-	topicPos, countryPos Pos
+	topicPos, countryPos strictyaml.Pos
 }
 
 // atTopic is where the topic is said, or would be.
-func (p *RecipientRule) atTopic() Pos { return cmp.Or(p.topicPos, p.Pos) }
+func (p *RecipientRule) atTopic() strictyaml.Pos { return cmp.Or(p.topicPos, p.Pos) }
 
 // Defaults hold for what no rule names.
 type Defaults struct {
@@ -77,10 +79,10 @@ type Defaults struct {
 // EventRule says what an event is for; the first that matches holds. An empty
 // Type or Event matches any.
 type EventRule struct {
-	Pos      Pos    `json:"-"`
-	Type     string `json:"type,omitempty"`
-	Event    string `json:"event,omitempty"`
-	Purposes []Name `json:"purposes"`
+	Pos      strictyaml.Pos `json:"-"`
+	Type     string         `json:"type,omitempty"`
+	Event    string         `json:"event,omitempty"`
+	Purposes []Name         `json:"purposes"`
 }
 
 // Need is what must be allowed: one of Purposes, if any are given, and every one
@@ -92,8 +94,8 @@ type Need struct {
 
 // FieldRule declares one field: its purposes, and what becomes of it.
 type FieldRule struct {
-	Pos       Pos    `json:"-"`
-	Path      string `json:"path"`
+	Pos       strictyaml.Pos `json:"-"`
+	Path      string         `json:"path"`
 	Need      `json:",inline"`
 	Category  string     `json:"category"`
 	Why       string     `json:"why"`
@@ -105,7 +107,7 @@ type FieldRule struct {
 
 // Otherwise is the reduced form kept where the field itself is not.
 type Otherwise struct {
-	Pos  Pos `json:"-"`
+	Pos  strictyaml.Pos `json:"-"`
 	Need `json:",inline"`
 	Form Form   `json:"form"`
 	Why  string `json:"why"`
@@ -113,13 +115,13 @@ type Otherwise struct {
 
 // Form is a reduction as written: an action and its parameters.
 type Form struct {
-	Pos  Pos      `json:"-"`
-	Do   string   `json:"do"`             // truncate, hmac, coarsen, mask, replace, strip_query
-	Key  string   `json:"key,omitempty"`  // hmac: name of the ring of keys
-	Step string   `json:"step,omitempty"` // coarsen: a decimal number, or a time unit (written as to)
-	Last uint8    `json:"last,omitempty"` // mask: characters left readable at the end
-	With string   `json:"with,omitempty"` // replace: a JSON scalar
-	List []string `json:"list,omitempty"` // strip_query: parameters that stay
+	Pos  strictyaml.Pos `json:"-"`
+	Do   string         `json:"do"`             // truncate, hmac, coarsen, mask, replace, strip_query
+	Key  string         `json:"key,omitempty"`  // hmac: name of the ring of keys
+	Step string         `json:"step,omitempty"` // coarsen: a decimal number, or a time unit (written as to)
+	Last uint8          `json:"last,omitempty"` // mask: characters left readable at the end
+	With string         `json:"with,omitempty"` // replace: a JSON scalar
+	List []string       `json:"list,omitempty"` // strip_query: parameters that stay
 
 	broken bool // a problem of it is told
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"assent/redact"
+	"assent/strictyaml"
 )
 
 // kinds maps the names a document uses to the scissors' actions.
@@ -30,49 +31,49 @@ var parameters = map[string][]string{
 }
 
 // form adds the readers of an action and its parameters to those of its table.
-func (r *reader) form(f *Form, readers map[string]func(*node), what string) {
+func (r *reader) form(f *Form, readers map[string]func(*strictyaml.Node), what string) {
 	names := sortedKeys(parameters)
-	readers["do"] = func(v *node) { f.Do = r.oneOf(v, what+": do", names) }
-	readers["key"] = func(v *node) {
-		if f.Key = v.str(r.problems, what+": key"); f.Key != "" {
+	readers["do"] = func(v *strictyaml.Node) { f.Do = r.oneOf(v, what+": do", names) }
+	readers["key"] = func(v *strictyaml.Node) {
+		if f.Key = v.Str(r.Report, what+": key"); f.Key != "" {
 			r.identifier(v, what+": key")
 		}
 	}
-	readers["to"] = func(v *node) { f.Step = r.oneOf(v, what+": to", []string{"hour", "day", "month", "year"}) }
-	readers["step"] = func(v *node) { f.Step = v.str(r.problems, what+": step") }
-	readers["last"] = func(v *node) { f.Last = uint8(v.number(r.problems, what+": last", 0, 16)) }
-	readers["with"] = func(v *node) {
-		if v.is(r.problems, scalar, what+": with") {
-			f.With = v.json()
+	readers["to"] = func(v *strictyaml.Node) { f.Step = r.oneOf(v, what+": to", []string{"hour", "day", "month", "year"}) }
+	readers["step"] = func(v *strictyaml.Node) { f.Step = v.Str(r.Report, what+": step") }
+	readers["last"] = func(v *strictyaml.Node) { f.Last = uint8(v.Number(r.Report, what+": last", 0, 16)) }
+	readers["with"] = func(v *strictyaml.Node) {
+		if v.Is(r.Report, strictyaml.Scalar, what+": with") {
+			f.With = jsonOf(v)
 		}
 	}
 }
 
 // checkForm tells parameters that the action does not read, or lacks. n is the
 // table they were written in.
-func (r *reader) checkForm(f *Form, n *node, what string) {
+func (r *reader) checkForm(f *Form, n *strictyaml.Node, what string) {
 	reads, known := parameters[f.Do]
 	if !known {
 		return
 	}
-	have := func(name string) *node {
-		for i, k := range n.keys {
-			if k.text == name {
-				return n.items[i]
+	have := func(name string) *strictyaml.Node {
+		for i, k := range n.Keys {
+			if k.Text == name {
+				return n.Items[i]
 			}
 		}
 		return nil
 	}
 	for _, name := range []string{"key", "to", "step", "last", "with"} {
 		if v := have(name); v != nil && !slices.Contains(reads, name) {
-			r.addf(v.pos, "%s: %s does not read %s: remove it", what, f.Do, name)
+			r.Addf(v.Pos, "%s: %s does not read %s: remove it", what, f.Do, name)
 		}
 	}
 	switch {
 	case f.Do == "hmac" && have("key") == nil, f.Do == "replace" && have("with") == nil:
-		r.addf(f.Pos, "%s: %s needs %s: add it", what, f.Do, reads[0])
+		r.Addf(f.Pos, "%s: %s needs %s: add it", what, f.Do, reads[0])
 	case f.Do == "coarsen" && (have("to") == nil) == (have("step") == nil):
-		r.addf(f.Pos, "%s: coarsen needs either to: hour, day, month or year, or step: a number", what)
+		r.Addf(f.Pos, "%s: coarsen needs either to: hour, day, month or year, or step: a number", what)
 	}
 }
 

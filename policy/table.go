@@ -9,6 +9,7 @@ import (
 
 	"assent/consent"
 	"assent/geo"
+	"assent/strictyaml"
 )
 
 //go:embed regimes.yaml
@@ -113,18 +114,18 @@ func (l *Law) covers(j geo.Jurisdiction) bool {
 		j == country && slices.Contains(l.unresolved, j)
 }
 
-func parseTable(file string, data []byte) (*Table, Problems) {
-	ps := &problems{file: file}
+func parseTable(file string, data []byte) (*Table, strictyaml.Problems) {
+	ps := &strictyaml.Report{File: file}
 	t := &Table{}
 	root := readTree(ps, data)
 	if root == nil {
-		return nil, ps.sorted()
+		return nil, ps.Sorted()
 	}
-	r := reader{problems: ps}
-	root.fields(ps, "the table", map[string]func(*node){
-		"version": func(v *node) { t.Version = r.label(v, "version") },
-		"regimes": func(v *node) {
-			v.each(ps, "regimes", func(v *node) { t.Rows = append(t.Rows, r.law(v)) })
+	r := reader{Report: ps}
+	root.Fields(ps, "the table", map[string]func(*strictyaml.Node){
+		"version": func(v *strictyaml.Node) { t.Version = r.label(v, "version") },
+		"regimes": func(v *strictyaml.Node) {
+			v.Each(ps, "regimes", func(v *strictyaml.Node) { t.Rows = append(t.Rows, r.law(v)) })
 		},
 	}, "version", "regimes")
 	elsewhere := 0
@@ -134,16 +135,16 @@ func parseTable(file string, data []byte) (*Table, Problems) {
 		}
 	}
 	if elsewhere != 1 {
-		ps.addf(root.pos, "%d rows hold elsewhere: one must", elsewhere)
+		ps.Addf(root.Pos, "%d rows hold elsewhere: one must", elsewhere)
 	}
-	return t, ps.sorted()
+	return t, ps.Sorted()
 }
 
-func (r *reader) law(n *node) *Law {
-	l := &Law{Line: n.pos.Line}
-	places := func(what string, names *[]string, out *[]geo.Jurisdiction) func(*node) {
-		return func(v *node) {
-			v.each(r.problems, what, func(v *node) {
+func (r *reader) law(n *strictyaml.Node) *Law {
+	l := &Law{Line: n.Pos.Line}
+	places := func(what string, names *[]string, out *[]geo.Jurisdiction) func(*strictyaml.Node) {
+		return func(v *strictyaml.Node) {
+			v.Each(r.Report, what, func(v *strictyaml.Node) {
 				name := r.place(v, what)
 				j, _ := geo.Parse(name)
 				*names, *out = append(*names, name), append(*out, j)
@@ -151,55 +152,57 @@ func (r *reader) law(n *node) *Law {
 		}
 	}
 	var mode string
-	n.fields(r.problems, "regime", map[string]func(*node){
-		"name":                func(v *node) { l.Name = r.label(v, "name") },
-		"title":               func(v *node) { l.Title = v.str(r.problems, "title") },
-		"places":              places("places", &l.Places, &l.places),
-		"unresolved":          places("unresolved", &l.Unresolved, &l.unresolved),
-		"elsewhere":           func(v *node) { l.Elsewhere = v.flag(r.problems, "elsewhere") },
-		"from":                func(v *node) { l.From = r.day(v, "from") },
-		"until":               func(v *node) { l.Until = r.day(v, "until") },
-		"mode":                func(v *node) { mode = r.oneOf(v, "mode", []string{string(OptIn), string(OptOut), string(Notice)}) },
-		"affirmative":         func(v *node) { l.Affirmative = v.flag(r.problems, "affirmative") },
-		"third_party_is_sale": func(v *node) { l.ThirdPartyIsSale = v.flag(r.problems, "third_party_is_sale") },
-		"sensitive":           func(v *node) { l.Sensitive = r.oneOf(v, "sensitive", []string{"consent", "denied"}) },
-		"universal_opt_out": func(v *node) {
+	n.Fields(r.Report, "regime", map[string]func(*strictyaml.Node){
+		"name":       func(v *strictyaml.Node) { l.Name = r.label(v, "name") },
+		"title":      func(v *strictyaml.Node) { l.Title = v.Str(r.Report, "title") },
+		"places":     places("places", &l.Places, &l.places),
+		"unresolved": places("unresolved", &l.Unresolved, &l.unresolved),
+		"elsewhere":  func(v *strictyaml.Node) { l.Elsewhere = v.Flag(r.Report, "elsewhere") },
+		"from":       func(v *strictyaml.Node) { l.From = r.day(v, "from") },
+		"until":      func(v *strictyaml.Node) { l.Until = r.day(v, "until") },
+		"mode": func(v *strictyaml.Node) {
+			mode = r.oneOf(v, "mode", []string{string(OptIn), string(OptOut), string(Notice)})
+		},
+		"affirmative":         func(v *strictyaml.Node) { l.Affirmative = v.Flag(r.Report, "affirmative") },
+		"third_party_is_sale": func(v *strictyaml.Node) { l.ThirdPartyIsSale = v.Flag(r.Report, "third_party_is_sale") },
+		"sensitive":           func(v *strictyaml.Node) { l.Sensitive = r.oneOf(v, "sensitive", []string{"consent", "denied"}) },
+		"universal_opt_out": func(v *strictyaml.Node) {
 			l.UniversalOptOut = r.oneOf(v, "universal_opt_out", []string{withdrawsNothing, withdrawsObjection, withdrawsSale})
 		},
-		"law": func(v *node) { l.Law = r.articles(v) },
+		"law": func(v *strictyaml.Node) { l.Law = r.articles(v) },
 	}, "name", "title", "mode", "affirmative", "universal_opt_out", "third_party_is_sale", "sensitive", "law")
 	l.Mode = Mode(mode)
 	if l.Elsewhere != (len(l.Places) == 0) {
-		r.addf(n.pos, "a row has either places or elsewhere: true")
+		r.Addf(n.Pos, "a row has either places or elsewhere: true")
 	}
 	if !l.Until.IsZero() && !l.From.Before(l.Until) {
-		r.addf(n.pos, "until must be after from")
+		r.Addf(n.Pos, "until must be after from")
 	}
 	return l
 }
 
-func (r *reader) articles(n *node) map[string]string {
+func (r *reader) articles(n *strictyaml.Node) map[string]string {
 	out := map[string]string{}
-	readers := map[string]func(*node){}
+	readers := map[string]func(*strictyaml.Node){}
 	names := append([]string{"source", "opt_out"}, basisNames...)
 	for _, name := range names {
-		readers[name] = func(v *node) { out[name] = v.str(r.problems, "law."+name) }
+		readers[name] = func(v *strictyaml.Node) { out[name] = v.Str(r.Report, "law."+name) }
 	}
-	n.fields(r.problems, "law", readers, names...)
+	n.Fields(r.Report, "law", readers, names...)
 	return out
 }
 
-func (r *reader) day(n *node, what string) time.Time {
-	d, err := time.Parse(time.DateOnly, n.text)
+func (r *reader) day(n *strictyaml.Node, what string) time.Time {
+	d, err := time.Parse(time.DateOnly, n.Text)
 	if err != nil {
-		r.addf(n.pos, "%s: write a day such as 2026-11-22", what)
+		r.Addf(n.Pos, "%s: write a day such as 2026-11-22", what)
 	}
 	return d
 }
 
 // place reads a country or subdivision code and answers with its usual form.
-func (r *reader) place(n *node, what string) string {
-	text := n.str(r.problems, what)
+func (r *reader) place(n *strictyaml.Node, what string) string {
+	text := n.Str(r.Report, what)
 	if text == "" {
 		return ""
 	}
@@ -215,7 +218,7 @@ func (r *reader) place(n *node, what string) string {
 	if strings.EqualFold(text, "EU") {
 		hint = "; name the member state, such as FR"
 	}
-	r.addf(n.pos, "%s: %q: %s: write an ISO 3166 code such as FR or US-CA%s", what, text, why, hint)
+	r.Addf(n.Pos, "%s: %q: %s: write an ISO 3166 code such as FR or US-CA%s", what, text, why, hint)
 	return ""
 }
 

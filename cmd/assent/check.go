@@ -10,6 +10,7 @@ import (
 
 	"assent/geo/mmdb"
 	"assent/policy"
+	"assent/strictyaml"
 )
 
 func checkCommand() *cobra.Command {
@@ -46,25 +47,28 @@ place. Warnings are of what stands and does not do what it says; they do not cha
 func check(path, policyPath, against string) (errs, warnings []error) {
 	cfg, err := loadConfig(path, &config{Policy: policyPath})
 	if err != nil {
-		errs = unjoin(err)
+		errs = append(errs, err)
 	}
 	if cfg == nil {
 		return errs, nil
 	}
-	_, _, p := cfg.examine()
-	errs = append(errs, p.list...)
 	add := func(err error) {
 		if err != nil {
 			errs = append(errs, err)
 		}
 	}
+	_, _, p := cfg.examine()
+	add(p.err())
 	if len(cfg.Kafka.Brokers) == 0 {
 		add(leftBehind(cfg.Journal.Dir))
 	}
 	_, err = mmdb.Open(mmdb.Options{Place: cfg.Geo.File, Anonymous: cfg.Geo.Anonymous})
 	add(err)
-	wrong, warnings := checkPolicies(cfg, against)
-	return append(errs, wrong...), append(cfg.warnings(), warnings...)
+	if w := cfg.warnings(); len(w) > 0 {
+		warnings = append(warnings, w)
+	}
+	wrong, further := checkPolicies(cfg, against)
+	return append(errs, wrong...), append(warnings, further...)
 }
 
 // checkPolicies makes of keys and policy what serve makes of them.
@@ -94,30 +98,15 @@ func checkPolicies(cfg *config, against string) (errs, warnings []error) {
 	return errs, warnings
 }
 
-type problemRow struct {
-	File    string `json:"file,omitempty"`
-	Line    int    `json:"line,omitempty"`
-	Column  int    `json:"column,omitempty"`
-	Path    string `json:"path,omitempty"`
-	Message string `json:"message"`
-}
-
-func problemRows(errs []error) []problemRow {
-	list := []problemRow{}
+// problemRows are problems one by one, each with its place if it has one.
+func problemRows(errs []error) []strictyaml.Problem {
+	list := []strictyaml.Problem{}
 	for _, err := range errs {
-		var wrong policy.Problems
-		if errors.As(err, &wrong) {
-			for _, w := range wrong {
-				list = append(list, problemRow{File: w.File, Line: w.Line, Column: w.Column, Message: w.Message})
-			}
-			continue
+		var placed strictyaml.Problems
+		if !errors.As(err, &placed) {
+			placed = strictyaml.Problems{{Message: err.Error()}}
 		}
-		var p *problem
-		if errors.As(err, &p) {
-			list = append(list, problemRow{p.file, p.line, p.column, p.at, p.err.Error()})
-			continue
-		}
-		list = append(list, problemRow{Message: err.Error()})
+		list = append(list, placed...)
 	}
 	return list
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"assent/strictyaml"
 )
 
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
@@ -35,8 +37,8 @@ func told(t *testing.T, path string) string {
 	_, _, p := cfg.examine()
 	wrong, _ := checkPolicies(cfg, "")
 	var said []string
-	for _, err := range append(p.list, wrong...) {
-		said = append(said, err.Error())
+	for _, row := range problemRows(append([]error{p.List}, wrong...)) {
+		said = append(said, row.String())
 	}
 	return strings.Join(said, "\n")
 }
@@ -119,13 +121,13 @@ func TestCheckWarns(t *testing.T) {
 	}
 	var got struct {
 		OK       bool
-		Problems []problemRow
-		Warnings []problemRow
+		Problems []strictyaml.Problem
+		Warnings []strictyaml.Problem
 	}
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if !got.OK || len(got.Problems) > 0 || len(got.Warnings) != 1 || got.Warnings[0] != (problemRow{File: path, Line: 4, Column: 56, Message: want}) {
+	if !got.OK || len(got.Problems) > 0 || len(got.Warnings) != 1 || got.Warnings[0] != (strictyaml.Problem{File: path, Line: 4, Column: 56, Message: want}) {
 		t.Errorf("as JSON: %s", &out)
 	}
 	if _, warnings := check("", "", ""); len(warnings) > 0 {

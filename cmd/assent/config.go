@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
-
 	"assent/collector"
 	"assent/collector/dialect"
 	"assent/geo"
@@ -19,6 +17,7 @@ import (
 	"assent/sinks/file"
 	"assent/sinks/journal"
 	"assent/sinks/kafka"
+	"assent/strictyaml"
 )
 
 // config is assent.yaml. Flags stand above ASSENT_* variables, those above the
@@ -43,8 +42,8 @@ type config struct {
 	Limits  limitsConfig   `yaml:"limits"`
 	Node    uint16         `yaml:"node"`
 
-	file string    // where it was read from
-	ast  *ast.File // its tree, for the places of mistakes
+	file string           // where it was read from
+	tree *strictyaml.Node // for the places of mistakes; nil: no file
 }
 
 type adminConfig struct {
@@ -212,13 +211,13 @@ func (c *config) sources(p *problems) []*collector.Source {
 		if s.Audience != "" {
 			var err error
 			if src.Audience, err = policy.ParseAudience(s.Audience); err != nil {
-				p.add(at+".audience", "source %q: %w", s.ID, err)
+				p.add(at+".audience", "source %q: %v", s.ID, err)
 			}
 		}
 		if s.BearerFile != "" {
 			var err error
 			if src.Bearer, err = secretFile(s.BearerFile); err != nil {
-				p.add(at+".bearer_file", "source %q: %w", s.ID, err)
+				p.add(at+".bearer_file", "source %q: %v", s.ID, err)
 			}
 		}
 		for k, right := range s.MayName {
@@ -246,7 +245,7 @@ func (c *config) sources(p *problems) []*collector.Source {
 		out = append(out, src)
 	}
 	for _, wrong := range collector.CheckSources(out, dialect.Routes()) {
-		p.add(fmt.Sprintf("$.sources[%d]", wrong.Index), "%w", wrong)
+		p.add(fmt.Sprintf("$.sources[%d]", wrong.Index), "%v", wrong)
 	}
 	return out
 }
@@ -270,7 +269,7 @@ func (c *config) proxies(p *problems) *geo.Proxies {
 	}
 	proxies, err := geo.NewProxies(networks, believe)
 	if err != nil {
-		p.add("$.trust", "%w", err)
+		p.add("$.trust", "%v", err)
 	}
 	return proxies
 }

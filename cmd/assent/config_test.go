@@ -79,7 +79,7 @@ func TestWarnsOfDescriptors(t *testing.T) {
 	}
 	c := &config{Listen: "127.0.0.1:1"}
 	c.Limits.Connections = int(descriptors())
-	if w := c.warnings(); len(w) != 1 || !strings.Contains(w[0].Error(), "LimitNOFILE") {
+	if w := c.warnings(); len(w) != 1 || !strings.Contains(w[0].String(), "LimitNOFILE") {
 		t.Errorf("got %v", w)
 	}
 	c.Limits.Connections = 1

@@ -88,11 +88,11 @@ func (c *config) checkOptions(p *problems) {
 			if c.Kafka.SASL.PasswordFile != "" {
 				at += ".password_file"
 			}
-			p.add(at, "%w", err)
+			p.add(at, "%v", err)
 		}
 		if o.TLS != nil && o.TLS.KeyFile != "" {
 			if err := checkPrivate(o.TLS.KeyFile); err != nil {
-				p.add("$.kafka.tls.key_file", "%w", err)
+				p.add("$.kafka.tls.key_file", "%v", err)
 			}
 		}
 		o.EnsureDefaults()
@@ -111,7 +111,7 @@ func (c *config) checkOptions(p *problems) {
 // validate finds every problem of the file itself; policy and databases are
 // checked by opening them.
 func (c *config) validate() *problems {
-	p := &problems{config: c}
+	p := c.problems()
 	for _, l := range []struct{ name, addr string }{{"listen", c.Listen}, {"admin.listen", c.Admin.Listen}} {
 		_, port, err := net.SplitHostPort(l.addr)
 		if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
@@ -123,7 +123,7 @@ func (c *config) validate() *problems {
 	}
 	if c.Admin.TokenFile != "" {
 		if _, err := secretFile(c.Admin.TokenFile); err != nil {
-			p.add("$.admin.token_file", "%w", err)
+			p.add("$.admin.token_file", "%v", err)
 		}
 	}
 	c.checkListeners(p)
@@ -133,7 +133,7 @@ func (c *config) validate() *problems {
 		p.add("$.demo", "the demo page shows the embedded policy: remove demo, or policy")
 	}
 	if err := sinks.ValidTopic(c.Topics.Bad); err != nil {
-		p.add("$.topics.bad", "%q: %w", c.Topics.Bad, err)
+		p.add("$.topics.bad", "%q: %v", c.Topics.Bad, err)
 	} else if names.Reserved(c.Topics.Bad) {
 		p.add("$.topics.bad", "%q is reserved: choose another", c.Topics.Bad)
 	}

@@ -197,7 +197,7 @@ func (f *explainFlags) readHeaders(trust *trustConfig, w *collector.Hypothetical
 }
 
 func sourceOf(cfg *config, id string) (*collector.Source, error) {
-	p := &problems{config: cfg}
+	p := cfg.problems()
 	for _, s := range cfg.sources(p) {
 		if s.ID == id {
 			return s, nil

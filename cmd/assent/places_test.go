@@ -49,8 +49,8 @@ func TestPlacesAndListenersOfTheirOwn(t *testing.T) {
 		}
 		_, _, p := cfg.examine()
 		var said []string
-		for _, err := range p.list {
-			said = append(said, strings.ReplaceAll(err.Error(), resolved(dir)+"/", ""))
+		for _, wrong := range p.List {
+			said = append(said, strings.ReplaceAll(wrong.String(), resolved(dir)+"/", ""))
 		}
 		switch {
 		case k.want == "" && len(said) > 0, k.want != "" && len(said) != 1:

@@ -74,7 +74,7 @@ func (p *program) close() error {
 func (p *program) openData() error {
 	var wrong *problems
 	p.sources, p.proxies, wrong = p.cfg.examine()
-	if err := errors.Join(wrong.list...); err != nil {
+	if err := wrong.err(); err != nil {
 		return err
 	}
 	dir := p.cfg.Data

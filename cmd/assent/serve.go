@@ -69,7 +69,7 @@ func serve(asked signals, cfg *config, out io.Writer) error {
 // public listener fails.
 func (p *program) run(asked signals, out io.Writer) error {
 	for _, w := range p.cfg.warnings() {
-		p.log.Warn(w.Error())
+		p.log.Warn(w.String())
 	}
 	public, back, err := p.listen()
 	if err != nil {

@@ -9,12 +9,13 @@ import (
 	"assent/admin"
 	"assent/collector"
 	"assent/disk"
+	"assent/strictyaml"
 )
 
 // warnings are what is allowed and seldom meant. check tells them, and its answer
 // stays good.
-func (c *config) warnings() []error {
-	p := &problems{config: c}
+func (c *config) warnings() strictyaml.Problems {
+	p := c.problems()
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil && !admin.Loopback(host) && c.Limits.AddressRate == 0 {
 		p.add("$.listen", "%q is reachable from outside and no client address is held to a rate: set limits.address_rate, in events a second", c.Listen)
 	}
@@ -35,7 +36,7 @@ func (c *config) warnings() []error {
 	if total, err := (disk.OS{}).Total(dir); err == nil && c.Journal.ReserveBytes >= total && len(c.Kafka.Brokers) > 0 {
 		p.add("$.journal.reserve_bytes", "%d bytes are to stay free and the disk of %s has %d: every event will be answered 503: lower it", c.Journal.ReserveBytes, c.Journal.Dir, total)
 	}
-	return p.list
+	return p.List
 }
 
 // wide says that a network is larger than the largest that is private: 10.0.0.0/8

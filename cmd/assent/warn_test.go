@@ -17,7 +17,7 @@ func TestCheckWarnsOfWideTrust(t *testing.T) {
 		c := &config{Listen: "127.0.0.1:1", Trust: trustConfig{Networks: []string{network}}}
 		told := false
 		for _, w := range c.warnings() {
-			told = told || strings.Contains(w.Error(), "trust.networks[0]")
+			told = told || strings.Contains(w.String(), "trust.networks[0]")
 		}
 		if told != warns {
 			t.Errorf("%s: warns: %v", network, told)
@@ -37,7 +37,7 @@ func TestCheckWarnsOfReserve(t *testing.T) {
 		c.Journal.Dir, c.Journal.ReserveBytes = filepath.Join(dir, "not", "yet"), reserve
 		told := false
 		for _, w := range c.warnings() {
-			told = told || strings.Contains(w.Error(), "every event will be answered 503")
+			told = told || strings.Contains(w.String(), "every event will be answered 503")
 		}
 		if told != want {
 			t.Errorf("%d of %d: warns: %v", reserve, total, told)
