@@ -41,6 +41,12 @@ func (nothing) Import(string) (*types.Package, error) { return nil, errors.New("
 // circleOf returns the arrows of a package's files that are in a circle, as "a.go uses
 // name of b.go", sorted; none where there is no circle.
 func circleOf(tree fs.FS, dir string) ([]string, error) {
+	uses, err := usesOf(tree, dir)
+	return inCircles(uses), err
+}
+
+// usesOf says which file of a package uses which other one, and a name that it uses.
+func usesOf(tree fs.FS, dir string) (map[string]map[string]string, error) {
 	set := token.NewFileSet()
 	var files []*ast.File
 	names, err := fs.Glob(tree, dir+"/*.go")
@@ -77,7 +83,7 @@ func circleOf(tree fs.FS, dir string) ([]string, error) {
 			uses[from][to] = object.Name()
 		}
 	}
-	return inCircles(uses), nil
+	return uses, nil
 }
 
 // inCircles takes away every file that uses none of those left, then every file that
