@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"math/rand"
 	"reflect"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -224,6 +226,51 @@ func TestFoldedIsAnswered(t *testing.T) {
 	f.store.fail(errDisk)
 	if err := f.Fold(context.Background(), twoOfEach()); err == nil {
 		t.Error("folded without a store")
+	}
+}
+
+// slow is a store that lets others go first after each read.
+type slow struct{ *memStore }
+
+func (s slow) Get(sub Subject) (*Record, error) {
+	defer runtime.Gosched()
+	return s.memStore.Get(sub)
+}
+
+func (s slow) Links(alias Subject) ([]Link, error) {
+	defer runtime.Gosched()
+	return s.memStore.Links(alias)
+}
+
+// TestFoldsAtOnce: changes that are folded at the same time, beside choices, lose
+// nothing of each other.
+func TestFoldsAtOnce(t *testing.T) {
+	f := setup(t, func(o *Options) { o.Store = slow{o.Store.(*memStore)} })
+	x, ann := Subject{Anonymous, "X"}, UserOf("shop", "ann")
+	var wg sync.WaitGroup
+	for i := range 100 {
+		holder := Subject{Visitor, fmt.Sprint(i)}
+		v := Version{Time: int64(1 + i), Node: 8}
+		wg.Go(func() {
+			err := f.Fold(context.Background(), &Change{
+				Records: []*Record{{ann, []Entry{{Purpose: fmt.Sprintf("p%02d", i), Status: Denied, Version: v, Since: v.Time}}}},
+				Links:   []Link{{x, holder, v}},
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		if i%10 == 0 {
+			wg.Go(func() { f.decided(t, nil, ann, `{"purposes":{"ads":"denied"}}`) })
+		}
+	}
+	wg.Wait()
+	if n := len(f.store.links[x]); n != 100 {
+		t.Errorf("%d of 100 links", n)
+	}
+	// Denials of undeclared purposes stay, but for the oldest when the person chooses.
+	if f.store.records[ann].Find("ads") == nil || len(f.store.records[ann].Entries) < MaxPurposes {
+		t.Errorf("%d entries", len(f.store.records[ann].Entries))
 	}
 }
 

@@ -43,7 +43,9 @@ func (r *Registry) Record(ctx context.Context, c Choice) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.needs = w.needs || w.needsID(d.asked)
+	if !w.needs && !w.subject.IsZero() {
+		w.needs = w.needsID(d.asked)
+	}
 	return r.outcome(w, d), nil
 }
 
