@@ -102,7 +102,8 @@ func (a *api) keys(pointer string) (names []string) {
 	return names
 }
 
-// expand gives a path once for each value of its parameter.
+// expand gives a path once for each value of its parameter, and as it stands where the
+// parameter may be anything.
 func (a *api) expand(path, operation string) (paths []string) {
 	before, rest, templated := strings.Cut(path, "{")
 	if !templated {
@@ -115,6 +116,9 @@ func (a *api) expand(path, operation string) (paths []string) {
 		for _, value := range values {
 			paths = append(paths, before+fmt.Sprint(value)+rest[strings.Index(rest, "}")+1:])
 		}
+	}
+	if len(paths) == 0 {
+		paths = []string{path}
 	}
 	return paths
 }
