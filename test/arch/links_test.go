@@ -74,6 +74,56 @@ func anchors(page string) (names []string) {
 	return names
 }
 
+// TestNamedTests: the tests by which pages vouch for something are there.
+func TestNamedTests(t *testing.T) {
+	lost, err := lostTests(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range lost {
+		t.Error(l)
+	}
+}
+
+var (
+	testName = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]*)")
+	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w*)\(`)
+)
+
+func lostTests(tree fs.FS) (lost []string, err error) {
+	named, there := map[string]string{}, map[string]bool{}
+	err = walk(tree, func(name string, text []byte) error {
+		switch {
+		case strings.HasSuffix(name, ".md"):
+			for _, m := range testName.FindAllSubmatch(text, -1) {
+				named[string(m[1])] = name
+			}
+		case strings.HasSuffix(name, "_test.go"):
+			for _, m := range testFunc.FindAllSubmatch(text, -1) {
+				there[string(m[1])] = true
+			}
+		}
+		return nil
+	})
+	for test, page := range named {
+		if !there[test] {
+			lost = append(lost, fmt.Sprintf("%s: there is no %s", page, test))
+		}
+	}
+	slices.Sort(lost)
+	return lost, err
+}
+
+func TestPlantedNames(t *testing.T) {
+	lost, err := lostTests(fstest.MapFS{
+		"a.md":      {Data: []byte("held by `TestOne`, `TestTwo/part`, `FuzzThree`")},
+		"a_test.go": {Data: []byte("package a\n\nfunc TestOne(t *testing.T) {}\nfunc FuzzThree(f *testing.F) {}\n")},
+	})
+	if err != nil || !slices.Equal(lost, []string{"a.md: there is no TestTwo"}) {
+		t.Errorf("%q, %v", lost, err)
+	}
+}
+
 func TestPlantedLinks(t *testing.T) {
 	tree := fstest.MapFS{
 		"a.md":      {Data: []byte("# One: `two` words\n[here](#one-two-words) [there](docs/b.md#b) [out](https://example.org/x)\n```\n[no](link)\n```\n")},
