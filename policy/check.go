@@ -204,7 +204,7 @@ func (r *reader) checkNeed(n *Need, f *FieldRule, what string) {
 	}
 }
 
-// checkPaths lets the scissors judge paths and actions, all in one program, so
+// checkPaths lets redact judge paths and actions, all in one program, so
 // that they alone define both.
 func (r *reader) checkPaths() {
 	anyKey, _ := redact.NewKey("any", make([]byte, 32))
@@ -217,7 +217,7 @@ func (r *reader) checkPaths() {
 	addRuleErrors(r.Report, r.doc.Fields, err)
 }
 
-// addRuleErrors tells the scissors' errors at the fields they are about.
+// addRuleErrors tells the errors of redact at the fields they are about.
 func addRuleErrors(ps *strictyaml.Report, fields []*FieldRule, err error) {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
@@ -233,7 +233,7 @@ func addRuleErrors(ps *strictyaml.Report, fields []*FieldRule, err error) {
 	}
 }
 
-// checkRoom: a decision is one word, less the bit that would make it all ones,
+// checkRoom: a decision is one mask, less the bit that would make it all ones,
 // and a tally counts a bounded number of categories.
 func (r *reader) checkRoom() {
 	if len(r.doc.Purposes) <= maxBits { // else the layout itself has no room

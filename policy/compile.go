@@ -52,12 +52,12 @@ func idFieldOf(r *redact.Rule) idField {
 	return idField{test{r.Any, r.All}, test{r.Else.Any, r.Else.All}, r.Keep.Do == redact.None}
 }
 
-// kept is the form of the id under a word.
-func (f *idField) kept(word uint64) IDForm {
+// kept is the form of the id under a mask.
+func (f *idField) kept(mask uint64) IDForm {
 	switch {
-	case f.keep.passes(word) && f.whole:
+	case f.keep.passes(mask) && f.whole:
 		return IDWhole
-	case f.keep.passes(word), f.otherwise.passes(word):
+	case f.keep.passes(mask), f.otherwise.passes(mask):
 		return IDReduced
 	}
 	return IDDropped
@@ -88,16 +88,16 @@ type Policy struct {
 	offers     []string
 	keys       func(name string) []redact.Key
 	layout     *layout
-	world      []*atlas
-	regimes    []*Regime       // all that the world holds
+	timeline   []*span
+	regimes    []*Regime       // all that the timeline holds
 	both       [][]*Regime     // the conjunctions of any two of them, by their numbers
 	finder     *redact.Program // tells which field rule judges a value
 
-	twins     []twin
-	sensitive uint64
-	all       uint64 // every purpose
-	choosable uint64 // what a person can take away: purposes that a choice may name, and their twins
-	adult     uint64 // never allowed to somebody who may be a child
+	deviceBits     []deviceBit
+	sensitive      uint64
+	all            uint64 // every purpose
+	withdrawable   uint64 // what a person can take away: purposes that a choice may name, and their device bits
+	notForChildren uint64 // never allowed to somebody who may be a child
 }
 
 // Compile turns a document made by Parse into a policy. What can still be wrong
@@ -124,7 +124,7 @@ func Compile(d *Document, o Options) (*Policy, strictyaml.Problems) {
 		j, _ := geo.Parse(place) // refused by Parse if it is none; then Unknown, the strictest
 		established = append(established, j)
 	}
-	p.world = p.atlases(o.Table, established)
+	p.timeline = p.compileTimeline(o.Table, established)
 	canonical, err := json.Marshal(d)
 	if err != nil {
 		panic("BUG: a document that has no JSON form: " + err.Error())
@@ -147,16 +147,16 @@ func (p *Policy) compilePurposes(ps *strictyaml.Report) {
 			KeepsID: slices.ContainsFunc(p.doc.Fields, func(f *FieldRule) bool { return f.Path == idPath && f.suffices(u.Name) }),
 		})
 		if u.Sale || u.TargetedAds {
-			p.adult |= 1 << i
+			p.notForChildren |= 1 << i
 		}
 		if basis.Chooses() {
-			p.choosable |= 1 << i
+			p.withdrawable |= 1 << i
 		}
-		if device := p.layout.twins[u.Name]; device != 0 {
-			p.twins = append(p.twins, twin{1 << i, device})
-			p.choosable |= device
-			if p.adult>>i&1 != 0 {
-				p.adult |= device
+		if device := p.layout.deviceBits[u.Name]; device != 0 {
+			p.deviceBits = append(p.deviceBits, deviceBit{1 << i, device})
+			p.withdrawable |= device
+			if p.notForChildren>>i&1 != 0 {
+				p.notForChildren |= device
 			}
 		}
 	}

@@ -50,7 +50,7 @@ type EventKind struct{ Type, Event []byte }
 
 // Decision is what becomes of one event. The caller owns it and reuses it.
 type Decision struct {
-	Allowed uint64             // the word of what is allowed; see Plan.Allowed for a recipient's
+	Allowed uint64             // the mask of what is allowed; see Plan.Allowed for a recipient's
 	Shared  uint64             // the same for third parties
 	Event   consent.PurposeSet // what the event is for
 	Rule    int                // line of the event rule in the document; 0: its default
@@ -61,8 +61,8 @@ type Decision struct {
 type Plan struct {
 	Recipient *Recipient
 	Pass      bool               // the gate: one of the event's purposes is served and allowed
-	Allowed   uint64             // the word for this recipient
-	Was       uint64             // the word by which the event was judged before; redact.First: it was not
+	Allowed   uint64             // the mask for this recipient
+	Was       uint64             // the mask by which the event was judged before; redact.First: it was not
 	Purposes  consent.PurposeSet // this recipient's, allowed
 }
 
@@ -89,7 +89,7 @@ func (pl *Plan) OwnID() bool {
 	return pl.Visitor() == IDWhole && pl.Recipient.message.kept(pl.Allowed) == IDWhole
 }
 
-// Before is the plan under the word by which the event was judged before.
+// Before is the plan under the mask by which the event was judged before.
 func (pl *Plan) Before() Plan { return pl.Recipient.plan(pl.Recipient.Purposes, pl.Was, pl.Was) }
 
 // Append appends to dst what of the event in src the recipient may have; see
@@ -111,11 +111,11 @@ func (p *Policy) Decide(s Source, r *Regime, res *consent.Resolution, k EventKin
 	d.Shared = shared(d.Allowed, s, r, res)
 	d.Plans = d.Plans[:0]
 	for _, to := range p.recipients {
-		d.Plans = append(d.Plans, to.plan(d.Event, redact.First, to.word(d.Allowed, d.Shared)))
+		d.Plans = append(d.Plans, to.plan(d.Event, redact.First, to.mask(d.Allowed, d.Shared)))
 	}
 }
 
-// plan is what the recipient gets of an event under a word.
+// plan is what the recipient gets of an event under a mask.
 func (to *Recipient) plan(event consent.PurposeSet, was, now uint64) Plan {
 	served := consent.PurposeSet(now) & to.Purposes
 	return Plan{Recipient: to, Pass: served.Intersects(event), Allowed: now, Was: was, Purposes: served}
@@ -135,8 +135,8 @@ func (p *Policy) NeedsID(s Source, r *Regime, res *consent.Resolution) bool {
 	w := p.allowed(s, r, res)
 	third := shared(w, s, r, res)
 	for _, to := range p.recipients {
-		word := to.word(w, third)
-		if to.visitor.kept(word) != IDDropped {
+		mask := to.mask(w, third)
+		if to.visitor.kept(mask) != IDDropped {
 			return true
 		}
 	}
@@ -149,7 +149,7 @@ var unreadable = &consent.Resolution{Unreadable: true}
 // orStrictest stands in for what the caller does not have.
 func (p *Policy) orStrictest(r *Regime, res *consent.Resolution) (*Regime, *consent.Resolution) {
 	if r == nil {
-		r = p.world[0].elsewhere
+		r = p.timeline[0].elsewhere
 	}
 	if res == nil {
 		res = unreadable
@@ -157,7 +157,7 @@ func (p *Policy) orStrictest(r *Regime, res *consent.Resolution) (*Regime, *cons
 	return r, res
 }
 
-// allowed folds basis, law and the person's will into one word (public contract,
+// allowed folds basis, law and the person's will into one mask (public contract,
 // section 4, the table of what is allowed).
 func (p *Policy) allowed(s Source, r *Regime, res *consent.Resolution) uint64 {
 	if res.Unreadable {
@@ -168,19 +168,19 @@ func (p *Policy) allowed(s Source, r *Regime, res *consent.Resolution) uint64 {
 		denied |= uint64(r.Rules.OptOut)
 	}
 	w := r.always | (r.granted&uint64(res.Granted)|r.unless)&^denied
-	for _, t := range r.twins {
+	for _, t := range r.deviceBits {
 		if w&t.purpose != 0 {
 			w |= t.device
 		}
 	}
 	w |= r.sensitive
 	if s.Audience != General {
-		w &^= p.adult
+		w &^= p.notForChildren
 	}
 	return w
 }
 
-// shared narrows the word for third parties: what one receives is a sale where
+// shared narrows the mask for third parties: what one receives is a sale where
 // the law says so.
 func shared(w uint64, s Source, r *Regime, res *consent.Resolution) uint64 {
 	if res.OptOut {
@@ -192,8 +192,8 @@ func shared(w uint64, s Source, r *Regime, res *consent.Resolution) uint64 {
 	return w
 }
 
-// word picks the recipient's of the two.
-func (to *Recipient) word(allowed, shared uint64) uint64 {
+// mask is the recipient's of the two.
+func (to *Recipient) mask(allowed, shared uint64) uint64 {
 	if to.Role == RoleThirdParty {
 		return shared
 	}

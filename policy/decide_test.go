@@ -68,7 +68,7 @@ func TestAbsentIsStrict(t *testing.T) {
 	f(Source{General}, nil, nil, "contract")
 }
 
-// TestNarrowedTwice: the word is right also where the resolution was made without
+// TestNarrowedTwice: the mask is right also where the resolution was made without
 // the regime's rules, and what falls takes its share of the device with it.
 func TestNarrowedTwice(t *testing.T) {
 	p := mustCompileWith(t, "rules.yaml", []byte(allBases), testTable(t))
@@ -79,8 +79,8 @@ func TestNarrowedTwice(t *testing.T) {
 	}
 	var d Decision
 	p.Decide(Source{Children}, r, resolve(r, p, 0, 0, false), EventKind{}, &d)
-	if twin := p.layout.twins["adinterest"]; twin == 0 || d.Allowed&twin != 0 {
-		t.Errorf("children: the device's share %b of the interest in ads is in %b", twin, d.Allowed)
+	if device := p.layout.deviceBits["adinterest"]; device == 0 || d.Allowed&device != 0 {
+		t.Errorf("children: the device's share %b of the interest in ads is in %b", device, d.Allowed)
 	}
 }
 
@@ -112,7 +112,7 @@ func TestThirdParty(t *testing.T) {
 		if got := d.Plans[1].Purposes; got != set(t, p, want) {
 			t.Errorf("%s, gpc %v: third party %v, want %s", code, gpc, p.Purposes().Names(got), want)
 		}
-		if gpc && d.Plans[1].Allowed&p.layout.twins["interest"] != 0 && !got(d.Plans[1], p, "interest") {
+		if gpc && d.Plans[1].Allowed&p.layout.deviceBits["interest"] != 0 && !got(d.Plans[1], p, "interest") {
 			t.Errorf("%s: the interest is withdrawn and its share of the device is not", code)
 		}
 		if own := d.Plans[0].Purposes; own&d.Plans[1].Purposes != d.Plans[1].Purposes {

@@ -4,15 +4,15 @@
 //
 //	document  →  Parse    every problem at once, with line and column
 //	          →  Compile  Policy: one redact.Program per recipient, a Regime per
-//	                      place and time, masks over one word of 64 bits
+//	                      place and time, masks of 64 bits
 //	event     →  Regime   the law of the place and of the controller, today
-//	          →  Decide   basis, law and choice as one word; a Plan per recipient
+//	          →  Decide   basis, law and choice as one mask; a Plan per recipient
 //	          →  Plan.Append  the bytes that recipient may have
 //	record that waited  →  Rejudge  what is on record now; a Plan never wider
 //
-// The word has a bit for each purpose, a second one for each legitimate interest
+// The mask has a bit for each purpose, a second one for each legitimate interest
 // that some field on the device rests on, and one for each sensitive category.
-// Law and choice act through this word alone, so that fewer grants can never
+// Law and choice act through this mask alone, so that fewer grants can never
 // yield more.
 //
 // The law is data (regimes.yaml): rows with places, days and what they make of

@@ -262,7 +262,7 @@ func (p *Policy) whyPurpose(i int, s Source, r *Regime, res *consent.Resolution)
 		return "rests on " + u.Basis.String() + ", whatever cannot be read"
 	case res.Unreadable:
 		return "the choice or a signal cannot be read: only contract and law hold"
-	case s.Audience != General && p.adult&bit != 0:
+	case s.Audience != General && p.notForChildren&bit != 0:
 		return "the visitor may be a child: never sale or targeted ads"
 	case r.always&bit != 0:
 		return "rests on " + u.Basis.String() + ", which is not a matter of choice"

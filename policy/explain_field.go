@@ -134,7 +134,7 @@ func joinPath(path, key string) string {
 	return path + "." + key
 }
 
-// judge learns a leaf's fate from the recipient's own scissors, run on the leaf
+// judge learns a leaf's fate from the recipient's own program, run on the leaf
 // alone, so that what is told cannot differ from what is done.
 func (e *explainer) judge(pl *Plan, l *leaf) (kept, reduced bool) {
 	if l.rule == nil {
@@ -189,7 +189,7 @@ func (p *Policy) met(n *Need, f *FieldRule, pl *Plan) bool {
 	return p.layout.test(n, f, pl.Recipient.Purposes).passes(pl.Allowed)
 }
 
-// ruleOf finds the field rule that judges a leaf with the scissors' own search:
+// ruleOf finds the field rule that judges a leaf with redact's own search:
 // a program that keeps all that is declared and counts rules as days.
 func (p *Policy) ruleOf(l *leaf) *FieldRule {
 	var t redact.Tally
@@ -211,20 +211,20 @@ func (p *Policy) compileFinder() (err error) {
 
 // lacking says why a need is not met.
 func (e *explainer) lacking(n *Need, f *FieldRule, pl *Plan) string {
-	candidates, word := n.candidates(), consent.PurposeSet(pl.Allowed&e.all)
+	candidates, allowed := n.candidates(), consent.PurposeSet(pl.Allowed&e.all)
 	served := e.layout.set(candidates) & pl.Recipient.Purposes
-	missing := e.layout.set(n.All) &^ word
+	missing := e.layout.set(n.All) &^ allowed
 	switch {
 	case e.layout.sensitive[f.Category]&^pl.Allowed != 0:
 		return "sensitive data is denied here"
 	case served == 0:
 		return "this recipient does not serve " + strings.Join(texts(candidates), ", ")
-	case served&word == 0:
+	case served&allowed == 0:
 		return e.notAllowed(served, pl)
 	case missing != 0:
 		return e.notAllowed(missing, pl) + ", and needed too"
 	}
-	return strings.Join(e.Policy.purposes.Names(served&word), ", ") + " alone is not enough for a field on the device"
+	return strings.Join(e.Policy.purposes.Names(served&allowed), ", ") + " alone is not enough for a field on the device"
 }
 
 // justifying are the purposes of a need that are served and allowed, sorted.

@@ -11,7 +11,7 @@ import (
 	"assent/strictyaml"
 )
 
-// kinds maps the names a document uses to the scissors' actions.
+// kinds maps the names a document uses to the actions of redact.
 var kinds = map[string]redact.Kind{
 	"truncate":    redact.Truncate,
 	"hmac":        redact.HMAC,
@@ -77,7 +77,7 @@ func (r *reader) checkForm(f *Form, n *strictyaml.Node, what string) {
 	}
 }
 
-// action is the form as the scissors take it. keys answers with the named ring,
+// action is the form as redact takes it. keys answers with the named ring,
 // newest first; nil stands for any.
 func (f *Form) action(keys func(string) []redact.Key) (redact.Action, error) {
 	a := redact.Action{Do: kinds[f.Do], Step: f.Step, Last: f.Last, Allow: f.List, Value: f.With}

@@ -8,27 +8,27 @@ import (
 	"assent/redact"
 )
 
-// maxBits: the scissors keep the word of all ones for themselves.
+// maxBits: redact keeps the mask of all ones for itself.
 const maxBits = 63
 
-// layout gives every thing that can be allowed its bit in one word:
+// layout gives every thing that can be allowed its bit in one mask:
 //
 //	purposes          in the document's order, as in consent.PurposeSet
-//	device twins      of the legitimate interests that some field on the device
+//	device bits       of the legitimate interests that some field on the device
 //	                  has; allowed with the purpose, but never under opt-in
 //	sensitive         one for each sensitive category in use
 type layout struct {
-	purposes  map[string]int
-	interests map[string]bool   // which of them rest on legitimate interest
-	twins     map[string]uint64 // purpose → its device bit
-	sensitive map[string]uint64 // category → its bit
-	bits      int
+	purposes   map[string]int
+	interests  map[string]bool   // which of them rest on legitimate interest
+	deviceBits map[string]uint64 // purpose → its device bit
+	sensitive  map[string]uint64 // category → its bit
+	bits       int
 }
 
 func newLayout(d *Document) *layout {
 	l := &layout{
 		purposes: map[string]int{}, interests: map[string]bool{},
-		twins: map[string]uint64{}, sensitive: map[string]uint64{},
+		deviceBits: map[string]uint64{}, sensitive: map[string]uint64{},
 	}
 	for i, p := range d.Purposes {
 		l.purposes[p.Name] = i
@@ -38,7 +38,7 @@ func newLayout(d *Document) *layout {
 	for _, p := range d.Purposes {
 		used := func(f *FieldRule) bool { return f.OnDevice() && f.uses(p.Name) }
 		if l.interests[p.Name] && slices.ContainsFunc(d.Fields, used) {
-			l.twins[p.Name] = l.next()
+			l.deviceBits[p.Name] = l.next()
 		}
 	}
 	for _, c := range d.categories() {
@@ -69,7 +69,7 @@ func (l *layout) next() uint64 {
 	return 1 << (l.bits - 1)
 }
 
-// test is a need as the scissors ask it: any&allowed != 0 && all&^allowed == 0.
+// test is a need as redact asks it: any&allowed != 0 && all&^allowed == 0.
 type test struct{ any, all uint64 }
 
 func (t test) passes(allowed uint64) bool { return t.any&allowed != 0 && t.all&^allowed == 0 }
@@ -93,8 +93,8 @@ func (l *layout) test(n *Need, f *FieldRule, served consent.PurposeSet) (t test)
 }
 
 func (l *layout) bit(purpose string, f *FieldRule, accompanied bool) uint64 {
-	if twin := l.twins[purpose]; twin != 0 && f.OnDevice() && !accompanied {
-		return twin
+	if device := l.deviceBits[purpose]; device != 0 && f.OnDevice() && !accompanied {
+		return device
 	}
 	return 1 << l.purposes[purpose]
 }
@@ -107,7 +107,7 @@ func (l *layout) set(names []Name) (s consent.PurposeSet) {
 	return s
 }
 
-// rules are the document's fields as one recipient's scissors take them.
+// rules are the document's fields as one recipient's program takes them.
 func (l *layout) rules(d *Document, served consent.PurposeSet, actions [][2]redact.Action) []redact.Rule {
 	categories := d.categories()
 	rules := make([]redact.Rule, len(d.Fields))

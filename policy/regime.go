@@ -22,20 +22,20 @@ type Regime struct {
 	laws   []*Law
 	mode   Mode
 
-	always     uint64 // neither law nor person decides
-	granted    uint64 // needs a grant
-	unless     uint64 // until denied
-	unreadable uint64 // all that is left when something cannot be read
-	sensitive  uint64 // sensitive categories that may be kept at all
-	twins      []twin // empty under opt-in
-	thirdParty uint64 // withdrawn from third parties by a universal opt-out
-	children   uint64 // third parties' share of what is never allowed to children
+	always     uint64      // neither law nor person decides
+	granted    uint64      // needs a grant
+	unless     uint64      // until denied
+	unreadable uint64      // all that is left when something cannot be read
+	sensitive  uint64      // sensitive categories that may be kept at all
+	deviceBits []deviceBit // empty under opt-in
+	thirdParty uint64      // withdrawn from third parties by a universal opt-out
+	children   uint64      // third parties' share of what is never allowed to children
 
 	number int // its index in Policy.regimes; -1: one of Policy.both
 }
 
-// twin links a legitimate interest to its bit for fields on the device.
-type twin struct{ purpose, device uint64 }
+// deviceBit links a legitimate interest to its bit for fields on the device.
+type deviceBit struct{ purpose, device uint64 }
 
 // Names lists the regimes in force, sorted.
 func (r *Regime) Names() []string { return r.names }
@@ -51,7 +51,7 @@ func (r *Regime) OptIn() bool { return r.mode == OptIn }
 
 // combine makes the conjunction of laws for a policy.
 func (p *Policy) combine(laws []*Law) *Regime {
-	r := &Regime{laws: laws, mode: Notice, twins: p.twins, sensitive: p.sensitive, number: -1}
+	r := &Regime{laws: laws, mode: Notice, deviceBits: p.deviceBits, sensitive: p.sensitive, number: -1}
 	for _, l := range laws {
 		r.names = append(r.names, l.Name)
 		if l.Mode == OptIn || l.Mode == OptOut && r.mode == Notice {
@@ -62,7 +62,7 @@ func (p *Policy) combine(laws []*Law) *Regime {
 		}
 	}
 	if r.OptIn() {
-		r.twins = nil
+		r.deviceBits = nil
 	}
 	slices.Sort(r.names)
 	r.names = slices.Compact(r.names)
@@ -70,7 +70,7 @@ func (p *Policy) combine(laws []*Law) *Regime {
 	for i := range p.purposes.Len() {
 		p.place(r, i)
 	}
-	for _, t := range p.twins {
+	for _, t := range p.deviceBits {
 		if r.thirdParty&t.purpose != 0 {
 			r.thirdParty |= t.device
 		}
@@ -139,9 +139,9 @@ func (l *Law) withdraws(u *consent.Purpose) bool {
 	return false
 }
 
-// atlas holds the regimes of every place for one span of time in which the law
+// span holds the regimes of every place for one span of time in which the law
 // table does not change.
-type atlas struct {
+type span struct {
 	from      int64 // seconds since 1970; the dates are days in UTC
 	elsewhere *Regime
 	countries [26 * 26]*Regime             // the subdivision not known, or of no matter; nil: elsewhere
@@ -149,9 +149,9 @@ type atlas struct {
 	regions   map[geo.Jurisdiction]*Regime // those that a row names
 }
 
-// atlases compiles the whole table, span by span, ascending. The law table is
+// compileTimeline compiles the whole table, span by span, ascending. The law table is
 // small and its dates are few, so that a change of day needs no work at all.
-func (p *Policy) atlases(t *Table, established []geo.Jurisdiction) []*atlas {
+func (p *Policy) compileTimeline(t *Table, established []geo.Jurisdiction) []*span {
 	line := map[*Law]int{}
 	for i, l := range t.Rows {
 		line[l] = i
@@ -180,9 +180,9 @@ func (p *Policy) atlases(t *Table, established []geo.Jurisdiction) []*atlas {
 		}
 		return r
 	}
-	var out []*atlas
+	var out []*span
 	for _, from := range append([]time.Time{{}}, t.Dates()...) {
-		a := &atlas{from: from.Unix(), elsewhere: regime(geo.Unknown, from), regions: map[geo.Jurisdiction]*Regime{}}
+		a := &span{from: from.Unix(), elsewhere: regime(geo.Unknown, from), regions: map[geo.Jurisdiction]*Regime{}}
 		for _, l := range t.Rows {
 			for _, j := range slices.Concat(l.places, l.unresolved) {
 				at := countryIndex(j.Country)
@@ -226,7 +226,7 @@ func (p *Policy) Regimes() []*Regime { return p.regimes }
 func (p *Policy) Both(a, b *Regime) *Regime {
 	if a == nil || b == nil || max(a.number, b.number) >= len(p.regimes) || min(a.number, b.number) < 0 ||
 		p.regimes[a.number] != a || p.regimes[b.number] != b {
-		return p.world[0].elsewhere
+		return p.timeline[0].elsewhere
 	}
 	return p.both[a.number][b.number]
 }
@@ -235,10 +235,10 @@ func (p *Policy) Both(a, b *Regime) *Regime {
 // together with the law of the places where the controller is established. Where
 // nothing is known it is the strictest. It allocates nothing.
 func (p *Policy) Regime(j geo.Jurisdiction, now time.Time) *Regime {
-	n := len(p.world) - 1
-	for second := now.Unix(); n > 0 && second < p.world[n].from; n-- {
+	n := len(p.timeline) - 1
+	for second := now.Unix(); n > 0 && second < p.timeline[n].from; n-- {
 	}
-	a := p.world[n]
+	a := p.timeline[n]
 	at := countryIndex(j.Country)
 	if at < 0 {
 		return a.elsewhere

@@ -97,7 +97,7 @@ func TestSignalDutyByDate(t *testing.T) {
 	f("2022-12-31T16:00:00-08:00", false) // days are UTC
 }
 
-// TestLookupAgreesWithTable: the compiled atlas answers what the table says, for
+// TestLookupAgreesWithTable: the compiled timeline answers what the table says, for
 // every code there could be and every span of time.
 func TestLookupAgreesWithTable(t *testing.T) {
 	p := mustCompile(t, "default.yaml", Default())
@@ -148,10 +148,10 @@ func TestConjunction(t *testing.T) {
 			for k := range table.Rows[:i] {
 				both := p.combine([]*Law{table.Rows[k], table.Rows[i]})
 				for _, s := range []Source{{General}, {Children}} {
-					want := p.word(both, granted, denied, gpc, s)
+					want := p.masks(both, granted, denied, gpc, s)
 					for w, part := range want {
-						a := p.word(p.combine([]*Law{table.Rows[k]}), granted, denied, gpc, s)[w]
-						b := p.word(p.combine([]*Law{table.Rows[i]}), granted, denied, gpc, s)[w]
+						a := p.masks(p.combine([]*Law{table.Rows[k]}), granted, denied, gpc, s)[w]
+						b := p.masks(p.combine([]*Law{table.Rows[i]}), granted, denied, gpc, s)[w]
 						if part != a&b {
 							t.Fatalf("%s: granted %b, denied %b, gpc %v: %b is not %b and %b", both.Header(), granted, denied, gpc, part, a, b)
 						}
@@ -170,8 +170,8 @@ func TestStrictest(t *testing.T) {
 		everyResolution(p, func(granted, denied consent.PurposeSet, gpc bool) {
 			for _, l := range RegimeTable().Rows {
 				r := p.combine([]*Law{l})
-				want := p.word(r, granted, denied, gpc, Source{General})
-				for w, part := range p.word(strictest, granted, denied, gpc, Source{General}) {
+				want := p.masks(r, granted, denied, gpc, Source{General})
+				for w, part := range p.masks(strictest, granted, denied, gpc, Source{General}) {
 					if part&^want[w] != 0 {
 						t.Fatalf("%s: granted %b, denied %b, gpc %v: the strictest allows %b, %s %b", name, granted, denied, gpc, part, l.Name, want[w])
 					}
@@ -181,7 +181,7 @@ func TestStrictest(t *testing.T) {
 	}
 }
 
-// allBases has a purpose of every basis, with and without flags, a device twin
+// allBases has a purpose of every basis, with and without flags, a device bit
 // and a sensitive category.
 const allBases = `
 policy: rules
@@ -204,8 +204,8 @@ fields:
   health: {purposes: [explicit], category: sensitive.health, why: w}
 `
 
-// word is what is allowed in all and to each recipient.
-func (p *Policy) word(r *Regime, granted, denied consent.PurposeSet, gpc bool, s Source) (out []uint64) {
+// masks are what is allowed in all and to each recipient.
+func (p *Policy) masks(r *Regime, granted, denied consent.PurposeSet, gpc bool, s Source) (out []uint64) {
 	var d Decision
 	p.Decide(s, r, resolve(r, p, granted, denied, gpc), EventKind{}, &d)
 	out = append(out, d.Allowed)
@@ -289,7 +289,7 @@ func TestBoth(t *testing.T) {
 			t.Errorf("%s: one place twice is not that place", name)
 		}
 		everyResolution(p, func(granted, denied consent.PurposeSet, gpc bool) {
-			got, a, b := p.word(p.Both(fr, ca), granted, denied, gpc, Source{General}), p.word(fr, granted, denied, gpc, Source{General}), p.word(ca, granted, denied, gpc, Source{General})
+			got, a, b := p.masks(p.Both(fr, ca), granted, denied, gpc, Source{General}), p.masks(fr, granted, denied, gpc, Source{General}), p.masks(ca, granted, denied, gpc, Source{General})
 			for w := range got {
 				if got[w] != a[w]&b[w] {
 					t.Fatalf("%s: granted %b, denied %b, gpc %v: %b is not %b and %b", name, granted, denied, gpc, got[w], a[w], b[w])

@@ -7,7 +7,7 @@ import (
 )
 
 // Judgement is what has to be remembered of the judgement of an event to judge it
-// again: words of this very policy, which its hash names.
+// again: masks of this very policy, which its hash names.
 type Judgement struct {
 	Event   consent.PurposeSet // Decision.Event
 	Allowed uint64             // Decision.Allowed
@@ -36,7 +36,7 @@ var ErrUnreadable = errors.New("what the person has chosen cannot be read")
 //     again while the record waited is allowed at both ends, and stays.
 //   - What rests on contract or law is not the person's to take away.
 //   - Who cannot be read is not judged: ErrUnreadable, and the record waits.
-//   - The law is not asked again. The words hold what it made of the place, the
+//   - The law is not asked again. The masks hold what it made of the place, the
 //     instant and the signals of the event; a law that changed since speaks of
 //     events that come after it.
 //
@@ -47,15 +47,15 @@ func (p *Policy) Rejudge(j Judgement, s *consent.State, topic string) (Plan, err
 		return Plan{}, ErrUnreadable
 	}
 	denied := p.refused(s)
-	for _, t := range p.twins {
+	for _, t := range p.deviceBits {
 		if denied&t.purpose != 0 {
 			denied |= t.device
 		}
 	}
 	for _, to := range p.recipients {
 		if to.Topic == topic {
-			was := to.word(j.Allowed, j.Shared) & (p.all | p.choosable | p.sensitive)
-			return to.plan(j.Event, was, was&^(denied&p.choosable)), nil
+			was := to.mask(j.Allowed, j.Shared) & (p.all | p.withdrawable | p.sensitive)
+			return to.plan(j.Event, was, was&^(denied&p.withdrawable)), nil
 		}
 	}
 	return Plan{}, nil
@@ -74,5 +74,5 @@ func (p *Policy) refused(s *consent.State) uint64 {
 	return denied
 }
 
-// Withdrawable reports whether a choice could take something of a word away.
-func (p *Policy) Withdrawable(word uint64) bool { return word&p.choosable != 0 }
+// Withdrawable reports whether a choice could take something of a mask away.
+func (p *Policy) Withdrawable(mask uint64) bool { return mask&p.withdrawable != 0 }

@@ -36,7 +36,7 @@ func (d *Decision) judgement() Judgement {
 
 // TestRejudgedIsJudgedAtOnce: over all sets of grants and of later denials of each
 // shipped policy, in several places, with and without a signal, for adults and
-// others: judging again gives the word, the gate and, byte for byte, the fields that
+// others: judging again gives the mask, the gate and, byte for byte, the fields that
 // judging at once under both would have given, and never a bit that was not allowed.
 func TestRejudgedIsJudgedAtOnce(t *testing.T) {
 	kinds := []EventKind{{}, {[]byte("track"), []byte("Order Completed")}}
@@ -127,8 +127,8 @@ func TestRejudge(t *testing.T) {
 		if lost := consent.PurposeSet((again.Was &^ again.Allowed) & p.all); lost != set(t, p, wantLost) {
 			t.Errorf("%s: lost %v, want %s", what, p.Purposes().Names(lost), wantLost)
 		}
-		for _, twin := range p.twins {
-			if again.Allowed&twin.purpose == 0 && again.Allowed&twin.device != 0 {
+		for _, bit := range p.deviceBits {
+			if again.Allowed&bit.purpose == 0 && again.Allowed&bit.device != 0 {
 				t.Errorf("%s: a share of the device outlives its purpose", what)
 			}
 		}
@@ -175,10 +175,10 @@ func TestRejudgeWithout(t *testing.T) {
 		t.Errorf("no recipient: got %+v, %v", again, err)
 	}
 	if again, err := p.Rejudge(Judgement{Event: d.Event}, nothing, "events"); err != nil || again.Pass {
-		t.Errorf("no words: got %+v, %v", again, err)
+		t.Errorf("no masks: got %+v, %v", again, err)
 	}
 	forged := Judgement{Event: d.Event, Allowed: redact.First, Shared: redact.First}
 	if again, err := p.Rejudge(forged, nothing, "events"); err != nil || again.Was == redact.First {
-		t.Errorf("a word of all ones would judge for the first time: got %+v, %v", again, err)
+		t.Errorf("a mask of all ones would judge for the first time: got %+v, %v", again, err)
 	}
 }

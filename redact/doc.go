@@ -1,6 +1,6 @@
-// Package redact is the scissors: it copies of one JSON event what rules and a
-// word of grants let through. It knows no law. A purpose is a bit, and who may
-// set it is the caller's affair.
+// Package redact copies of one JSON event what rules and a mask of grants let
+// through. It knows no law. A purpose is a bit, and who may set it is the caller's
+// affair.
 //
 //	rules ── Compile ──► Program          once per recipient; immutable
 //	event ── Program.Append ──► event     once per event and recipient; one pass

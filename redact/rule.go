@@ -9,7 +9,7 @@ type Rule struct {
 	// place ("traits.custom.*"; "*" alone is the whole event). A backslash takes
 	// any special meaning from the next byte: "a\.b" is one key.
 	Path string
-	// Any and All are the test against the word of what is allowed: kept iff
+	// Any and All are the test against the mask of what is allowed: kept iff
 	// Any&allowed != 0 && All&^allowed == 0. Any == 0 is never kept.
 	Any, All uint64
 	// Keep reduces whatever is kept, on first judgement. In the form that Else
@@ -32,7 +32,7 @@ type Fallback struct {
 	Do       Action
 }
 
-// First is the Was of a value never judged before. No word of real grants may
+// First is the Was of a value never judged before. No mask of real grants may
 // equal it, so at most 63 of the 64 bits can be in use at once.
 const First = ^uint64(0)
 
