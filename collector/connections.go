@@ -12,13 +12,14 @@ import (
 // connections are the open ones, at most max. A tenth of them is spare: while the
 // others are in use, they take no events, so that a choice gets through.
 //
-// One client address (IPv6: /64) has a share of them. Past it, and whenever all but
-// the spare ones are open, a newcomer takes the place of a silent connection: of its
-// own address in the first case, else of the address that has the most, if that has
+// One client address (IPv6: /64) has a share of them. Past it, a newcomer takes the
+// place of a silent connection of its own address. Whenever all but the spare ones are
+// open, a newcomer takes the place of a silent connection of the address that has the
+// most: of one that has been silent for idleTime, or else only where that address has
 // more than the newcomer's. Silent is one that waits for bytes of its sender, be it
-// between requests or within one, or for its answer to be read; the longest silent goes
-// first. Peers that speak for many, such as the proxies that are trusted, have no share
-// and lose none.
+// between requests, within one or after the last, or for its answer to be read; the
+// longest silent goes first. Peers that speak for many, such as the proxies that are
+// trusted, have no share and lose none.
 type connections struct {
 	max     int
 	exempt  func(netip.Addr) bool
@@ -38,6 +39,14 @@ type peer struct {
 	conns []*lingerConn
 	at    int // its place in its level
 }
+
+// idleTime is how long a connection is silent before anybody may take its place, and
+// fewConnections how many a browser opens to one host: an address that has no more is as
+// good as one that has none.
+const (
+	idleTime       = time.Second
+	fewConnections = 6
+)
 
 // look bounds how many connections are looked at for the longest silent one where
 // many addresses have as many.
@@ -76,7 +85,7 @@ func (t *connections) enter(c *lingerConn, from netip.Addr) bool {
 			return false
 		}
 	case t.open.Load() >= t.shared():
-		t.evict(func() *lingerConn { return t.silent(mine) })
+		t.makeRoom(mine)
 	}
 	n := t.open.Load() + 1
 	if n > int64(t.max) {
@@ -90,6 +99,26 @@ func (t *connections) enter(c *lingerConn, from netip.Addr) bool {
 		t.resize(p, append(p.conns, c))
 	}
 	return true
+}
+
+// makeRoom closes two connections for a newcomer whose address has so many: one for it,
+// and one so that the spare ones become free again.
+func (t *connections) makeRoom(mine int) {
+	most := mine
+	if mine < fewConnections {
+		most = 0
+	}
+	find := func() *lingerConn {
+		if c := t.silent(most, t.now()-int64(idleTime)); c != nil {
+			return c
+		}
+		return t.silent(mine, t.now())
+	}
+	for range 2 {
+		if t.open.Load() < t.shared() || !t.evict(find) {
+			return
+		}
+	}
 }
 
 // leave takes a connection out, unless it has left already.
@@ -143,25 +172,26 @@ func (t *connections) resize(p *peer, conns []*lingerConn) {
 	}
 }
 
-// silent is the longest silent connection of an address; nil: all have a request
-// under way.
-func (p *peer) silent(now int64) (found *lingerConn) {
-	var since int64
+// silent is the connection of an address that is silent the longest; nil: none has been
+// since an instant.
+func (p *peer) silent(since int64) (found *lingerConn) {
+	var first int64
 	for _, c := range p.conns {
-		if at := c.waits.Load(); at > 0 && at <= now && (found == nil || at < since) {
-			found, since = c, at
+		if at := c.waits.Load(); at > 0 && at <= since && (found == nil || at < first) {
+			found, first = c, at
 		}
 	}
 	return found
 }
 
-// silent is the longest silent connection of those that have the most, but of none
-// that has no more than so many.
-func (t *connections) silent(than int) (found *lingerConn) {
-	looked, now := 0, t.now()
-	for n := t.most; n > than && found == nil; n-- {
+// silent is the connection that is silent the longest, since an instant at least, of the
+// addresses that have the most, but of none that has no more than so many. Addresses that
+// have few are alike.
+func (t *connections) silent(than int, since int64) (found *lingerConn) {
+	for n := t.most; n > than && (found == nil || n < fewConnections); n-- {
+		looked := 0
 		for _, p := range t.levels[n] {
-			if c := p.silent(now); c != nil && (found == nil || c.waits.Load() < found.waits.Load()) {
+			if c := p.silent(since); c != nil && (found == nil || c.waits.Load() < found.waits.Load()) {
 				found = c
 			}
 			if looked += n; looked > look && found != nil {
@@ -186,7 +216,7 @@ func (t *connections) evict(find func() *lingerConn) bool {
 			if c.writing {
 				_ = c.SetWriteDeadline(time.Unix(1, 0))
 			} else {
-				_ = c.SetReadDeadline(time.Unix(1, 0))
+				_ = c.TCPConn.SetReadDeadline(time.Unix(1, 0))
 			}
 			t.evicted()
 			return true

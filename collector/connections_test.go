@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -123,6 +124,64 @@ func TestSilentConnectionsOfMany(t *testing.T) {
 	for i, conn := range silent[:3] {
 		if got := ends(t, conn); got != "" {
 			t.Errorf("connection %d ends with %q", i, got)
+		}
+	}
+}
+
+// TestIdleConnectionsMakeRoom: where idle connections of many visitors fill the table,
+// newcomers are served on each of the connections that a browser opens.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	s := crowd(t, &fakeSink{})
+	for i := range 36 {
+		s.from(fmt.Sprintf("127.0.1.%d", i), "")
+		s.connections(i + 1)
+	}
+	time.Sleep(1100 * time.Millisecond) // they are idle then
+	for i := range 12 {
+		address := fmt.Sprintf("127.0.2.%d", i)
+		first, second := s.from(address, ""), s.from(address, "")
+		for _, conn := range []net.Conn{first, second} {
+			_, _ = io.WriteString(conn, post("/v1/events", order("m")))
+			if r, body := answer(t, bufio.NewReader(conn)); r.StatusCode != 200 {
+				t.Errorf("visitor %d: %d %s", i, r.StatusCode, body)
+			}
+		}
+	}
+}
+
+// TestLingeringMakesRoom: connections that wait for their sender to close them after a
+// refusal keep nobody out, neither with an event nor with a choice.
+func TestLingeringMakesRoom(t *testing.T) {
+	s := crowd(t, &fakeSink{})
+	for i := range 40 {
+		conn := s.from(fmt.Sprintf("127.0.0.%d", 2+i%5), "GET /x HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n")
+		if r, _ := answer(t, bufio.NewReader(conn)); r.StatusCode != 400 && r.StatusCode != 503 {
+			t.Errorf("connection %d: %d", i, r.StatusCode)
+		}
+	}
+	for i := range 20 {
+		address := fmt.Sprintf("127.0.3.%d", i)
+		s.works(address)
+		conn := s.from(address, post("/v1/consent", choice))
+		if r, body := answer(t, bufio.NewReader(conn)); r.StatusCode != 201 {
+			t.Errorf("a choice: %d %s", r.StatusCode, body)
+		}
+	}
+}
+
+// TestRefusalsAfterALongWait: on a connection that was idle for longer than an answer
+// may take, what is written before an answer still arrives.
+func TestRefusalsAfterALongWait(t *testing.T) {
+	s := serve(t, &fakeSink{}, func(o *collector.Options) { o.Limits.WriteTimeout = time.Second })
+	for raw, want := range map[string]int{
+		"POST /v1/events HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n": 100,
+		"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("x", 100<<10) + "\r\n\r\n":  431,
+	} {
+		conn := s.works("127.0.0.2")
+		time.Sleep(1100 * time.Millisecond) // until the last answer's deadline is over
+		_, _ = io.WriteString(conn, raw)
+		if r, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || r.StatusCode != want {
+			t.Errorf("want %d, got %v, %v", want, r, err)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type listener struct {
 	failed  func(err error, first bool) // told of each connection that could not be accepted
 	memory  *budget
 	extra   *atomic.Int64 // connections that linger though they no longer count
+	writing time.Duration // what an answer may take: Limits.WriteTimeout
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -92,8 +93,13 @@ func (l *listener) mayLinger() bool {
 
 // linger ends a connection in order: nothing more is sent, and what the other side
 // still sends is thrown away.
-func linger(conn *net.TCPConn) {
+func linger(conn *net.TCPConn) { lingerUntil(conn, func() {}) }
+
+// lingerUntil is linger; it calls waits once the deadline stands, which whoever needs
+// the place may then bring forward.
+func lingerUntil(conn *net.TCPConn, waits func()) {
 	if conn.CloseWrite() == nil && conn.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		waits()
 		_, _ = io.CopyN(io.Discard, conn, lingerBytes)
 	}
 }
@@ -141,6 +147,18 @@ func (c *lingerConn) Read(p []byte) (n int, err error) {
 	}
 	c.eof = true
 	return 0, io.EOF
+}
+
+// SetReadDeadline is called when the wait for a request begins. What fasthttp writes
+// before the answer to that request, 100 Continue or a refusal of its own, would have
+// the deadline of the last answer, which may be over.
+func (c *lingerConn) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() {
+		if err := c.SetWriteDeadline(t.Add(c.of.writing)); err != nil {
+			return err
+		}
+	}
+	return c.TCPConn.SetReadDeadline(t)
 }
 
 // Write lets an answer that nobody reads be given up for another connection. An answer
@@ -203,7 +221,7 @@ func (c *lingerConn) Close() error {
 	switch {
 	case !c.linger, c.writing: // or nobody reads: nothing to end in order
 	case !c.evicted():
-		linger(c.TCPConn)
+		lingerUntil(c.TCPConn, func() { c.waits.Store(c.table.now()) }) // and makes room meanwhile
 	case c.of.mayLinger():
 		defer c.of.extra.Add(-1)
 		linger(c.TCPConn)

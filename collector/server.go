@@ -161,7 +161,7 @@ func (c *Collector) WriteMetrics(w io.Writer) { c.m.set.WritePrometheus(w) }
 // Serve answers on the listener until Shutdown.
 func (c *Collector) Serve(ln net.Listener) error {
 	c.flushing.Do(func() { go c.flush() })
-	return c.server.Serve(&listener{Listener: ln, table: c.conns, refused: c.tooMany, failed: c.acceptFailed, memory: &c.memory, extra: &c.lingering})
+	return c.server.Serve(&listener{Listener: ln, table: c.conns, refused: c.tooMany, failed: c.acceptFailed, memory: &c.memory, extra: &c.lingering, writing: c.o.Limits.WriteTimeout})
 }
 
 // speaksForMany reports whether a peer's connections are those of many people: it is
