@@ -92,7 +92,7 @@ func (c *Collector) sender(x *exchange) netip.Addr {
 // request; the zero Addr where they name none that can be read.
 func (c *Collector) clientAddr(x *exchange) netip.Addr {
 	if !x.traced {
-		x.client, _ = c.proxies.Client(x.req.Peer, x.forwarding)
+		x.client, x.asserted = c.proxies.Client(x.req.Peer, x.forwarding)
 		x.traced = true
 	}
 	return x.client
@@ -126,10 +126,12 @@ const choiceTokenBytes = 1 << 10
 // much again in reserve for those that only deny: withdrawing must be as easy as
 // giving (GDPR, Article 7(3)), also where somebody at the same address floods it with
 // grants. A server that showed its token speaks for many from one address, and so does
-// whatever runs on this machine: a proxy that does not say for whom, above all.
+// whatever runs on this machine: a proxy that does not say for whom, above all. One that
+// says so in headers that cannot be read, or that contradict each other, passes on what
+// a stranger wrote.
 func (c *Collector) chargeChoice(x *exchange, choice *consent.Choice) *RequestError {
 	from := c.sender(x)
-	if x.proven || from.IsLoopback() {
+	if x.proven || from.IsLoopback() && !x.asserted {
 		return nil
 	}
 	limit := c.choiceRate

@@ -23,7 +23,11 @@ func TestChoiceRate(t *testing.T) {
 	send := func(address, body string, times, status int, headers ...string) {
 		t.Helper()
 		for range times {
-			r, got := s.send(strings.Replace(post("/v1/consent", body, headers...), "80.10.0.1", address, 1))
+			line := "X-Forwarded-For: " + address + "\r\n"
+			if address == "" {
+				line = ""
+			}
+			r, got := s.send(strings.Replace(post("/v1/consent", body, headers...), "X-Forwarded-For: 80.10.0.1\r\n", line, 1))
 			if r.StatusCode != status {
 				t.Errorf("%.60s from %s: %d %s, want %d", body, address, r.StatusCode, got, status)
 			}
@@ -53,7 +57,10 @@ func TestChoiceRate(t *testing.T) {
 		t.Errorf("an event: %d %s", r.StatusCode, body)
 	}
 	send("12.0.0.1", grant, 30, 201, "Authorization: Bearer secret")
-	send("127.0.0.1", grant, 30, 201, key) // this machine's own proxy, saying nothing
+	send("", grant, 30, 201, key) // this machine's own proxy, saying nothing
+	// What a stranger writes beside the proxy's line does not make them this machine.
+	send("12.0.0.9", grant, 10, 201, key, "Forwarded: for=unknown")
+	send("12.0.0.9", grant, 1, 429, key, "Forwarded: for=unknown")
 	send("2001:db8::1", grant, 10, 201, key)
 	send("2001:db8::ffff:2", grant, 1, 429, key) // the same network
 	send("12.0.0.2", grant, 10, 201, key)

@@ -32,8 +32,9 @@ type state struct {
 	proven bool // the source showed its bearer token
 	keyed  bool // header or query named a key
 
-	client netip.Addr // see clientAddr
-	traced bool       // client was worked out
+	client   netip.Addr // see clientAddr
+	asserted bool       // a header says so
+	traced   bool       // client was worked out
 
 	encoding []byte // Content-Encoding as sent
 
