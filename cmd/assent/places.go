@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +25,7 @@ func (c *config) checkPlaces(p *problems) {
 	for _, mine := range []place{{"files.dir", c.Files.Dir}, {"journal.dir", c.Journal.Dir}, {"keys", c.Keys}} {
 		said := mine.path
 		mine.path = resolved(said)
-		if mine.key != "files.dir" && below(mine.path, data) {
+		if mine.path == data || mine.key != "files.dir" && below(mine.path, data) {
 			p.add("$."+mine.key, "%s is data itself, or holds it: name a place in it or elsewhere", said)
 			continue
 		}
@@ -71,11 +72,17 @@ func resolved(path string) string {
 func (c *config) checkListeners(p *problems) {
 	host, port, err := net.SplitHostPort(c.Listen)
 	back, backPort, backErr := net.SplitHostPort(c.Admin.Listen)
-	if err != nil || backErr != nil || port != backPort || strings.Trim(port, "0") == "" {
+	port, backPort = strings.TrimLeft(port, "0"), strings.TrimLeft(backPort, "0")
+	if err != nil || backErr != nil || port != backPort || port == "" { // 0 is any free port
 		return
 	}
 	every := func(host string) bool { return host == "" || net.ParseIP(host).IsUnspecified() }
-	numeric := func(host string) string { return strings.Replace(strings.ToLower(host), "localhost", "127.0.0.1", 1) }
+	numeric := func(host string) string {
+		if addr, err := netip.ParseAddr(host); err == nil {
+			return addr.Unmap().String()
+		}
+		return strings.Replace(strings.ToLower(host), "localhost", "127.0.0.1", 1)
+	}
 	if every(host) || every(back) || numeric(host) == numeric(back) {
 		p.add("$.admin.listen", "%q is taken by listen: choose another port", c.Admin.Listen)
 	}

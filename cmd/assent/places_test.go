@@ -21,7 +21,8 @@ func TestPlacesAndListenersOfTheirOwn(t *testing.T) {
 	for _, k := range []struct{ config, want string }{
 		{"data: d", ""},
 		{"data: d\nfiles: {dir: e}\njournal: {dir: j}\nkeys: folder/keys", ""},
-		{"data: d\nfiles: {dir: d}", ""},
+		{"data: d\nfiles: {dir: d}", "$.files.dir: d is data itself"},
+		{"data: real\nfiles: {dir: link}", "$.files.dir: link is data itself"},
 		{"data: d/e\nfiles: {dir: d}", ""},
 		{"data: d\njournal: {dir: d/}", "$.journal.dir: d is data itself"},
 		{"data: d\nkeys: d", "$.keys: d is data itself"},
@@ -40,6 +41,7 @@ func TestPlacesAndListenersOfTheirOwn(t *testing.T) {
 		{"listen: 127.0.0.1:81\nadmin: {listen: '127.0.0.1:81'}", `$.admin.listen: "127.0.0.1:81" is taken by listen: choose another port`},
 		{"listen: ':81'\nadmin: {listen: 'localhost:81'}", `$.admin.listen: "localhost:81" is taken by listen`},
 		{"listen: localhost:81\nadmin: {listen: '127.0.0.1:81'}", `$.admin.listen: "127.0.0.1:81" is taken by listen`},
+		{"listen: '[::ffff:127.0.0.1]:081'\nadmin: {listen: '127.0.0.1:81'}", `$.admin.listen: "127.0.0.1:81" is taken by listen`},
 		{"listen: 192.0.2.1:81\nadmin: {listen: '127.0.0.1:81'}", ""},
 		{"listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0'}", ""},
 	} {

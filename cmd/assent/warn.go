@@ -19,9 +19,13 @@ func (c *config) warnings() strictyaml.Problems {
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil && !admin.Loopback(host) && c.Limits.AddressRate == 0 {
 		p.add("$.listen", "%q is reachable from outside and no client address is held to a rate: set limits.address_rate, in events a second", c.Listen)
 	}
-	if most, need := descriptors(), uint64(c.connections()+ownFiles); most > 0 && most < need {
+	limits := c.limits()
+	if most, need := descriptors(), uint64(limits.Connections+ownFiles); most > 0 && most < need {
 		p.add("$.limits.connections", "%d connections and %d files of our own do not fit into the %d descriptors this process may have: raise the limit (ulimit -n, LimitNOFILE) to %d or lower limits.connections",
-			c.connections(), ownFiles, most, need)
+			limits.Connections, ownFiles, most, need)
+	}
+	if need := limits.Body + limits.Decompressed; limits.Memory < need {
+		p.add("$.limits.memory", "%d bytes are less than one request may take by limits.body and limits.decompressed: the largest will be answered 503 for ever: raise it to %d at least, or lower those", limits.Memory, need)
 	}
 	for i, n := range c.Trust.Networks {
 		if prefix, err := parseNetwork(n); err == nil && wide(prefix) {
@@ -52,9 +56,9 @@ func wide(network netip.Prefix) bool {
 // ownFiles are what the stores, the journal and Kafka may have open beside connections.
 const ownFiles = 512
 
-// connections is limits.connections, with its default.
-func (c *config) connections() int {
-	o := collector.Options{Limits: collector.Limits{Connections: c.Limits.Connections}}
+// limits are those of the edge, with their defaults.
+func (c *config) limits() collector.Limits {
+	o := collector.Options{Limits: collector.Limits(c.Limits.edgeLimits)}
 	o.EnsureDefaults()
-	return o.Limits.Connections
+	return o.Limits
 }

@@ -25,6 +25,22 @@ func TestCheckWarnsOfWideTrust(t *testing.T) {
 	}
 }
 
+// TestCheckWarnsOfLittleMemory: what one request may take must fit into the memory for
+// all of them.
+func TestCheckWarnsOfLittleMemory(t *testing.T) {
+	for memory, warns := range map[int]bool{0: false, 12 << 20: false, 12<<20 - 1: true} {
+		c := &config{Listen: "127.0.0.1:1"}
+		c.Limits.Memory, c.Limits.Body, c.Limits.Decompressed = memory, 4<<20, 8<<20
+		told := false
+		for _, w := range c.warnings() {
+			told = told || strings.Contains(w.String(), "limits.memory")
+		}
+		if told != warns {
+			t.Errorf("%d bytes: warns: %v", memory, told)
+		}
+	}
+}
+
 // TestCheckWarnsOfReserve: a reserve larger than the disk leaves no room for events.
 func TestCheckWarnsOfReserve(t *testing.T) {
 	dir := t.TempDir()
