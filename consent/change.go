@@ -8,6 +8,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"assent/wire"
 )
 
 // Link says that a visitor is a holder of a tracker's own id since a version.
@@ -116,12 +118,12 @@ func ParseChange(src []byte) (*Change, error) {
 	if len(src) > maxChange {
 		return nil, errChange
 	}
-	d := decoder{src: src}
-	if d.byte() != changeVersion {
+	d := decoder{wire.Reader{Rest: src}}
+	if d.Byte() != changeVersion {
 		return nil, errChange
 	}
-	c := &Change{Narrows: d.byte() == 1}
-	for n := d.uvarint(maxChange); n > 0 && !d.bad; n-- {
+	c := &Change{Narrows: d.Byte() == 1}
+	for n := d.uvarint(maxChange); n > 0 && !d.Bad; n-- {
 		s := d.subject()
 		r, err := ParseRecord(s, d.bytes(maxRecord))
 		if err != nil || s.IsZero() {
@@ -129,11 +131,11 @@ func ParseChange(src []byte) (*Change, error) {
 		}
 		c.Records = append(c.Records, r)
 	}
-	for n := d.uvarint(maxChange); n > 0 && !d.bad; n-- {
+	for n := d.uvarint(maxChange); n > 0 && !d.Bad; n-- {
 		c.Links = append(c.Links, d.link(d.subject()))
 	}
 	c.ReceiptID, c.About, c.Receipt = d.string(maxText), d.subject(), bytes.Clone(d.bytes(maxChange))
-	if d.bad || !c.unique() || !bytes.Equal(AppendChange(make([]byte, 0, len(src)), c), src) {
+	if d.Bad || !c.unique() || !bytes.Equal(AppendChange(make([]byte, 0, len(src)), c), src) {
 		return nil, errChange
 	}
 	return c, nil
@@ -163,14 +165,14 @@ func AppendLink(dst []byte, l *Link) []byte {
 
 // ParseLinks reads what AppendLink wrote, one link after the other, all of this alias.
 func ParseLinks(alias Subject, src []byte) (out []Link, err error) {
-	d := decoder{src: src}
+	d := decoder{wire.Reader{Rest: src}}
 	var again []byte
-	for len(d.src) > 0 && !d.bad {
+	for len(d.Rest) > 0 && !d.Bad {
 		l := d.link(alias)
 		again = AppendLink(again, &l)
 		out = append(out, l)
 	}
-	if d.bad || !bytes.Equal(again, src) {
+	if d.Bad || !bytes.Equal(again, src) {
 		return nil, errLinks
 	}
 	return out, nil

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+
+	"assent/wire"
 )
 
 // The binary form of a record's entries, in choice cookies and stores:
@@ -56,11 +58,11 @@ func ParseRecord(s Subject, src []byte) (*Record, error) {
 	if len(src) == 0 || len(src) > maxRecord || src[0] != codecVersion {
 		return nil, errRecord
 	}
-	d := decoder{src: src[1:]}
+	d := decoder{wire.Reader{Rest: src[1:]}}
 	r := &Record{Subject: s}
-	for len(d.src) > 0 && !d.bad {
+	for len(d.Rest) > 0 && !d.Bad {
 		e := Entry{Purpose: d.string(maxName)}
-		code := d.byte()
+		code := d.Byte()
 		e.Carried, e.Status, e.Method = code>>7 != 0, Status(code>>4&7), Method(code&15)
 		e.Version.Time = int64(d.uvarint(maxMicros))
 		e.Version.Node = uint16(d.uvarint(1<<16 - 1))
@@ -80,7 +82,7 @@ func ParseRecord(s Subject, src []byte) (*Record, error) {
 		}
 		r.Entries = append(r.Entries, e)
 	}
-	if d.bad || !bytes.Equal(AppendRecord(make([]byte, 0, len(src)), r), src) {
+	if d.Bad || !bytes.Equal(AppendRecord(make([]byte, 0, len(src)), r), src) {
 		return nil, errRecord
 	}
 	return r, nil
@@ -91,53 +93,29 @@ const (
 	maxText   = 256
 )
 
-// decoder reads fields off a slice; once bad, it yields zeroes.
-type decoder struct {
-	src []byte
-	bad bool
-}
-
-func (d *decoder) byte() byte {
-	if d.bad || len(d.src) == 0 {
-		d.bad = true
-		return 0
-	}
-	b := d.src[0]
-	d.src = d.src[1:]
-	return b
-}
+// decoder reads fields that are bounded.
+type decoder struct{ wire.Reader }
 
 func (d *decoder) uvarint(most uint64) uint64 {
-	v, n := binary.Uvarint(d.src)
-	if d.bad || n <= 0 || v > most {
-		d.bad = true
+	v := d.Uvarint()
+	if v > most {
+		d.Fail()
 		return 0
 	}
-	d.src = d.src[n:]
 	return v
 }
 
 func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.src)
-	if d.bad || n <= 0 || v > maxMicros || v < -maxMicros {
-		d.bad = true
+	v := d.Varint()
+	if v > maxMicros || v < -maxMicros {
+		d.Fail()
 		return 0
 	}
-	d.src = d.src[n:]
 	return v
 }
 
-// bytes is a run of bytes behind its length, in the memory of src.
-func (d *decoder) bytes(most uint64) []byte {
-	n := d.uvarint(most)
-	if d.bad || n > uint64(len(d.src)) {
-		d.bad = true
-		return nil
-	}
-	b := d.src[:n]
-	d.src = d.src[n:]
-	return b
-}
+// bytes is a run of bytes behind its length, in the memory of what is read.
+func (d *decoder) bytes(most uint64) []byte { return d.Take(int(d.uvarint(most))) }
 
 func (d *decoder) string(most uint64) string { return string(d.bytes(most)) }
 
@@ -155,11 +133,11 @@ func appendSubject(dst []byte, s Subject) []byte {
 // subject reads what appendSubject wrote: nobody, or a subject of a known kind whose id
 // is not empty.
 func (d *decoder) subject() (s Subject) {
-	if s.Kind = SubjectKind(d.byte()); s.IsZero() {
+	if s.Kind = SubjectKind(d.Byte()); s.IsZero() {
 		return s
 	}
 	if s.ID = d.string(maxSubject); s.ID == "" || s.Kind.String() == "" {
-		d.bad = true
+		d.Bad = true
 	}
 	return s
 }

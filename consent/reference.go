@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"assent/keys"
+	"assent/wire"
 )
 
 // A sealed reference says whose record waits in a journal, to the registry alone:
@@ -102,10 +103,10 @@ func (ring sealRing) open(ref []byte) ([]Subject, error) {
 			return nil, ErrReference
 		}
 		var out []Subject
-		d := decoder{src: text}
-		for len(d.src) > 0 {
+		d := decoder{wire.Reader{Rest: text}}
+		for len(d.Rest) > 0 {
 			s := d.subject()
-			if d.bad || s.IsZero() {
+			if d.Bad || s.IsZero() {
 				return nil, ErrReference
 			}
 			out = append(out, s)

@@ -3,6 +3,8 @@ package sinks
 import (
 	"encoding/binary"
 	"errors"
+
+	"assent/wire"
 )
 
 // AppendBody appends a record as the log downstream stores it, and returns the
@@ -41,14 +43,14 @@ var errBody = errors.New("not an encoded record")
 // ParseBody reads what AppendBody wrote into r, reusing r.Headers. Keys and
 // values point into src; header names are copied. The topic is left as it is.
 func ParseBody(src []byte, r *Record) error {
-	b := body{rest: src}
-	r.Key, r.Value = b.nullable(), b.nullable()
+	b := wire.Reader{Rest: src}
+	r.Key, r.Value = nullable(&b), nullable(&b)
 	r.Headers = r.Headers[:0]
-	for n := b.varint(); n > 0 && !b.bad; n-- {
-		name, value := b.nullable(), b.nullable()
+	for n := b.Varint(); n > 0 && !b.Bad; n-- {
+		name, value := nullable(&b), nullable(&b)
 		r.Headers = append(r.Headers, Header{string(name), value})
 	}
-	if b.bad || len(b.rest) != 0 {
+	if !b.End() {
 		return errBody
 	}
 	return nil
@@ -56,18 +58,18 @@ func ParseBody(src []byte, r *Record) error {
 
 // BodyKey returns the key of an encoded record; nil is the null key.
 func BodyKey(src []byte) []byte {
-	b := body{rest: src}
-	return b.nullable()
+	b := wire.Reader{Rest: src}
+	return nullable(&b)
 }
 
 // BodyHeader returns the value of the first header of that name in an encoded
 // record, or nil.
 func BodyHeader(src []byte, name string) []byte {
-	b := body{rest: src}
-	b.nullable()
-	b.nullable()
-	for n := b.varint(); n > 0 && !b.bad; n-- {
-		key, value := b.nullable(), b.nullable()
+	b := wire.Reader{Rest: src}
+	nullable(&b)
+	nullable(&b)
+	for n := b.Varint(); n > 0 && !b.Bad; n-- {
+		key, value := nullable(&b), nullable(&b)
 		if string(key) == name {
 			return value
 		}
@@ -75,32 +77,11 @@ func BodyHeader(src []byte, name string) []byte {
 	return nil
 }
 
-// body reads an encoded record; once something does not fit, nothing does.
-type body struct {
-	rest []byte
-	bad  bool
-}
-
-func (b *body) varint() int64 {
-	v, n := binary.Varint(b.rest)
-	if n <= 0 {
-		b.bad, b.rest = true, nil
-		return 0
-	}
-	b.rest = b.rest[n:]
-	return v
-}
-
-func (b *body) nullable() []byte {
-	n := b.varint()
-	switch {
-	case n == -1 && !b.bad:
-		return nil
-	case n < 0 || n > int64(len(b.rest)):
-		b.bad, b.rest = true, nil
+// nullable reads a key, value or name.
+func nullable(r *wire.Reader) []byte {
+	n := r.Varint()
+	if n == -1 {
 		return nil
 	}
-	out := b.rest[:n:n]
-	b.rest = b.rest[n:]
-	return out
+	return r.Take(int(n))
 }

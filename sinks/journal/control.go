@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"assent/sinks"
+	"assent/wire"
 )
 
 // Cause says why a record is settled.
@@ -83,19 +84,19 @@ func (l *load) append(dst []byte) []byte {
 	return dst
 }
 
-func (l *load) parse(f *fields) {
+func (l *load) parse(f *wire.Reader) {
 	l.reset()
-	for n := f.uvarint(); n > 0 && !f.bad; n-- {
-		l.shares = append(l.shares, share{f.uvarint(), string(f.bytes()), int(f.uvarint()), int64(f.uvarint())})
+	for n := f.Uvarint(); n > 0 && !f.Bad; n-- {
+		l.shares = append(l.shares, share{f.Uvarint(), string(f.Bytes()), int(f.Uvarint()), int64(f.Uvarint())})
 	}
 	var last position
-	for n := f.uvarint(); n > 0 && !f.bad; n-- {
-		v := f.uvarint()
+	for n := f.Uvarint(); n > 0 && !f.Bad; n-- {
+		v := f.Uvarint()
 		r := ref{position{last.seg, uint32(v >> 7)}, uint8(v >> 1 & (maxRecords - 1))}
 		if v&1 == 0 {
 			r.idx += last.idx
 		} else {
-			r.seg += uint64(f.varint())
+			r.seg += uint64(f.Varint())
 		}
 		l.refs = append(l.refs, r)
 		last = r.position
@@ -123,12 +124,12 @@ func (r *reservation) append(dst []byte) []byte {
 }
 
 func (r *reservation) parse(payload []byte) error {
-	f := fields{rest: payload[1:]}
-	r.id, r.at = f.word(), int64(f.word())
-	r.partition = sinks.Partition{Topic: string(f.bytes()), Number: int32(f.varint())}
-	r.bytes = append([]byte(nil), f.bytes()...)
+	f := wire.Reader{Rest: payload[1:]}
+	r.id, r.at = f.Uint64(), int64(f.Uint64())
+	r.partition = sinks.Partition{Topic: string(f.Bytes()), Number: int32(f.Varint())}
+	r.bytes = append([]byte(nil), f.Bytes()...)
 	r.load.parse(&f)
-	return f.end()
+	return ended(&f)
 }
 
 // A settled entry says what became of records.
@@ -147,11 +148,11 @@ func (s *settled) append(dst []byte) []byte {
 }
 
 func (s *settled) parse(payload []byte) error {
-	f := fields{rest: payload[1:]}
-	s.cause, s.reservation = cause(f.byte()), f.word()
-	s.topic = same(s.topic, f.bytes())
+	f := wire.Reader{Rest: payload[1:]}
+	s.cause, s.reservation = cause(f.Byte()), f.Uint64()
+	s.topic = same(s.topic, f.Bytes())
 	s.load.parse(&f)
-	return f.end()
+	return ended(&f)
 }
 
 // appendVoid appends an entry that takes a reservation back: nothing of it is stored,
@@ -161,9 +162,9 @@ func appendVoid(dst []byte, id uint64) []byte {
 }
 
 func parseVoid(payload []byte) (uint64, error) {
-	f := fields{rest: payload[1:]}
-	id := f.word()
-	return id, f.end()
+	f := wire.Reader{Rest: payload[1:]}
+	id := f.Uint64()
+	return id, ended(&f)
 }
 
 // A horizon ends all reservations with lower ids, settled or void, but for some.
@@ -182,16 +183,17 @@ func (h *horizon) append(dst []byte) []byte {
 }
 
 func (h *horizon) parse(payload []byte) error {
-	f := fields{rest: payload[1:]}
-	h.below, h.open = f.word(), h.open[:0]
-	for n := f.uvarint(); n > 0 && !f.bad; n-- {
-		h.open = append(h.open, f.word())
+	f := wire.Reader{Rest: payload[1:]}
+	h.below, h.open = f.Uint64(), h.open[:0]
+	for n := f.Uvarint(); n > 0 && !f.Bad; n-- {
+		h.open = append(h.open, f.Uint64())
 	}
-	return f.end()
+	return ended(&f)
 }
 
-func (f *fields) end() error {
-	if f.bad || len(f.rest) != 0 {
+// ended returns an error unless an entry was read to its end.
+func ended(f *wire.Reader) error {
+	if !f.End() {
 		return errEntry
 	}
 	return nil

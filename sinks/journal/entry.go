@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"assent/sinks"
+	"assent/wire"
 )
 
 // kind is the first byte of an entry.
@@ -105,7 +106,7 @@ type event struct {
 	snapshot   uint64
 	provenance []byte // from the snapshot to the subject
 	records    int
-	rest       fields
+	rest       wire.Reader
 }
 
 // parse reads all but the records.
@@ -116,25 +117,25 @@ func (e *event) parse(payload []byte) error {
 	e.flags = payload[1]
 	e.at = int64(binary.LittleEndian.Uint64(payload[2:]))
 	e.id, e.ticket, e.snapshot, e.provenance = sinks.ID{}, 0, 0, nil
-	f := fields{rest: payload[eventHead:]}
+	f := wire.Reader{Rest: payload[eventHead:]}
 	if e.flags&flagID != 0 {
-		copy(e.id[:], f.take(len(e.id)))
+		copy(e.id[:], f.Take(len(e.id)))
 	}
 	if e.flags&flagTicket != 0 {
-		e.ticket = f.word()
+		e.ticket = f.Uint64()
 	}
-	e.source = f.bytes()
+	e.source = f.Bytes()
 	if e.flags&flagProvenance != 0 {
-		from := f.rest
-		e.snapshot = f.word()
-		f.take(3 * 8)
-		f.bytes()
-		f.bytes()
-		f.bytes()
-		e.provenance = from[:len(from)-len(f.rest)]
+		from := f.Rest
+		e.snapshot = f.Uint64()
+		f.Take(3 * 8)
+		f.Bytes()
+		f.Bytes()
+		f.Bytes()
+		e.provenance = from[:len(from)-len(f.Rest)]
 	}
-	e.records = int(f.byte())
-	if f.bad || e.records > maxRecords {
+	e.records = int(f.Byte())
+	if f.Bad || e.records > maxRecords {
 		return errEntry
 	}
 	e.rest = f
@@ -143,11 +144,11 @@ func (e *event) parse(payload []byte) error {
 
 // next reads the next record; it is asked e.records times.
 func (e *event) next() (topic, body []byte, err error) {
-	topic = e.rest.take(int(e.rest.byte()))
-	if n := e.rest.take(4); n != nil {
-		body = e.rest.take(int(binary.LittleEndian.Uint32(n)))
+	topic = e.rest.Take(int(e.rest.Byte()))
+	if n := e.rest.Take(4); n != nil {
+		body = e.rest.Take(int(binary.LittleEndian.Uint32(n)))
 	}
-	if e.rest.bad {
+	if e.rest.Bad {
 		return nil, nil, errEntry
 	}
 	return topic, body, nil
@@ -156,11 +157,11 @@ func (e *event) next() (topic, body []byte, err error) {
 // parseProvenance reads the provenance of an event into p, keeping the strings p has
 // where they are the same.
 func parseProvenance(env []byte, flags byte, source string, at int64, p *sinks.Provenance) {
-	f := fields{rest: env}
-	p.Snapshot, p.Purposes, p.Allowed, p.Shared = f.word(), f.word(), f.word(), f.word()
-	p.Place = same(p.Place, f.bytes())
-	p.Policy = same(p.Policy, f.bytes())
-	p.Subject = f.bytes()
+	f := wire.Reader{Rest: env}
+	p.Snapshot, p.Purposes, p.Allowed, p.Shared = f.Uint64(), f.Uint64(), f.Uint64(), f.Uint64()
+	p.Place = same(p.Place, f.Bytes())
+	p.Policy = same(p.Policy, f.Bytes())
+	p.Subject = f.Bytes()
 	if flags&flagSubject == 0 {
 		p.Subject = nil
 	}
@@ -172,63 +173,4 @@ func same(s string, b []byte) string {
 		return s
 	}
 	return string(b)
-}
-
-// fields reads fields one after the other; once one does not fit, none does.
-type fields struct {
-	rest []byte
-	bad  bool
-}
-
-func (f *fields) take(n int) []byte {
-	if n < 0 || n > len(f.rest) {
-		f.bad, f.rest = true, nil
-		return nil
-	}
-	out := f.rest[:n:n]
-	f.rest = f.rest[n:]
-	return out
-}
-
-func (f *fields) byte() byte {
-	if b := f.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (f *fields) word() uint64 {
-	if b := f.take(8); b != nil {
-		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (f *fields) uvarint() uint64 {
-	v, n := binary.Uvarint(f.rest)
-	if n <= 0 {
-		f.bad, f.rest = true, nil
-		return 0
-	}
-	f.rest = f.rest[n:]
-	return v
-}
-
-func (f *fields) varint() int64 {
-	v, n := binary.Varint(f.rest)
-	if n <= 0 {
-		f.bad, f.rest = true, nil
-		return 0
-	}
-	f.rest = f.rest[n:]
-	return v
-}
-
-func (f *fields) bytes() []byte {
-	n := f.uvarint()
-	if n > uint64(len(f.rest)) {
-		f.bad, f.rest = true, nil
-		return nil
-	}
-	return f.take(int(n))
 }

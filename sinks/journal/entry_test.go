@@ -42,8 +42,8 @@ func TestEventRoundTrip(t *testing.T) {
 			}
 			size += int64(len(body))
 		}
-		if size != bodies || !e.rest.bad && len(e.rest.rest) != 0 {
-			t.Errorf("%d bytes of bodies, want %d; %d bytes left", size, bodies, len(e.rest.rest))
+		if size != bodies || !e.rest.Bad && len(e.rest.Rest) != 0 {
+			t.Errorf("%d bytes of bodies, want %d; %d bytes left", size, bodies, len(e.rest.Rest))
 		}
 		for n := range payload {
 			if e.parse(payload[:n]) != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"assent/wire"
+
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
@@ -100,52 +102,22 @@ func (r *fetchRequest) append(dst []byte) []byte {
 
 // parse reads the answer for one partition of one topic.
 func (r *fetchRequest) parse(src []byte) (a fetchAnswer, err error) {
-	d := reader{rest: src}
-	d.take(4 + 4) // correlation, throttling
-	one := d.i32() == 1
-	d.take(int(d.i16())) // topic
-	one = one && d.i32() == 1
-	d.take(4) // partition
-	a.code = kafkago.Error(d.i16())
-	d.take(8 + 8) // high watermark, last stable offset
-	if aborted := d.i32(); aborted > 0 {
-		d.take(16 * int(aborted))
+	d := wire.Reader{Rest: src}
+	d.Take(4 + 4) // correlation, throttling
+	one := d.Int32() == 1
+	d.Take(int(d.Int16())) // topic
+	one = one && d.Int32() == 1
+	d.Take(4) // partition
+	a.code = kafkago.Error(d.Int16())
+	d.Take(8 + 8) // high watermark, last stable offset
+	if aborted := d.Int32(); aborted > 0 {
+		d.Take(16 * int(aborted))
 	}
-	a.records = d.take(int(max(d.i32(), 0)))
-	if d.bad || !one {
+	a.records = d.Take(int(max(d.Int32(), 0)))
+	if d.Bad || !one {
 		return fetchAnswer{}, errAnswer
 	}
 	return a, nil
-}
-
-// reader reads big endian numbers; once something does not fit, nothing does.
-type reader struct {
-	rest []byte
-	bad  bool
-}
-
-func (d *reader) take(n int) []byte {
-	if n < 0 || n > len(d.rest) || d.bad {
-		d.bad, d.rest = true, nil
-		return nil
-	}
-	out := d.rest[:n]
-	d.rest = d.rest[n:]
-	return out
-}
-
-func (d *reader) i16() int16 {
-	if b := d.take(2); b != nil {
-		return int16(binary.BigEndian.Uint16(b))
-	}
-	return 0
-}
-
-func (d *reader) i32() int32 {
-	if b := d.take(4); b != nil {
-		return int32(binary.BigEndian.Uint32(b))
-	}
-	return 0
 }
 
 // fetch makes one request; the answer is in req.

@@ -23,7 +23,7 @@ var wings = []wing{
 	{"policy", []string{"consent", "geo", "redact", "names", "strictyaml"}, true, "a decision must be repeatable: explain, diff and re-judging run the same code on the same arguments"},
 	{"rights", []string{"consent", "sinks"}, false, "rights work on contracts, so that they hold whatever the technology"},
 
-	{"consent", []string{"consent/tcf", "consent/gpp", "consent/cmp", "keys", "names", "redact", "uuid7"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
+	{"consent", []string{"consent/tcf", "consent/gpp", "consent/cmp", "keys", "names", "redact", "uuid7", "wire"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
 	{"consent/tcf", nil, true, codec},
 	{"consent/gpp", nil, true, codec},
 	{"consent/cmp", nil, true, codec},
@@ -33,9 +33,9 @@ var wings = []wing{
 	{"geo/mmdb/gen", []string{"geo"}, false, "the generator is a program of its own"},
 	{"geo/*", []string{"geo"}, false, adapter},
 
-	{"sinks", []string{"redact", "names"}, false, "the contract of all sinks knows none of them; redact quotes its lines"},
-	{"sinks/journal", []string{"sinks", "wal", "disk", "metric", "redact", "uuid7"}, false, "the journal is records kept in a log: it knows the contract on one side and the log on the other, never who forwards"},
-	{"sinks/kafka", []string{"sinks", "metric"}, false, adapter},
+	{"sinks", []string{"redact", "names", "wire"}, false, "the contract of all sinks knows none of them; redact quotes its lines"},
+	{"sinks/journal", []string{"sinks", "wal", "disk", "metric", "uuid7", "wire"}, false, "the journal is records kept in a log: it knows the contract on one side and the log on the other, never who forwards"},
+	{"sinks/kafka", []string{"sinks", "metric", "wire"}, false, adapter},
 	{"sinks/*", []string{"sinks", "disk", "metric"}, false, adapter},
 
 	{"wal", []string{"disk", "metric"}, false, "a log of bytes knows nothing of what they mean, so that the ledger can stand on it too"},
@@ -44,6 +44,7 @@ var wings = []wing{
 
 	{"keys", nil, true, leaf},
 	{"names", nil, true, leaf},
+	{"wire", nil, true, leaf},
 	{"metric", nil, false, "one instrument for whoever counts; it knows none of them"},
 	{"rate", nil, true, "buckets know no request and no clock: an instant is an argument, so that tests need not wait"},
 	{"redact", nil, true, leaf},
