@@ -27,6 +27,28 @@ func TestMap(t *testing.T) {
 	}
 }
 
+// TestFolders: the map of README.md has every folder at the top.
+func TestFolders(t *testing.T) {
+	readme, err := fs.ReadFile(root, "README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := map[string]bool{}
+	if err := walk(root, func(name string, _ []byte) error {
+		if dir, _, below := strings.Cut(name, "/"); below && !strings.HasPrefix(dir, ".") {
+			top[dir] = true
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for dir := range top {
+		if !strings.Contains(string(readme), "]("+dir) && dir != "scripts" {
+			t.Errorf("README.md, Map: %s is missing", dir)
+		}
+	}
+}
+
 // TestRecipes: the files that docs/extend.md sends people to are there.
 func TestRecipes(t *testing.T) {
 	text, err := fs.ReadFile(root, "docs/extend.md")
