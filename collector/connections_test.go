@@ -175,7 +175,7 @@ func TestRefusalsAfterALongWait(t *testing.T) {
 	s := serve(t, &fakeSink{}, func(o *collector.Options) { o.Limits.WriteTimeout = time.Second })
 	for raw, want := range map[string]int{
 		"POST /v1/events HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n": 100,
-		"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("x", 100<<10) + "\r\n\r\n":  431,
+		"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("x", 100<<10) + "\r\n\r\n": 431,
 	} {
 		conn := s.works("127.0.0.2")
 		time.Sleep(1100 * time.Millisecond) // until the last answer's deadline is over
