@@ -14,10 +14,10 @@ import "context"
 type Committer interface {
 	// Commit returns nil only when every record of the batch would survive
 	// kill -9 and power loss, and, where the batch's Promise asks for it, was
-	// acknowledged by all in-sync replicas downstream. On error the caller counts none of them as accepted; some may
-	// nevertheless have been written, so a retry may double them. Where Delivered
-	// was promised, ReasonTimeout says that all of them are durable here and that
-	// only the acknowledgement from downstream did not come in time.
+	// acknowledged by all in-sync replicas downstream. On error the caller counts no
+	// record as accepted. Some may have been written nevertheless, so a retry may
+	// double them. Where Delivered was promised, ReasonTimeout says that all records
+	// are durable here and that only the acknowledgement from downstream is late.
 	//
 	// The batch and all memory it points to belong to the committer until
 	// Commit returns, and not after. Errors are *Error.

@@ -78,8 +78,8 @@ type Judge interface {
 	Unchanged(snapshot uint64) bool
 
 	// Rejudge narrows a record to what its subject allows now. The record's
-	// parts are replaced, never written into. An error means that it cannot be
-	// told at present: the record waits.
+	// parts are replaced, never written into. An error says that the record cannot
+	// be judged at present: it waits.
 	Rejudge(j *Provenance, r *Record) (Verdict, error)
 }
 

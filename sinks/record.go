@@ -37,13 +37,13 @@ type Event struct {
 	Provenance Provenance
 }
 
-// ID tells events apart: a keyed hash of source, subject, the sender's message id
+// ID identifies an event: a keyed hash of source, subject, the sender's message id
 // and content, so that it names none of them. Its first four bytes are a keyed
 // hash of the sender alone, see Source.
 type ID [16]byte
 
-// Source tells the senders of events apart, so that each may have its share of
-// what remembers IDs. Two of them that happen to agree share one.
+// Source identifies the sender of an event, so that each sender may have its share of
+// what remembers IDs. Two senders whose hashes happen to agree have one share.
 func (id *ID) Source() uint32 { return binary.LittleEndian.Uint32(id[:4]) }
 
 // Provenance says by what an event was judged: all that judging it again needs. An

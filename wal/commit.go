@@ -262,8 +262,8 @@ func (l *Log) recover() {
 	}
 }
 
-// measure asks how much space is left. Where that cannot be told, only a failed
-// write tells.
+// measure asks how much space is left. Where the file system does not say, only a
+// failed write shows it.
 func (l *Log) measure() {
 	if n, err := l.opt.FS.Free(l.opt.Dir); err == nil {
 		l.free.Store(n)

@@ -178,8 +178,8 @@ func (c *Cursor) leave() {
 	}
 }
 
-// trouble returns what to tell of a failure; nil when it has lasted too long, so
-// that what fails is to be passed over.
+// trouble returns the error to report for a failure; nil when it has lasted too long,
+// so that what fails is to be passed over.
 func (c *Cursor) trouble(err error) error {
 	now := c.log.opt.Now()
 	if c.since.IsZero() {

@@ -109,7 +109,7 @@ func unseal(buf []byte) {
 }
 
 // parseFrame reads the frame at the start of src, which holds at least that
-// much. It reports whether it may be one; only intact tells.
+// much. It reports whether the frame may be one; only intact makes sure.
 func parseFrame(src []byte, nonce uint64) (f frame, ok bool) {
 	length := binary.LittleEndian.Uint32(src[4:])
 	f = frame{

@@ -52,11 +52,11 @@ type Options struct {
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 
-	// Damaged, when set, is told of each damaged region that a cursor skipped,
+	// Damaged, when set, is called for each damaged region that a cursor skipped,
 	// once in the life of a Log. It must not call the Log.
 	Damaged func(Damage)
 
-	// Torn, when set, is told of each segment that ends in what a crash cut off:
+	// Torn, when set, is called for each segment that ends in what a crash cut off:
 	// from where its entries end as far as anything looked like one. A cursor finds
 	// that where it enters the segment. It must not call the Log.
 	Torn func(Damage)

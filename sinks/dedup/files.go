@@ -102,7 +102,7 @@ func (f *files) read(n uint64, known *set) {
 	}
 }
 
-// append writes entries, and syncs them if told to. After a failure the file is
+// append writes entries, and syncs them if asked to. After a failure the file is
 // left behind, whatever is at its end.
 func (f *files) append(ids []sinks.ID, sync bool) error {
 	if len(ids) == 0 {

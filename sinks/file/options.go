@@ -36,13 +36,13 @@ type Options struct {
 	// BadTopic takes the bad rows, which are counted apart. Default "events.bad".
 	BadTopic string
 
-	// Truncated, when set, is told that opening the sink cut off what a crash left
-	// unfinished at the end of a file: its path and how many bytes went.
+	// Truncated, when set, is called for each file off whose end opening the sink cut
+	// what a crash had left unfinished: its path and how many bytes went.
 	Truncated func(path string, bytes int64)
 
-	// Committed, when set, is told the IDs of events that are durable, in all their
-	// topics, before the callers of Commit are. Opening the sink tells of the last
-	// ones again: a crash may have come before an earlier process did.
+	// Committed, when set, is called with the IDs of events that are durable in all
+	// their topics, before Commit returns to their callers. Opening the sink calls it
+	// with the last ones again: an earlier process may have crashed before it did.
 	Committed func([]sinks.ID)
 
 	// Now is the clock that names and ages files. Default time.Now.

@@ -22,11 +22,10 @@ const sumOffset = 4
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // undo is the record of the last group, overwritten by the next one's before that
-// writes a line: which part of which files it is, and the IDs of its events. What
-// it is for is a crash. A group that is whole by then, or was marked as acknowledged,
-// is stored, though nobody may have been told, and its IDs are given to Committed,
-// perhaps once more; another is taken back from all its files, since its senders will
-// repeat it. Without the mark, a file that somebody cut or took away after its last
+// writes a line: which part of which files it is, and the IDs of its events. After
+// a crash a group that is whole, or was marked as acknowledged, counts as stored, even
+// if no caller heard of it, and its IDs are given to Committed, perhaps once more. Any
+// other group is taken back from all its files, because its senders will repeat it. Without the mark, a file that somebody cut or took away after its last
 // group would cost the neighbours of its lines in other files.
 //
 //	length and CRC-32C of the rest, 4 bytes each, little-endian; the first byte of

@@ -26,11 +26,11 @@ type share struct {
 }
 
 // load describes records: their refs, in order, and the shares of the sources,
-// by segment, because one that is released takes its events' part with it.
+// by segment, because a segment that is released takes its part with it.
 //
 //	shares, (segment, source, records, bytes)…, refs, (ref)…
 //
-// A ref is a uvarint: bit 0 tells whether the entry's number counts from the
+// A ref is a uvarint: bit 0 says whether the entry's number counts from the
 // entry of the ref before (0) or from the segment's start (1), bits 1 to 6 are
 // the number in the entry, the rest is the entry's. In the second case the
 // difference of the segments follows as a varint.
@@ -155,8 +155,8 @@ func (s *settled) parse(payload []byte) error {
 	return ended(&f)
 }
 
-// appendVoid appends an entry that takes a reservation back: nothing of it is stored,
-// or nobody can tell.
+// appendVoid appends an entry that takes a reservation back: none of its records is
+// stored, or whether they are cannot be found out.
 func appendVoid(dst []byte, id uint64) []byte {
 	return binary.LittleEndian.AppendUint64(append(dst, byte(kindVoid)), id)
 }

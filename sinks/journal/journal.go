@@ -157,9 +157,9 @@ func (j *Journal) start() {
 	j.scanMain()
 }
 
-// Ready implements sinks.Committer. A log downstream that cannot be reached, or
-// refuses some records, is what a journal is for and does not count: whoever asks
-// the forwarder is told.
+// Ready implements sinks.Committer. It does not ask whether the log downstream can be
+// reached or takes every record: a journal is for when it does not. The forwarder's
+// own Ready says so.
 func (j *Journal) Ready() error {
 	if e := j.refusal(""); e != nil {
 		return e

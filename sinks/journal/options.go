@@ -10,8 +10,8 @@ import (
 	"assent/wal"
 )
 
-// MaxLinger is the longest Options.Linger for use: a queue that is there no more
-// must be found out before others get its records.
+// MaxLinger is the longest Options.Linger for use: a partition that is gone must be
+// noticed by its queue before others get its records.
 const MaxLinger = 5 * time.Second
 
 const (
@@ -70,15 +70,15 @@ type Options struct {
 	// BadTopic takes the bad rows; see Journal.Commit. Default "events.bad".
 	BadTopic string
 
-	// Recovered is told the ID of every event that an earlier process left in
-	// the journal, in order, in the background after Open.
+	// Recovered is called with the ID of every event that an earlier process left
+	// in the journal, in order, in the background after Open.
 	Recovered func(sinks.ID)
 
 	// Retire is handed the IDs of the events of a segment before it is
 	// released, so that they outlive it; an error puts the release off.
 	Retire func([]sinks.ID) error
 
-	// Damaged is told of each damaged region that was skipped.
+	// Damaged is called for each damaged region that was skipped.
 	Damaged func(wal.Damage)
 
 	// Now is the clock. Default time.Now.

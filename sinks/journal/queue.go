@@ -167,7 +167,7 @@ func (q *queue) healthyLocked() bool {
 }
 
 // recoveredLocked notes that the worker makes progress. It reports whether the queue
-// was left, so that the back scan has to be told.
+// was left, so that the back scan has to read for it.
 func (q *queue) recoveredLocked() (wasLeft bool) {
 	q.failing = time.Time{}
 	return q.state == left

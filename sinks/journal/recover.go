@@ -189,8 +189,9 @@ func (r *recovery) count(number uint64, counts func(rec uint8) bool) error {
 	return nil
 }
 
-// settle marks records. Those of released segments are known to be settled. A sum
-// makes known what entries may have said that were in such a segment.
+// settle marks records as settled. All records of released segments are. An entry that
+// sums a segment up replaces entries that were lost with such segments: the account of
+// the segment it names has to be taken again.
 func (r *recovery) settle(l *load, c cause, topic string) {
 	j := r.j
 	j.mu.Lock()

@@ -173,7 +173,7 @@ func (j *Journal) scanBack() {
 	}
 }
 
-// recall lets queues return and tells from where.
+// recall lets queues return; from is where their first record stands.
 func (j *Journal) recall() (from position, some bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

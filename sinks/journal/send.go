@@ -282,8 +282,8 @@ func (w *worker) settled(dst []byte, c cause, reservation uint64, items []item) 
 	return s.append(dst)
 }
 
-// noteOrDefer notes an entry. One that cannot be written now goes before the next reservation:
-// the log never holds a reservation whose forerunner is open.
+// noteOrDefer notes an entry. What cannot be written now is written before the next
+// reservation: the log never holds a reservation while the one before it is open.
 func (w *worker) noteOrDefer(entry []byte) {
 	w.batch = append(append(w.batch[:0], w.deferred...), entry)
 	if err := w.j.log.Note(w.batch...); err != nil {
@@ -296,7 +296,7 @@ func (w *worker) noteOrDefer(entry []byte) {
 
 // settle ends the journey of records. inFlight is how many are left in flight, oldest
 // the instant of the first of these; reservation is what the records travelled under,
-// 0 for none; stored tells whether the log downstream answered.
+// 0 for none; stored says whether the log downstream answered.
 func (w *worker) settle(items []item, reservation uint64, inFlight int, oldest int64, stored bool) {
 	q, j := w.queue, w.j
 	j.records.Add(-int64(len(items)))

@@ -45,9 +45,9 @@ type Journal struct {
 	window    window            // memory of records on their way
 	succeeded time.Time         // when any queue settled something last
 
-	mainRoom, backRoom chan struct{} // tell the scans that the window has changed
-	back               chan struct{} // tells the back scan that a queue may return
-	released           chan struct{} // tells retain that a segment may be released
+	mainRoom, backRoom chan struct{} // wake the scans: the window has changed
+	back               chan struct{} // wakes the back scan: a queue may return
+	released           chan struct{} // wakes retain: a segment may be released
 
 	stop    chan struct{} // closed: no new commits, scans or sends
 	halted  chan struct{} // closed: no queue is at work any more

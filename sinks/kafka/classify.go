@@ -61,7 +61,7 @@ func reasonOf(err error) sinks.Reason {
 		return known.Reason
 	case errors.As(err, &code):
 		return codeReason(code)
-	case errors.As(err, &op) && op.Op == "remote error": // how crypto/tls tells of an alert
+	case errors.As(err, &op) && op.Op == "remote error": // how crypto/tls reports an alert
 		return sinks.ReasonUnauthorized // the broker broke the handshake off: a certificate it does not accept
 	case errors.Is(err, context.DeadlineExceeded):
 		return sinks.ReasonTimeout

@@ -37,8 +37,8 @@ type Forwarder struct {
 
 var _ sinks.Forwarder = (*Forwarder)(nil)
 
-// Open starts a forwarder. It does not wait for the brokers: Ready tells when
-// they are there.
+// Open starts a forwarder. It does not wait for the brokers: Ready returns nil
+// once they answer.
 func Open(opt Options) (*Forwarder, error) {
 	opt.EnsureDefaults()
 	if err := opt.Validate(); err != nil {

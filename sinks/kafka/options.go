@@ -15,8 +15,8 @@ type Options struct {
 	// Brokers are the HOST:PORT of some brokers of the cluster.
 	Brokers []string
 
-	// Topics are required: Ready tells of one that is missing before its first
-	// record comes. Records of other topics are taken too.
+	// Topics are required: Ready reports a missing one before its first record
+	// comes. Records of other topics are taken too.
 	Topics []string
 
 	// CreateTopics lets the forwarder create a topic that does not exist, with
