@@ -87,7 +87,15 @@ func checkMap(tree fs.FS, layered []string) (broken []string, err error) {
 		if m := mapFolder.FindStringSubmatch(line); m != nil {
 			dir = m[1]
 		} else if m := mapFile.FindStringSubmatch(line); m != nil {
-			listed = append(listed, dir+"/"+m[1])
+			name := dir + "/" + m[1]
+			listed = append(listed, name)
+			cells := strings.Split(line, "|")
+			text, _ := fs.ReadFile(tree, name)
+			for _, m := range regexp.MustCompile("`(\\w+)").FindAllStringSubmatch(cells[len(cells)-2], -1) {
+				if len(text) > 0 && !regexp.MustCompile(`(?m)^(type |\t|func )`+m[1]+`\b`).Match(text) {
+					broken = append(broken, fmt.Sprintf("%s does not declare %s, which the file map of docs/architecture.md names", name, m[1]))
+				}
+			}
 		}
 	}
 	err = walk(tree, func(name string, text []byte) error {
@@ -151,4 +159,5 @@ func TestPlantedMap(t *testing.T) {
 	f("| `a.go` | a |\n| `b.go` | b |\n| `c.go` | c |\n", "wal/c.go is in the file map of docs/architecture.md, and is gone")
 	f("| `a.go` | a |\n| `a.go` | a |\n| `b.go` | b |\n", "wal/a.go is twice")
 	f("| `b.go` | b |\n| `a.go` | a |\n", "wal/b.go uses a of a.go")
+	f("| `a.go` | of `x` | `a()` |\n| `b.go` | b | `a` |\n", "wal/b.go does not declare a")
 }
