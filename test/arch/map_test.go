@@ -49,7 +49,8 @@ func TestFolders(t *testing.T) {
 	}
 }
 
-// TestRecipes: the files that docs/extend.md sends people to are there.
+// TestRecipes: the files that docs/extend.md sends people to, and the tests that it has
+// them run, are there.
 func TestRecipes(t *testing.T) {
 	text, err := fs.ReadFile(root, "docs/extend.md")
 	if err != nil {
@@ -64,6 +65,39 @@ func TestRecipes(t *testing.T) {
 			t.Errorf("docs/extend.md: there is no %s", m[1])
 		}
 	}
+	commands := regexp.MustCompile("`go test ((?:\\./[^\\s`]+ ?)+)(?:-run '?([^'`]+)'?)?`").FindAllStringSubmatch(string(text), -1)
+	if len(commands) < 10 {
+		t.Errorf("only %d commands are named", len(commands))
+	}
+	for _, m := range commands {
+		for pattern := range strings.SplitSeq(strings.TrimSpace(m[2]), "|") {
+			if !hasTest(t, strings.Fields(m[1]), pattern) {
+				t.Errorf("docs/extend.md: %s runs no test named by %q", m[0], pattern)
+			}
+		}
+	}
+}
+
+// hasTest reports whether one of the packages has a test whose name holds the pattern.
+func hasTest(t *testing.T, packages []string, pattern string) bool {
+	for _, p := range packages {
+		names, err := fs.Glob(root, path.Join(p, "*_test.go"))
+		if err != nil || len(names) == 0 {
+			t.Errorf("docs/extend.md: no tests in %s", p)
+		}
+		for _, name := range names {
+			text, err := fs.ReadFile(root, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range testFunc.FindAllSubmatch(text, -1) {
+				if strings.Contains(string(m[1]), pattern) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 var (
