@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"assent/consent"
@@ -13,37 +12,6 @@ import (
 	"assent/redact"
 	"assent/strictyaml"
 )
-
-var roleNames = []string{RoleOwn, RoleProcessor, RoleThirdParty}
-
-// signalSchemes are the vendors' vocabularies a purpose can be mapped to, each
-// with a test of one name: empty, or what to write.
-var signalSchemes = map[string]func(string) string{
-	"tcf": func(s string) string {
-		if n, err := strconv.Atoi(s); err == nil && n >= 1 && n <= 24 {
-			return ""
-		}
-		return "write a TCF purpose id, 1 to 24"
-	},
-	"consent_mode": func(s string) string {
-		if slices.Contains(consentModes, s) {
-			return ""
-		}
-		return "write one of " + strings.Join(consentModes, ", ")
-	},
-	"segment":  anyName,
-	"onetrust": anyName,
-}
-
-var consentModes = []string{
-	"ad_storage", "ad_user_data", "ad_personalization", "analytics_storage",
-	"functionality_storage", "personalization_storage", "security_storage",
-}
-
-func anyName(string) string { return "" }
-
-// sensitivePrefix marks categories of GDPR Art. 9 and their like elsewhere.
-const sensitivePrefix = "sensitive."
 
 // protective are the categories that mean more than a name.
 var protective = []string{"identifier", "device", "sensitive"}
@@ -60,10 +28,6 @@ func (r *reader) checkCategory(f *FieldRule) {
 			r.Addf(f.Pos, "field %s: category %q: did you mean %q, which protects the field? else choose a name less like it", f.Path, f.Category, want)
 		}
 	}
-}
-
-func isSensitive(category string) bool {
-	return strings.HasPrefix(category, sensitivePrefix) || category == "sensitive"
 }
 
 // check tells what a well-formed document says that must not stand. It looks at
@@ -263,40 +227,6 @@ func (f *FieldRule) actions(keys func(string) []redact.Key) (keep, fallback reda
 	return keep, fallback, nil
 }
 
-func (d *Document) purpose(name string) *PurposeRule {
-	for _, p := range d.Purposes {
-		if p.Name == name {
-			return p
-		}
-	}
-	return nil
-}
-
-// categories lists those in use, sorted.
-func (d *Document) categories() []string {
-	set := map[string]bool{}
-	for _, f := range d.Fields {
-		set[f.Category] = true
-	}
-	return sortedKeys(set)
-}
-
-func has(names []Name, name string) bool {
-	return slices.ContainsFunc(names, func(n Name) bool { return n.Text == name })
-}
-
-func meet(a, b []Name) bool {
-	return slices.ContainsFunc(a, func(n Name) bool { return has(b, n.Text) })
-}
-
-// candidates are the purposes of which a recipient must serve one.
-func (n *Need) candidates() []Name {
-	if len(n.Purposes) > 0 {
-		return n.Purposes
-	}
-	return n.All
-}
-
 // settled says that names are given and known: what cannot be reached is told
 // only where nothing else is wrong on the way.
 func (d *Document) settled(names []Name) bool {
@@ -342,4 +272,30 @@ func (d *Document) canApply(f *FieldRule) bool {
 		}
 	}
 	return false
+}
+
+// Warnings is what a document says that stands but will disappoint: keys that have
+// no effect yet, and topics that a broker may not tell apart.
+func (d *Document) Warnings() strictyaml.Problems {
+	ps := &strictyaml.Report{File: d.File}
+	for _, p := range d.Purposes {
+		for _, scheme := range sortedKeys(signalSchemes) {
+			if len(p.Signals[scheme]) > 0 && !consent.Mapped(scheme) {
+				ps.Addf(p.at[scheme], "purpose %s: signals.%s has no effect yet: these signals are not read", p.Name, scheme)
+			}
+		}
+		if p.AudienceMeasurement {
+			ps.Addf(p.at["audience_measurement"], "purpose %s: audience_measurement has no effect yet: the purpose is judged by its basis alone", p.Name)
+		}
+	}
+	flat := map[string]string{}
+	for _, r := range d.Recipients {
+		// Kafka writes both as _ in the names of its metrics.
+		key := strings.ReplaceAll(r.Topic, ".", "_")
+		if other, taken := flat[key]; taken {
+			ps.Addf(r.atTopic(), "recipient %s: topic %q differs from %q only in . and _, which Kafka's metrics do not tell apart", r.ID, r.Topic, other)
+		}
+		flat[key] = r.Topic
+	}
+	return ps.Sorted()
 }

@@ -19,13 +19,6 @@ var defaultYAML []byte
 // Default returns the policy document in the binary. The caller may keep it.
 func Default() []byte { return append([]byte(nil), defaultYAML...) }
 
-// Roles of a recipient.
-const (
-	RoleOwn        = "own"         // the controller itself
-	RoleProcessor  = "processor"   // on its behalf (GDPR Art. 28)
-	RoleThirdParty = "third_party" // on its own behalf; some laws call that a sale
-)
-
 // Recipient is one receiver, compiled.
 type Recipient struct {
 	Name      string // the key in the document
@@ -40,6 +33,16 @@ type Recipient struct {
 	program          *redact.Program
 	visitor, message idField // anonymousId and messageId
 }
+
+// IDForm is the form in which a recipient may have an id.
+type IDForm uint8
+
+// The forms.
+const (
+	IDDropped IDForm = iota // not at all
+	IDWhole                 // as it came or was supplied
+	IDReduced               // after an action of its rule
+)
 
 // idField is what a recipient may have of an id. The zero value is one that the
 // policy does not name.
@@ -82,22 +85,14 @@ type Options struct {
 type Policy struct {
 	doc        *Document
 	hash       string
-	purposes   *consent.Purposes
 	recipients []*Recipient
 	routes     routes
 	offers     []string
 	keys       func(name string) []redact.Key
 	layout     *layout
-	timeline   []*span
-	regimes    []*Regime       // all that the timeline holds
-	both       [][]*Regime     // the conjunctions of any two of them, by their numbers
 	finder     *redact.Program // tells which field rule judges a value
-
-	deviceBits     []deviceBit
-	sensitive      uint64
-	all            uint64 // every purpose
-	withdrawable   uint64 // what a person can take away: purposes that a choice may name, and their device bits
-	notForChildren uint64 // never allowed to somebody who may be a child
+	masks
+	timeline
 }
 
 // Compile turns a document made by Parse into a policy. What can still be wrong
@@ -118,13 +113,13 @@ func Compile(d *Document, o Options) (*Policy, strictyaml.Problems) {
 	if err := p.compileFinder(); err != nil {
 		panic("BUG: paths that compiled for every recipient no longer do: " + err.Error())
 	}
-	p.compileRoutes()
+	p.routes.compile(d, p.layout)
 	var established []geo.Jurisdiction
 	for _, place := range d.Controller.Established {
 		j, _ := geo.Parse(place) // refused by Parse if it is none; then Unknown, the strictest
 		established = append(established, j)
 	}
-	p.timeline = p.compileTimeline(o.Table, established)
+	p.timeline.compile(&p.masks, o.Table, established)
 	canonical, err := json.Marshal(d)
 	if err != nil {
 		panic("BUG: a document that has no JSON form: " + err.Error())
@@ -215,6 +210,15 @@ func (p *Policy) compileRecipients(ps *strictyaml.Report, reserved map[string]st
 		}
 		p.recipients = append(p.recipients, r)
 	}
+}
+
+func (p *Policy) compileFinder() (err error) {
+	rules := make([]redact.Rule, len(p.doc.Fields))
+	for i, f := range p.doc.Fields {
+		rules[i] = redact.Rule{Path: f.Path, Any: 1, Days: uint16(i + 1)}
+	}
+	p.finder, err = redact.Compile(rules, p.offers...)
+	return err
 }
 
 // idPath is the field that the id cookie is for, messagePath the sender's own id of

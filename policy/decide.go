@@ -44,10 +44,6 @@ func (a Audience) String() string {
 // Source is what the decision needs to know of where an event comes from.
 type Source struct{ Audience Audience }
 
-// EventKind is what an event says it is: its type and event members, unquoted;
-// empty where it has none.
-type EventKind struct{ Type, Event []byte }
-
 // Decision is what becomes of one event. The caller owns it and reuses it.
 type Decision struct {
 	Allowed uint64             // the mask of what is allowed; see Plan.Allowed for a recipient's
@@ -68,16 +64,6 @@ type Plan struct {
 
 // ErrWithheld is the error of a plan whose gate is closed.
 var ErrWithheld = errors.New("withheld: none of the event's purposes is served and allowed")
-
-// IDForm is the form in which a recipient may have an id.
-type IDForm uint8
-
-// The forms.
-const (
-	IDDropped IDForm = iota // not at all
-	IDWhole                 // as it came or was supplied
-	IDReduced               // after an action of its rule
-)
 
 // Visitor is the form of anonymousId: only where the recipient may have that may a
 // record be keyed by it.
@@ -149,7 +135,7 @@ var unreadable = &consent.Resolution{Unreadable: true}
 // orStrictest stands in for what the caller does not have.
 func (p *Policy) orStrictest(r *Regime, res *consent.Resolution) (*Regime, *consent.Resolution) {
 	if r == nil {
-		r = p.timeline[0].elsewhere
+		r = p.strictest()
 	}
 	if res == nil {
 		res = unreadable
@@ -198,52 +184,4 @@ func (to *Recipient) mask(allowed, shared uint64) uint64 {
 		return shared
 	}
 	return allowed
-}
-
-// route is what an event rule says, compiled.
-type route struct {
-	index, line int
-	purposes    consent.PurposeSet
-}
-
-// routes finds the first rule that matches a kind with four look-ups at most.
-type routes struct {
-	both    map[string]map[string]*route // type, then event
-	byType  map[string]*route
-	byEvent map[string]*route
-	rest    *route
-}
-
-func (p *Policy) compileRoutes() {
-	t := &p.routes
-	t.both, t.byType, t.byEvent = map[string]map[string]*route{}, map[string]*route{}, map[string]*route{}
-	for i, e := range p.doc.Events {
-		to := &route{i, e.Pos.Line, p.layout.set(e.Purposes)}
-		switch {
-		case e.Type != "" && e.Event != "":
-			if t.both[e.Type] == nil {
-				t.both[e.Type] = map[string]*route{}
-			}
-			t.both[e.Type][e.Event] = to
-		case e.Type != "":
-			t.byType[e.Type] = to
-		case e.Event != "":
-			t.byEvent[e.Event] = to
-		default:
-			t.rest = to
-		}
-	}
-	if t.rest == nil {
-		t.rest = &route{len(p.doc.Events), 0, p.layout.set(p.doc.Defaults.Events)}
-	}
-}
-
-func (t *routes) find(k EventKind) *route {
-	best := t.rest
-	for _, r := range [...]*route{t.both[string(k.Type)][string(k.Event)], t.byType[string(k.Type)], t.byEvent[string(k.Event)]} {
-		if r != nil && r.index < best.index {
-			best = r
-		}
-	}
-	return best
 }

@@ -19,6 +19,12 @@
 // each basis. Several rows hold together, rule by rule; where none holds, or the
 // place is not known, the strictest does.
 //
+// Files in layers, none uses a later one: document.go (with retention.go) the
+// vocabulary; reader.go, form.go, table.go, layout.go, check.go, parse.go, against.go
+// from text to a document that stands; regime.go, route.go, compile.go the program;
+// decide.go, rejudge.go the judgement; explain_purpose.go, explain_field.go,
+// explain.go, explain_text.go the same in words.
+//
 // The package is pure: no clock, disk, logger or goroutine. Whatever it is not
 // given (a resolution, a regime, an audience) it answers strictly.
 package policy

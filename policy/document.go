@@ -1,8 +1,15 @@
 package policy
 
-import "assent/strictyaml"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
-import "cmp"
+	"assent/consent"
+	"assent/strictyaml"
+)
 
 // Document is a policy as a person wrote it, in writing order: the record of
 // processing, the public notice and the source of the program at once. Parse
@@ -135,3 +142,87 @@ func (f *FieldRule) OnDevice() bool {
 	}
 	return f.Category == "identifier" || f.Category == "device"
 }
+
+// Roles of a recipient.
+const (
+	RoleOwn        = "own"         // the controller itself
+	RoleProcessor  = "processor"   // on its behalf (GDPR Art. 28)
+	RoleThirdParty = "third_party" // on its own behalf; some laws call that a sale
+)
+
+var roleNames = []string{RoleOwn, RoleProcessor, RoleThirdParty}
+
+// basisNames are the bases in the order in which problems list them.
+var basisNames = []string{
+	consent.Consent.String(), consent.ExplicitConsent.String(), consent.LegitimateInterest.String(),
+	consent.Contract.String(), consent.LegalObligation.String(), consent.VitalInterest.String(), consent.PublicTask.String(),
+}
+
+// signalSchemes are the vendors' vocabularies a purpose can be mapped to, each
+// with a test of one name: empty, or what to write.
+var signalSchemes = map[string]func(string) string{
+	"tcf": func(s string) string {
+		if n, err := strconv.Atoi(s); err == nil && n >= 1 && n <= 24 {
+			return ""
+		}
+		return "write a TCF purpose id, 1 to 24"
+	},
+	"consent_mode": func(s string) string {
+		if slices.Contains(consentModes, s) {
+			return ""
+		}
+		return "write one of " + strings.Join(consentModes, ", ")
+	},
+	"segment":  anyName,
+	"onetrust": anyName,
+}
+
+var consentModes = []string{
+	"ad_storage", "ad_user_data", "ad_personalization", "analytics_storage",
+	"functionality_storage", "personalization_storage", "security_storage",
+}
+
+func anyName(string) string { return "" }
+
+// sensitivePrefix marks categories of GDPR Art. 9 and their like elsewhere.
+const sensitivePrefix = "sensitive."
+
+func isSensitive(category string) bool {
+	return strings.HasPrefix(category, sensitivePrefix) || category == "sensitive"
+}
+
+func (d *Document) purpose(name string) *PurposeRule {
+	for _, p := range d.Purposes {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// categories lists those in use, sorted.
+func (d *Document) categories() []string {
+	set := map[string]bool{}
+	for _, f := range d.Fields {
+		set[f.Category] = true
+	}
+	return sortedKeys(set)
+}
+
+// candidates are the purposes of which a recipient must serve one.
+func (n *Need) candidates() []Name {
+	if len(n.Purposes) > 0 {
+		return n.Purposes
+	}
+	return n.All
+}
+
+func has(names []Name, name string) bool {
+	return slices.ContainsFunc(names, func(n Name) bool { return n.Text == name })
+}
+
+func meet(a, b []Name) bool {
+	return slices.ContainsFunc(a, func(n Name) bool { return has(b, n.Text) })
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -52,18 +52,6 @@ type EventExplained struct {
 	Line     int      `json:"line"` // of the event rule; 0: defaults.events
 }
 
-// PurposeExplained is the answer for one purpose and what made it.
-type PurposeExplained struct {
-	Name    string   `json:"name"`
-	Title   string   `json:"title"`
-	Basis   string   `json:"basis"`
-	Status  string   `json:"status"` // unknown, granted or denied
-	Allowed bool     `json:"allowed"`
-	Why     string   `json:"why"`
-	Law     []string `json:"law"`
-	Line    int      `json:"line"`
-}
-
 // RecipientFate is what one recipient gets.
 type RecipientFate struct {
 	Name     string          `json:"name"`
@@ -111,7 +99,7 @@ func (p *Policy) Explain(q Question) (*Explanation, error) {
 	for i := range p.purposes.Len() {
 		x.Purposes = append(x.Purposes, p.explainPurpose(i, q.Source, r, res, d.Allowed))
 	}
-	e := explainer{p, q, d.Allowed, leaves, supply, x.Purposes}
+	e := explainer{p, q.Event, q.Offers, d.Allowed, leaves, supply, x.Purposes}
 	e.index()
 	for i := range d.Plans {
 		fate, err := e.plan(&d.Plans[i], d.Event)
@@ -121,16 +109,6 @@ func (p *Policy) Explain(q Question) (*Explanation, error) {
 		x.Recipients = append(x.Recipients, fate)
 	}
 	return x, nil
-}
-
-// explainer is one explanation on its way.
-type explainer struct {
-	*Policy
-	q        Question
-	allowed  uint64 // to the person's data as such, whoever the recipient
-	leaves   []leaf // of the event, then of the offers it takes
-	supply   *redact.Supply
-	purposes []PurposeExplained
 }
 
 func (e *explainer) plan(pl *Plan, event consent.PurposeSet) (RecipientFate, error) {
@@ -144,7 +122,7 @@ func (e *explainer) plan(pl *Plan, event consent.PurposeSet) (RecipientFate, err
 	var tally redact.Tally
 	open := *pl
 	open.Pass = true
-	out, err := open.Append(nil, e.q.Event, e.supply, &tally)
+	out, err := open.Append(nil, e.event, e.supply, &tally)
 	if err != nil {
 		return fate, err
 	}
@@ -165,7 +143,7 @@ func (e *explainer) plan(pl *Plan, event consent.PurposeSet) (RecipientFate, err
 // each once for all recipients.
 func (e *explainer) index() {
 	for i, path := range e.offers {
-		if value, offered := e.q.Offers[path]; offered {
+		if value, offered := e.offered[path]; offered {
 			var one redact.Supply
 			one.Set(i, value)
 			if e.takes(&one) {
@@ -182,8 +160,8 @@ func (e *explainer) index() {
 func (e *explainer) takes(one *redact.Supply) bool {
 	var with, without redact.Tally
 	everything := redact.Grants{Was: redact.First, Now: 1}
-	_, err := e.finder.Append(nil, e.q.Event, everything, one, &with)
-	_, err2 := e.finder.Append(nil, e.q.Event, everything, nil, &without)
+	_, err := e.finder.Append(nil, e.event, everything, one, &with)
+	_, err2 := e.finder.Append(nil, e.event, everything, nil, &without)
 	return err == nil && err2 == nil && with.Kept > without.Kept
 }
 
@@ -200,15 +178,6 @@ func (e *explainer) gate(pl *Plan, event consent.PurposeSet) string {
 	return "the event is for " + e.notAllowed(served, pl)
 }
 
-// notAllowed names purposes that are not, and why if only this recipient is meant.
-func (e *explainer) notAllowed(s consent.PurposeSet, pl *Plan) string {
-	text := strings.Join(e.Policy.purposes.Names(s), ", ") + ", not allowed"
-	if consent.PurposeSet(e.allowed &^ pl.Allowed).Intersects(s) {
-		text += " to a third party, whose receiving is a sale here"
-	}
-	return text
-}
-
 // supply holds all that is offered.
 func (p *Policy) supply(offers map[string]string) (*redact.Supply, error) {
 	var s redact.Supply
@@ -220,82 +189,4 @@ func (p *Policy) supply(offers map[string]string) (*redact.Supply, error) {
 		s.Set(i, offers[path])
 	}
 	return &s, nil
-}
-
-func (p *Policy) explainPurpose(i int, s Source, r *Regime, res *consent.Resolution, allowed uint64) PurposeExplained {
-	u, rule := p.purposes.At(i), p.doc.Purposes[i]
-	x := PurposeExplained{
-		Name: u.Name, Title: rule.Title, Basis: u.Basis.String(), Line: rule.Pos.Line,
-		Status: res.Status(i).String(), Allowed: allowed>>i&1 != 0,
-	}
-	x.Why = p.whyPurpose(i, s, r, res)
-	for _, l := range r.laws {
-		article := u.Basis.String()
-		if res.OptOut && l.withdraws(u) {
-			article = "opt_out"
-		}
-		x.Law = append(x.Law, l.Law[article])
-	}
-	return x
-}
-
-// under names the regimes of r to which a test applies.
-func (r *Regime) under(test func(*Law) bool) string {
-	var names []string
-	for _, l := range r.laws {
-		if test(l) {
-			names = append(names, l.Name)
-		}
-	}
-	slices.Sort(names)
-	return "under " + strings.Join(slices.Compact(names), ",")
-}
-
-func optsIn(l *Law) bool { return l.Mode == OptIn }
-
-// whyPurpose words what allowed does for one purpose, in its order.
-func (p *Policy) whyPurpose(i int, s Source, r *Regime, res *consent.Resolution) string {
-	u, bit := p.purposes.At(i), uint64(1)<<i
-	reason := res.Why[i]
-	switch {
-	case res.Unreadable && r.unreadable&bit != 0:
-		return "rests on " + u.Basis.String() + ", whatever cannot be read"
-	case res.Unreadable:
-		return "the choice or a signal cannot be read: only contract and law hold"
-	case s.Audience != General && p.notForChildren&bit != 0:
-		return "the visitor may be a child: never sale or targeted ads"
-	case r.always&bit != 0:
-		return "rests on " + u.Basis.String() + ", which is not a matter of choice"
-	case res.OptOut && r.Rules.OptOut.Has(i):
-		return "a universal opt-out signal, honoured " + r.under(func(l *Law) bool { return l.withdraws(u) })
-	case res.Denied.Has(i) && reason == consent.DeniedPreference:
-		return reasonTexts[reason] + ": " + res.By[i].String()
-	case res.Denied.Has(i):
-		return reasonTexts[max(reason, consent.NoChoice)]
-	case r.granted&bit != 0 && res.Granted.Has(i):
-		return "granted, on record"
-	case r.granted&bit != 0:
-		needs := r.under(func(l *Law) bool { return optsIn(l) || u.Basis == consent.ExplicitConsent })
-		return reasonTexts[reason] + ", and " + needs + " it needs a grant"
-	case u.Basis == consent.LegitimateInterest && r.OptIn():
-		return "legitimate interest, not objected to; " + r.under(optsIn) + " never enough for fields on the device"
-	case u.Basis == consent.LegitimateInterest:
-		return "legitimate interest, not objected to"
-	case res.Granted.Has(i):
-		return "granted, on record"
-	}
-	return "not refused, and under " + r.header + " allowed until it is"
-}
-
-var reasonTexts = map[consent.Reason]string{
-	consent.NoChoice:         "no choice is known",
-	consent.UnreadableState:  "the choice or a signal cannot be read",
-	consent.RecordedDenial:   "refused or withdrawn, on record",
-	consent.DeniedPreference: "a signal says no",
-	consent.DeniedOptOut:     "a universal opt-out signal says no",
-	consent.RecordedGrant:    "granted, on record",
-	consent.GrantStale:       "granted for another revision of the purpose",
-	consent.GrantExpired:     "granted too long ago",
-	consent.GrantImplied:     "granted without an affirmative act",
-	consent.GrantAfterEvent:  "granted only after the event happened",
 }

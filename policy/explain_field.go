@@ -200,15 +200,6 @@ func (p *Policy) ruleOf(l *leaf) *FieldRule {
 	return p.doc.Fields[t.Days-1]
 }
 
-func (p *Policy) compileFinder() (err error) {
-	rules := make([]redact.Rule, len(p.doc.Fields))
-	for i, f := range p.doc.Fields {
-		rules[i] = redact.Rule{Path: f.Path, Any: 1, Days: uint16(i + 1)}
-	}
-	p.finder, err = redact.Compile(rules, p.offers...)
-	return err
-}
-
 // lacking says why a need is not met.
 func (e *explainer) lacking(n *Need, f *FieldRule, pl *Plan) string {
 	candidates, allowed := n.candidates(), consent.PurposeSet(pl.Allowed&e.all)
@@ -266,4 +257,24 @@ func lawOf(purposes []PurposeExplained, names []string) (out []string) {
 		}
 	}
 	return out
+}
+
+// explainer is one explanation on its way.
+type explainer struct {
+	*Policy
+	event    []byte
+	offered  map[string]string
+	allowed  uint64 // to the person's data as such, whoever the recipient
+	leaves   []leaf // of the event, then of the offers it takes
+	supply   *redact.Supply
+	purposes []PurposeExplained
+}
+
+// notAllowed names purposes that are not, and why if only this recipient is meant.
+func (e *explainer) notAllowed(s consent.PurposeSet, pl *Plan) string {
+	text := strings.Join(e.Policy.purposes.Names(s), ", ") + ", not allowed"
+	if consent.PurposeSet(e.allowed &^ pl.Allowed).Intersects(s) {
+		text += " to a third party, whose receiving is a sale here"
+	}
+	return text
 }

@@ -1,9 +1,9 @@
 package policy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -122,4 +122,11 @@ func orNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// jsonOf writes a scalar as JSON: a plain number, truth value or null as it
+// stands, all else as a string.
+func jsonOf(n *strictyaml.Node) string {
+	if n.Plain && json.Valid([]byte(n.Text)) {
+		return n.Text
+	}
+	return string(redact.AppendQuoted(nil, n.Text))
+}

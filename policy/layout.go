@@ -124,3 +124,16 @@ func (l *layout) rules(d *Document, served consent.PurposeSet, actions [][2]reda
 	}
 	return rules
 }
+
+// masks are what a document says of its purposes, whatever the law.
+type masks struct {
+	purposes       *consent.Purposes
+	all            uint64 // every purpose
+	deviceBits     []deviceBit
+	sensitive      uint64
+	withdrawable   uint64 // what a person can take away: purposes that a choice may name, and their device bits
+	notForChildren uint64 // never allowed to somebody who may be a child
+}
+
+// deviceBit links a legitimate interest to its bit for fields on the device.
+type deviceBit struct{ purpose, device uint64 }

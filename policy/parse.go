@@ -2,9 +2,7 @@ package policy
 
 import (
 	"slices"
-	"strings"
 
-	"assent/names"
 	"assent/strictyaml"
 )
 
@@ -27,13 +25,6 @@ func Parse(file string, data []byte) (*Document, strictyaml.Problems) {
 		return nil, ps.Sorted()
 	}
 	return r.doc, nil
-}
-
-// reader fills a Document from a tree. Every method reads on after a mistake.
-type reader struct {
-	*strictyaml.Report
-	doc *Document
-	at  map[string]strictyaml.Pos // the document's own keys
 }
 
 func (r *reader) document(n *strictyaml.Node) {
@@ -241,28 +232,4 @@ func (r *reader) retention(n *strictyaml.Node, what string) Retention {
 		r.Addf(n.Pos, "%s: retention: %v", what, err)
 	}
 	return out
-}
-
-func (r *reader) oneOf(n *strictyaml.Node, what string, known []string) string {
-	text := n.Str(r.Report, what)
-	if text != "" && !slices.Contains(known, text) {
-		r.Addf(n.Pos, "%s: %q is none of %s%s", what, text, strings.Join(known, ", "), strictyaml.DidYouMean(text, known))
-	}
-	return text
-}
-
-// label reads text that goes into a record's headers or a metric's labels.
-func (r *reader) label(n *strictyaml.Node, what string) string {
-	text := n.Str(r.Report, what)
-	if err := names.Label(text); text != "" && err != nil {
-		r.Addf(n.Pos, "%s: %q %v", what, text, err)
-	}
-	return text
-}
-
-// identifier tells a key that cannot name a purpose, a recipient or a ring of keys.
-func (r *reader) identifier(n *strictyaml.Node, what string) {
-	if err := names.Identifier(n.Text); err != nil {
-		r.Addf(n.Pos, "%s %q: %v", what, n.Text, err)
-	}
 }

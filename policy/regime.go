@@ -31,11 +31,8 @@ type Regime struct {
 	thirdParty uint64      // withdrawn from third parties by a universal opt-out
 	children   uint64      // third parties' share of what is never allowed to children
 
-	number int // its index in Policy.regimes; -1: one of Policy.both
+	number int // its index in timeline.regimes; -1: one of timeline.both
 }
-
-// deviceBit links a legitimate interest to its bit for fields on the device.
-type deviceBit struct{ purpose, device uint64 }
 
 // Names lists the regimes in force, sorted.
 func (r *Regime) Names() []string { return r.names }
@@ -49,9 +46,9 @@ func (r *Regime) Laws() []*Law { return r.laws }
 // OptIn reports whether consent must be given before anything rests on it.
 func (r *Regime) OptIn() bool { return r.mode == OptIn }
 
-// combine makes the conjunction of laws for a policy.
-func (p *Policy) combine(laws []*Law) *Regime {
-	r := &Regime{laws: laws, mode: Notice, deviceBits: p.deviceBits, sensitive: p.sensitive, number: -1}
+// combine makes the conjunction of laws for a document.
+func (m *masks) combine(laws []*Law) *Regime {
+	r := &Regime{laws: laws, mode: Notice, deviceBits: m.deviceBits, sensitive: m.sensitive, number: -1}
 	for _, l := range laws {
 		r.names = append(r.names, l.Name)
 		if l.Mode == OptIn || l.Mode == OptOut && r.mode == Notice {
@@ -67,10 +64,10 @@ func (p *Policy) combine(laws []*Law) *Regime {
 	slices.Sort(r.names)
 	r.names = slices.Compact(r.names)
 	r.header = strings.Join(r.names, ",")
-	for i := range p.purposes.Len() {
-		p.place(r, i)
+	for i := range m.purposes.Len() {
+		m.place(r, i)
 	}
-	for _, t := range p.deviceBits {
+	for _, t := range m.deviceBits {
 		if r.thirdParty&t.purpose != 0 {
 			r.thirdParty |= t.device
 		}
@@ -83,8 +80,8 @@ func (p *Policy) combine(laws []*Law) *Regime {
 
 // place puts one purpose where the laws of r want it: the rows of the public
 // contract's table of what is allowed.
-func (p *Policy) place(r *Regime, i int) {
-	u, bit := p.purposes.At(i), uint64(1)<<i
+func (m *masks) place(r *Regime, i int) {
+	u, bit := m.purposes.At(i), uint64(1)<<i
 	switch u.Basis {
 	case consent.Consent:
 		if r.OptIn() {
@@ -110,7 +107,7 @@ func (p *Policy) place(r *Regime, i int) {
 		if l.withdraws(u) {
 			r.Rules.OptOut = r.Rules.OptOut.With(i)
 		}
-		if l.ThirdPartyIsSale && withdrawable(u) {
+		if l.ThirdPartyIsSale && yieldsToSignal(u) {
 			r.children |= bit
 			if l.UniversalOptOut == withdrawsSale {
 				r.thirdParty |= bit
@@ -119,9 +116,9 @@ func (p *Policy) place(r *Regime, i int) {
 	}
 }
 
-// withdrawable: a universal opt-out signal can only take back what rests on
+// yieldsToSignal: a universal opt-out signal can only take back what rests on
 // consent or on an interest. Explicit consent is a closer choice than a signal.
-func withdrawable(u *consent.Purpose) bool {
+func yieldsToSignal(u *consent.Purpose) bool {
 	return u.Basis == consent.Consent || u.Basis == consent.LegitimateInterest
 }
 
@@ -132,7 +129,7 @@ func (l *Law) withdraws(u *consent.Purpose) bool {
 	}
 	switch l.UniversalOptOut {
 	case withdrawsSale:
-		return withdrawable(u)
+		return yieldsToSignal(u)
 	case withdrawsObjection:
 		return u.Basis == consent.LegitimateInterest
 	}
@@ -149,9 +146,16 @@ type span struct {
 	regions   map[geo.Jurisdiction]*Regime // those that a row names
 }
 
-// compileTimeline compiles the whole table, span by span, ascending. The law table is
-// small and its dates are few, so that a change of day needs no work at all.
-func (p *Policy) compileTimeline(t *Table, established []geo.Jurisdiction) []*span {
+// timeline holds the regimes of every place and time.
+type timeline struct {
+	spans   []*span     // ascending
+	regimes []*Regime   // all that the spans hold
+	both    [][]*Regime // the conjunctions of any two of them, by their numbers
+}
+
+// compile compiles the whole table, span by span. The law table is small and its
+// dates are few, so that a change of day needs no work at all.
+func (tl *timeline) compile(m *masks, t *Table, established []geo.Jurisdiction) {
 	line := map[*Law]int{}
 	for i, l := range t.Rows {
 		line[l] = i
@@ -165,7 +169,7 @@ func (p *Policy) compileTimeline(t *Table, established []geo.Jurisdiction) []*sp
 			key = strconv.AppendInt(append(key, ' '), int64(line[l]), 10)
 		}
 		if made[string(key)] == nil {
-			made[string(key)] = p.combine(laws)
+			made[string(key)] = m.combine(laws)
 		}
 		return made[string(key)]
 	}
@@ -176,11 +180,10 @@ func (p *Policy) compileTimeline(t *Table, established []geo.Jurisdiction) []*sp
 		}
 		r := of(laws)
 		if r.number < 0 {
-			r.number, p.regimes = len(p.regimes), append(p.regimes, r)
+			r.number, tl.regimes = len(tl.regimes), append(tl.regimes, r)
 		}
 		return r
 	}
-	var out []*span
 	for _, from := range append([]time.Time{{}}, t.Dates()...) {
 		a := &span{from: from.Unix(), elsewhere: regime(geo.Unknown, from), regions: map[geo.Jurisdiction]*Regime{}}
 		for _, l := range t.Rows {
@@ -194,17 +197,19 @@ func (p *Policy) compileTimeline(t *Table, established []geo.Jurisdiction) []*sp
 				a.others[at] = regime(geo.Jurisdiction{Country: j.Country, Region: unnamed}, from)
 			}
 		}
-		out = append(out, a)
+		tl.spans = append(tl.spans, a)
 	}
-	for _, a := range p.regimes {
-		row := make([]*Regime, 0, len(p.regimes))
-		for _, b := range p.regimes {
+	for _, a := range tl.regimes {
+		row := make([]*Regime, 0, len(tl.regimes))
+		for _, b := range tl.regimes {
 			row = append(row, of(slices.Concat(a.laws, b.laws)))
 		}
-		p.both = append(p.both, row)
+		tl.both = append(tl.both, row)
 	}
-	return out
 }
+
+// strictest is the regime of a place and time of which nothing is known.
+func (tl *timeline) strictest() *Regime { return tl.spans[0].elsewhere }
 
 // unnamed is a subdivision that no code names.
 var unnamed = [3]byte{'-'}
@@ -218,27 +223,27 @@ func countryIndex(c [2]byte) int {
 }
 
 // Regimes lists every regime that Regime can answer.
-func (p *Policy) Regimes() []*Regime { return p.regimes }
+func (tl *timeline) Regimes() []*Regime { return tl.regimes }
 
 // Both is the conjunction of two regimes that Regime answered, for a person who may be
 // in either place. It allocates nothing. Of what Regime did not answer it is the
 // strictest.
-func (p *Policy) Both(a, b *Regime) *Regime {
-	if a == nil || b == nil || max(a.number, b.number) >= len(p.regimes) || min(a.number, b.number) < 0 ||
-		p.regimes[a.number] != a || p.regimes[b.number] != b {
-		return p.timeline[0].elsewhere
+func (tl *timeline) Both(a, b *Regime) *Regime {
+	if a == nil || b == nil || max(a.number, b.number) >= len(tl.regimes) || min(a.number, b.number) < 0 ||
+		tl.regimes[a.number] != a || tl.regimes[b.number] != b {
+		return tl.strictest()
 	}
-	return p.both[a.number][b.number]
+	return tl.both[a.number][b.number]
 }
 
 // Regime answers which law holds for a person at a place and an instant,
 // together with the law of the places where the controller is established. Where
 // nothing is known it is the strictest. It allocates nothing.
-func (p *Policy) Regime(j geo.Jurisdiction, now time.Time) *Regime {
-	n := len(p.timeline) - 1
-	for second := now.Unix(); n > 0 && second < p.timeline[n].from; n-- {
+func (tl *timeline) Regime(j geo.Jurisdiction, now time.Time) *Regime {
+	n := len(tl.spans) - 1
+	for second := now.Unix(); n > 0 && second < tl.spans[n].from; n-- {
 	}
-	a := p.timeline[n]
+	a := tl.spans[n]
 	at := countryIndex(j.Country)
 	if at < 0 {
 		return a.elsewhere

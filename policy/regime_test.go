@@ -148,10 +148,10 @@ func TestConjunction(t *testing.T) {
 			for k := range table.Rows[:i] {
 				both := p.combine([]*Law{table.Rows[k], table.Rows[i]})
 				for _, s := range []Source{{General}, {Children}} {
-					want := p.masks(both, granted, denied, gpc, s)
+					want := p.allowances(both, granted, denied, gpc, s)
 					for w, part := range want {
-						a := p.masks(p.combine([]*Law{table.Rows[k]}), granted, denied, gpc, s)[w]
-						b := p.masks(p.combine([]*Law{table.Rows[i]}), granted, denied, gpc, s)[w]
+						a := p.allowances(p.combine([]*Law{table.Rows[k]}), granted, denied, gpc, s)[w]
+						b := p.allowances(p.combine([]*Law{table.Rows[i]}), granted, denied, gpc, s)[w]
 						if part != a&b {
 							t.Fatalf("%s: granted %b, denied %b, gpc %v: %b is not %b and %b", both.Header(), granted, denied, gpc, part, a, b)
 						}
@@ -170,8 +170,8 @@ func TestStrictest(t *testing.T) {
 		everyResolution(p, func(granted, denied consent.PurposeSet, gpc bool) {
 			for _, l := range RegimeTable().Rows {
 				r := p.combine([]*Law{l})
-				want := p.masks(r, granted, denied, gpc, Source{General})
-				for w, part := range p.masks(strictest, granted, denied, gpc, Source{General}) {
+				want := p.allowances(r, granted, denied, gpc, Source{General})
+				for w, part := range p.allowances(strictest, granted, denied, gpc, Source{General}) {
 					if part&^want[w] != 0 {
 						t.Fatalf("%s: granted %b, denied %b, gpc %v: the strictest allows %b, %s %b", name, granted, denied, gpc, part, l.Name, want[w])
 					}
@@ -204,8 +204,8 @@ fields:
   health: {purposes: [explicit], category: sensitive.health, why: w}
 `
 
-// masks are what is allowed in all and to each recipient.
-func (p *Policy) masks(r *Regime, granted, denied consent.PurposeSet, gpc bool, s Source) (out []uint64) {
+// allowances are what is allowed in all and to each recipient.
+func (p *Policy) allowances(r *Regime, granted, denied consent.PurposeSet, gpc bool, s Source) (out []uint64) {
 	var d Decision
 	p.Decide(s, r, resolve(r, p, granted, denied, gpc), EventKind{}, &d)
 	out = append(out, d.Allowed)
@@ -289,7 +289,7 @@ func TestBoth(t *testing.T) {
 			t.Errorf("%s: one place twice is not that place", name)
 		}
 		everyResolution(p, func(granted, denied consent.PurposeSet, gpc bool) {
-			got, a, b := p.masks(p.Both(fr, ca), granted, denied, gpc, Source{General}), p.masks(fr, granted, denied, gpc, Source{General}), p.masks(ca, granted, denied, gpc, Source{General})
+			got, a, b := p.allowances(p.Both(fr, ca), granted, denied, gpc, Source{General}), p.allowances(fr, granted, denied, gpc, Source{General}), p.allowances(ca, granted, denied, gpc, Source{General})
 			for w := range got {
 				if got[w] != a[w]&b[w] {
 					t.Fatalf("%s: granted %b, denied %b, gpc %v: %b is not %b and %b", name, granted, denied, gpc, got[w], a[w], b[w])

@@ -3,11 +3,9 @@ package policy
 import (
 	_ "embed" // the law table
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"assent/consent"
 	"assent/geo"
 	"assent/strictyaml"
 )
@@ -198,32 +196,4 @@ func (r *reader) day(n *strictyaml.Node, what string) time.Time {
 		r.Addf(n.Pos, "%s: write a day such as 2026-11-22", what)
 	}
 	return d
-}
-
-// place reads a country or subdivision code and answers with its usual form.
-func (r *reader) place(n *strictyaml.Node, what string) string {
-	text := n.Str(r.Report, what)
-	if text == "" {
-		return ""
-	}
-	j, err := geo.Parse(text)
-	if err == nil && j.Known() {
-		return j.String()
-	}
-	why := "no such place"
-	if err != nil {
-		why = err.Error()
-	}
-	hint := ""
-	if strings.EqualFold(text, "EU") {
-		hint = "; name the member state, such as FR"
-	}
-	r.Addf(n.Pos, "%s: %q: %s: write an ISO 3166 code such as FR or US-CA%s", what, text, why, hint)
-	return ""
-}
-
-// basisNames are the bases in the order in which problems list them.
-var basisNames = []string{
-	consent.Consent.String(), consent.ExplicitConsent.String(), consent.LegitimateInterest.String(),
-	consent.Contract.String(), consent.LegalObligation.String(), consent.VitalInterest.String(), consent.PublicTask.String(),
 }

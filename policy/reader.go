@@ -1,10 +1,12 @@
 package policy
 
 import (
-	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 
-	"assent/redact"
+	"assent/geo"
+	"assent/names"
 	"assent/strictyaml"
 )
 
@@ -89,11 +91,55 @@ func scalarKey(ps *strictyaml.Report, key *strictyaml.Node, told map[*strictyaml
 	return key.Kind == strictyaml.Scalar
 }
 
-// jsonOf writes a scalar as JSON: a plain number, truth value or null as it
-// stands, all else as a string.
-func jsonOf(n *strictyaml.Node) string {
-	if n.Plain && json.Valid([]byte(n.Text)) {
-		return n.Text
+// reader fills a Document from a tree. Every method reads on after a mistake.
+type reader struct {
+	*strictyaml.Report
+	doc *Document
+	at  map[string]strictyaml.Pos // the document's own keys
+}
+
+func (r *reader) oneOf(n *strictyaml.Node, what string, known []string) string {
+	text := n.Str(r.Report, what)
+	if text != "" && !slices.Contains(known, text) {
+		r.Addf(n.Pos, "%s: %q is none of %s%s", what, text, strings.Join(known, ", "), strictyaml.DidYouMean(text, known))
 	}
-	return string(redact.AppendQuoted(nil, n.Text))
+	return text
+}
+
+// label reads text that goes into a record's headers or a metric's labels.
+func (r *reader) label(n *strictyaml.Node, what string) string {
+	text := n.Str(r.Report, what)
+	if err := names.Label(text); text != "" && err != nil {
+		r.Addf(n.Pos, "%s: %q %v", what, text, err)
+	}
+	return text
+}
+
+// identifier tells a key that cannot name a purpose, a recipient or a ring of keys.
+func (r *reader) identifier(n *strictyaml.Node, what string) {
+	if err := names.Identifier(n.Text); err != nil {
+		r.Addf(n.Pos, "%s %q: %v", what, n.Text, err)
+	}
+}
+
+// place reads a country or subdivision code and answers with its usual form.
+func (r *reader) place(n *strictyaml.Node, what string) string {
+	text := n.Str(r.Report, what)
+	if text == "" {
+		return ""
+	}
+	j, err := geo.Parse(text)
+	if err == nil && j.Known() {
+		return j.String()
+	}
+	why := "no such place"
+	if err != nil {
+		why = err.Error()
+	}
+	hint := ""
+	if strings.EqualFold(text, "EU") {
+		hint = "; name the member state, such as FR"
+	}
+	r.Addf(n.Pos, "%s: %q: %s: write an ISO 3166 code such as FR or US-CA%s", what, text, why, hint)
+	return ""
 }
