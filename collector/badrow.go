@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -49,3 +50,49 @@ func (c *Collector) appendHash(dst, raw []byte, now time.Time) []byte {
 	row.Write(raw)
 	return hex.AppendEncode(dst, row.Sum(nil)[:16])
 }
+
+// flushBadRows writes every sum as one row, all of them together. Those the sink
+// does not take stay.
+func (c *Collector) flushBadRows(ctx context.Context) {
+	x := c.pool.Get().(*exchange)
+	x.reset(c.policy.Load(), c.o.Now())
+	defer c.giveBack(x)
+	type drained struct {
+		sum         *badSum
+		count, size int
+	}
+	var all []drained
+	c.bad.kinds.Range(func(k, v any) bool {
+		kind, sum := k.(badKind), v.(*badSum)
+		if count, size := sum.drain(); count > 0 {
+			all = append(all, drained{sum, count, size})
+			first := len(x.batch.Records)
+			x.source = kind.source
+			c.sealBadRow(x, &sinks.BadRow{Stage: kind.stage, Reason: string(kind.reason), Count: count, Size: size})
+			c.addEvent(x, 0, first, false)
+		}
+		return true
+	})
+	if c.commitBatch(ctx, x, sinks.Durable) != nil {
+		for _, d := range all {
+			d.sum.add(d.count, d.size)
+		}
+	}
+}
+
+// flush writes the sums from time to time until the collector is shut down.
+func (c *Collector) flush() {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			c.flushBadRows(context.Background())
+		case <-c.stopped:
+			return
+		}
+	}
+}
+
+// flushEvery is how long bad rows that were added up wait to be written.
+const flushEvery = 10 * time.Second

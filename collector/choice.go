@@ -69,9 +69,3 @@ func (x *exchange) answerJSON(status int, v any) {
 	x.ans.Status, x.ans.ContentType = status, "application/json"
 	x.ans.Body = append(append(x.ans.Body[:0], b...), '\n')
 }
-
-// refuseQuietly refuses a request that is no event: counted, without a bad row.
-func (c *Collector) refuseQuietly(x *exchange, err *RequestError) {
-	c.m.refused(err.Reason)
-	refuse(&x.ans, err.Reason, err.Detail)
-}

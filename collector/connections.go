@@ -224,3 +224,32 @@ func (t *connections) evict(find func() *lingerConn) bool {
 	}
 	return false
 }
+
+// budget is the memory that bodies and their events may take together.
+type budget struct {
+	limit int64
+	used  atomic.Int64
+}
+
+func (b *budget) take(n int64) bool {
+	if b.used.Add(n) <= b.limit {
+		return true
+	}
+	b.used.Add(-n)
+	return false
+}
+
+// fits reports whether a body of n bytes would find room now. It takes nothing: who
+// announces a long body may never send it.
+func (b *budget) fits(n int) bool { return n <= freeBody || b.used.Load()+int64(n) <= b.limit }
+
+const (
+	// freeBody is how much of a body, and of what becomes of its events, every
+	// connection may have without asking.
+	freeBody = 64 << 10
+	// prefetched is the length up to which fasthttp has a body whole.
+	prefetched = 8 << 10
+	// smallBody is the most that routes without events take, so that no shortage
+	// of memory touches a choice.
+	smallBody = freeBody
+)

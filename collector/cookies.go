@@ -12,10 +12,6 @@ import (
 	"assent/consent"
 )
 
-// hostPrefix begins the name of a cookie that no other host can have set: a browser
-// takes it only with Secure, with Path=/ and without Domain (RFC 6265bis draft, 4.1.3.2).
-const hostPrefix = "__Host-"
-
 // otherName is the name that the same cookie has where the domain is configured
 // otherwise. Both are read: a refusal under the other name is a refusal. What comes
 // under the plain name beside ours with the prefix may be another host's doing: it
@@ -58,14 +54,6 @@ func (c *Collector) readCookies(h *fasthttp.RequestHeader, x *exchange) {
 		}
 	}
 	x.namesake = x.namesake || x.choices > 1 || x.idCookies > 1
-}
-
-// requestPlaces are where signals are looked for in a request: by default all places of
-// consent's table of signals.
-type requestPlaces struct{ headers, cookies, arguments []consent.Place }
-
-func tablePlaces() requestPlaces {
-	return requestPlaces{consent.Places(consent.Header), consent.Places(consent.Cookie), consent.Places(consent.Query)}
 }
 
 // carry notes what headers and query carry of signals; readCookies does so for cookies.

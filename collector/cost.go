@@ -2,7 +2,6 @@ package collector
 
 import (
 	"net/netip"
-	"time"
 
 	"assent/consent"
 	"assent/rate"
@@ -18,16 +17,6 @@ const storedBodies = 4
 
 var errStored = &RequestError{ReasonTooLarge, "its events become more bytes than one request may store: send fewer at once"}
 
-// cost is what one request has taken of its sender's share so far.
-type cost struct {
-	entered bool // for events: it has to pay
-	size    int  // of the body, on the wire or decompressed, whichever is more
-	address rate.Bill
-	source  rate.Bill
-	stored  int // bytes of its records
-	longest int // bytes of each event's longest record, added up
-}
-
 // tokens is what a request costs: a token for each event and at least one for
 // each started 4 KiB of its body, so that neither many events nor long ones come
 // cheap, and no compression makes them so. What it is about to commit counts likewise,
@@ -36,9 +25,6 @@ func (x *exchange) tokens(events int) int {
 	size := max(x.cost.size, x.cost.longest)
 	return max(1, events, (size+tokenBytes-1)/tokenBytes)
 }
-
-// instant is the time for token buckets.
-func (c *Collector) instant(now time.Time) int64 { return int64(now.Sub(c.started)) }
 
 // charge has the sender's buckets pay what is known of the request's cost by now.
 // It is asked whenever more is known: before the body is read, while it is

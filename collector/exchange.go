@@ -2,17 +2,18 @@ package collector
 
 import (
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"time"
 	"unsafe"
 
-	"github.com/valyala/fasthttp"
-
 	"assent/consent"
 	"assent/geo"
 	"assent/policy"
+	"assent/rate"
 	"assent/redact"
 	"assent/sinks"
+	"assent/uuid7"
 )
 
 // exchange is one request on its way. Exchanges are pooled, and what one person's
@@ -94,50 +95,6 @@ const (
 	keepEvents, keepFew = 512, 128
 )
 
-// borrow gives a request its exchange. A request that may need much memory gets an
-// exchange that has much, if there is one.
-func (c *Collector) borrow(ctx *fasthttp.RequestCtx) *exchange {
-	var x *exchange
-	h := &ctx.Request.Header
-	if n := h.ContentLength(); n > prefetched || n == -1 || len(h.ContentEncoding()) > 0 {
-		select {
-		case x = <-c.large:
-		default:
-		}
-	}
-	if x == nil {
-		x = c.pool.Get().(*exchange)
-	}
-	x.reset(c.policy.Load(), c.o.Now())
-	return x
-}
-
-// giveBack takes the exchange back and, with it, the memory that its bodies took, but
-// for as much as a long answer has until it is written. Few exchanges stay large: as
-// many as there are connections could become so, one by one.
-func (c *Collector) giveBack(x *exchange) {
-	if n := len(x.ans.Body); n > freeBody && x.conn != nil {
-		n = min(n, x.borrowed)
-		x.conn.owe(n)
-		x.borrowed -= n
-	}
-	if x.borrowed > 0 {
-		x.memory.used.Add(-int64(x.borrowed))
-		x.borrowed = 0
-	}
-	if x.exceeds(freeBody, keepFew) {
-		if !x.exceeds(keepBytes, keepEvents) {
-			select {
-			case c.large <- x:
-				return
-			default:
-			}
-		}
-		x.buffers = buffers{}
-	}
-	c.pool.Put(x)
-}
-
 // reset makes the exchange ready for a request.
 func (x *exchange) reset(p *inForce, now time.Time) {
 	x.state = state{}
@@ -163,22 +120,86 @@ func (b *buffers) empty() {
 	b.eventIDs, b.states, b.pending, b.stored, b.released = b.eventIDs[:0], b.states[:0], b.pending[:0], b.stored[:0], b.released[:0]
 }
 
-// emptied is a slice without elements whose memory refers to nothing.
-func emptied[T any](s []T) []T {
-	clear(s)
-	return s[:0]
-}
-
-// cut is the first n elements; the others refer to nothing any more.
-func cut[T any](s []T, n int) []T {
-	clear(s[n:])
-	return s[:n]
-}
-
 // exceeds reports whether a buffer is larger than that. Those of results, claims and
 // the like grow with the events.
 func (b *buffers) exceeds(bytes, events int) bool {
 	return cap(b.headers)*int(unsafe.Sizeof(sinks.Header{})) > bytes || cap(b.raw) > bytes || cap(b.body) > bytes ||
 		cap(b.arena) > bytes || cap(b.scratch) > bytes || cap(b.ans.Body) > bytes || cap(b.payload.Events) > events || cap(b.payload.Space) > bytes ||
 		cap(b.payload.object.nodes)*int(unsafe.Sizeof(node{})) > bytes
+}
+
+// What an event takes beside its own bytes, and each record made of it: TestEventCost.
+const (
+	eventCost     = 640
+	recordCost    = 1280
+	recordHeaders = 15  // at most
+	recordArena   = 512 // beside the bytes of the event and what is supplied
+)
+
+// reserve takes the memory for what the request's events will become: for each a
+// record of every recipient, with what is supplied of the request.
+func (x *exchange) reserve() *RequestError {
+	n := len(x.payload.Events) * (recordCost + len(x.req.UserAgent))
+	for i := range x.payload.Events {
+		n += len(x.payload.Events[i].Raw)
+	}
+	n = n*len(x.policy.Recipients()) + len(x.payload.Events)*eventCost
+	if !x.take(n) {
+		return errOverloaded
+	}
+	return nil
+}
+
+// take takes n bytes from the budget until the request ends, unless they are so
+// few that it may have them without asking.
+func (x *exchange) take(n int) bool {
+	switch {
+	case n <= freeBody:
+		return true
+	case !x.memory.take(int64(n)):
+		return false
+	}
+	x.borrowed += n
+	return true
+}
+
+// grow returns buf with room for n bytes, or false when there is no memory for
+// them. Taken is what was taken for the buffer so far. What a request takes is given
+// back when it ends.
+func (x *exchange) grow(buf []byte, n int, taken *int) ([]byte, bool) {
+	if n <= cap(buf) {
+		return buf, true
+	}
+	if n > freeBody {
+		if !x.memory.take(int64(n - *taken)) {
+			return buf, false
+		}
+		x.borrowed += n - *taken
+		*taken = n
+	}
+	return append(make([]byte, 0, n), buf...), true
+}
+
+// cost is what one request has taken of its sender's share so far.
+type cost struct {
+	entered bool // for events: it has to pay
+	size    int  // of the body, on the wire or decompressed, whichever is more
+	address rate.Bill
+	source  rate.Bill
+	stored  int // bytes of its records
+	longest int // bytes of each event's longest record, added up
+}
+
+// ids makes UUIDv7 values without allocating. The random part comes from a ChaCha8
+// stream seeded by the operating system: unique over a fleet, and nobody can tell one
+// record's id from another's.
+type ids struct {
+	rng *rand.ChaCha8
+	buf [uuid7.Len]byte
+}
+
+// next returns the id's text, valid until the next call.
+func (g *ids) next(now time.Time) []byte {
+	uuid7.Put(&g.buf, uint64(now.UnixMilli()), g.rng.Uint64(), g.rng.Uint64())
+	return g.buf[:]
 }

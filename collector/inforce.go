@@ -81,18 +81,6 @@ func CheckPolicy(p *policy.Policy) error {
 	return err
 }
 
-// countDecisions counts, for one event, which purposes were allowed under its law, or
-// under that of each of its two places.
-func (f *inForce) countDecisions(p *place, allowed consent.PurposeSet) {
-	if p.disputed[0] == nil {
-		f.count(p.regime, allowed)
-		return
-	}
-	for _, r := range p.disputed {
-		f.count(r, allowed)
-	}
-}
-
 func (f *inForce) count(r *policy.Regime, allowed consent.PurposeSet) {
 	for i, by := range f.decisions[r] {
 		if allowed.Has(i) {

@@ -265,3 +265,15 @@ func (k *circumstances) namesTime(proven bool, e *Event) time.Time {
 	}
 	return at
 }
+
+// countDecisions counts, for one event, which purposes were allowed under its law, or
+// under that of each of its two places.
+func (f *inForce) countDecisions(p *place, allowed consent.PurposeSet) {
+	if p.disputed[0] == nil {
+		f.count(p.regime, allowed)
+		return
+	}
+	for _, r := range p.disputed {
+		f.count(r, allowed)
+	}
+}

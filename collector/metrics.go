@@ -66,9 +66,9 @@ func newInstruments() *instruments {
 }
 
 // gauges shows what Limits.Connections and Limits.Memory bound.
-func (m *instruments) gauges(open *atomic.Int64, memory *budget) {
+func (m *instruments) gauges(open, memory *atomic.Int64) {
 	m.set.NewGauge(`assent_collector_connections`, func() float64 { return float64(open.Load()) })
-	m.set.NewGauge(`assent_collector_memory_bytes`, func() float64 { return float64(memory.used.Load()) })
+	m.set.NewGauge(`assent_collector_memory_bytes`, func() float64 { return float64(memory.Load()) })
 }
 
 func (m *instruments) refused(r Reason) {
@@ -149,13 +149,6 @@ type stopwatch struct {
 	since time.Time // zero before the first step
 	seen  [steps]bool
 	took  [steps]time.Duration
-}
-
-// begin ends the step at hand and begins another.
-func (c *Collector) begin(x *exchange, s step) {
-	if x.watch.on {
-		x.watch.turn(s, c.o.Now())
-	}
 }
 
 func (w *stopwatch) turn(s step, now time.Time) {

@@ -3,7 +3,9 @@ package collector
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"assent/consent"
@@ -39,12 +41,6 @@ type Options struct {
 	Limits    Limits
 
 	CountryHeader, RegionHeader string // hold the client's place: see geo.ReadClaim; believed likewise
-}
-
-// Route binds a method and path to a dialect.
-type Route struct {
-	Method, Path string
-	Dialect      Dialect
 }
 
 // CookieOptions names and places the two first-party cookies.
@@ -192,3 +188,12 @@ func number(v any) int64 {
 	}
 	return int64(v.(int))
 }
+
+// paths are those of all routes.
+func (o *Options) paths() []string {
+	return slices.AppendSeq(slices.AppendSeq(pathsOf(o.Dialects), maps.Keys(o.Handlers)), maps.Keys(o.Pages))
+}
+
+// hostPrefix begins the name of a cookie that no other host can have set: a browser
+// takes it only with Secure, with Path=/ and without Domain (RFC 6265bis draft, 4.1.3.2).
+const hostPrefix = "__Host-"

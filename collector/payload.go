@@ -31,14 +31,6 @@ type Payload struct {
 	object Object
 }
 
-// Event is one item of a request: one JSON object in the canonical field names.
-type Event struct {
-	Raw    []byte
-	Reason Reason // set by a dialect that cannot delimit or build the item
-	peeked bool
-	peek   Peek
-}
-
 // NewPayload makes a payload for at most so many events, for tests of a dialect.
 func NewPayload(most int) *Payload { return &Payload{max: most} }
 
@@ -146,4 +138,17 @@ func (o *Object) appendTo(dst []byte, of int32) []byte {
 		}
 	}
 	return append(dst, '}')
+}
+
+// Route binds a method and path to a dialect.
+type Route struct {
+	Method, Path string
+	Dialect      Dialect
+}
+
+func pathsOf(routes []Route) (paths []string) {
+	for _, r := range routes {
+		paths = append(paths, r.Path)
+	}
+	return paths
 }

@@ -199,3 +199,11 @@ func text(raw []byte) []byte {
 	}
 	return s
 }
+
+// Event is one item of a request: one JSON object in the canonical field names.
+type Event struct {
+	Raw    []byte
+	Reason Reason // set by a dialect that cannot delimit or build the item
+	peeked bool
+	peek   Peek
+}

@@ -192,25 +192,6 @@ func (x *exchange) promise() sinks.Promise {
 	return sinks.Durable
 }
 
-// commitBatch makes the batch's records durable together, and delivered where that is
-// promised. A request gives no deadline of its own: a sink bounds its wait, and
-// what it may already have written is better acknowledged than sent twice.
-func (c *Collector) commitBatch(ctx context.Context, x *exchange, promise sinks.Promise) *RequestError {
-	if len(x.batch.Records) == 0 {
-		return nil
-	}
-	x.batch.Promise = promise
-	if err := c.o.Sink.Commit(ctx, &x.batch); err != nil {
-		c.m.commitFailed(err)
-		x.late = promise == sinks.Delivered && sinks.ReasonOf(err) == sinks.ReasonTimeout
-		if sinks.ClassOf(err) == sinks.TooLarge {
-			return &RequestError{ReasonTooLarge, "a record is larger than the sink takes"}
-		}
-		return &RequestError{ReasonUnavailable, ""}
-	}
-	return nil
-}
-
 // answer tells the sender what became of its events.
 func (c *Collector) answer(x *exchange, d Dialect) {
 	c.m.results(x.source.Kind, x.results, x.doubles)
@@ -223,4 +204,11 @@ func (c *Collector) answer(x *exchange, d Dialect) {
 func (r *Result) refuse(reason Reason) *Result {
 	r.Outcome, r.Reason = Refused, reason
 	return r
+}
+
+// begin ends the step at hand and begins another.
+func (c *Collector) begin(x *exchange, s step) {
+	if x.watch.on {
+		x.watch.turn(s, c.o.Now())
+	}
 }

@@ -74,3 +74,9 @@ func refuse(a *Answer, reason Reason, detail string) {
 		a.Header("Retry-After", strconv.Itoa(pause))
 	}
 }
+
+var (
+	errOverloaded = &RequestError{ReasonOverloaded, ""}
+	errSink       = &RequestError{ReasonUnavailable, ""}
+	errRate       = &RequestError{ReasonRateLimited, ""}
+)

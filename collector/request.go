@@ -4,6 +4,8 @@ import (
 	"iter"
 	"net/netip"
 	"time"
+
+	"assent/consent"
 )
 
 // Request is what the steps and the dialects may see of an HTTP request. Its
@@ -85,3 +87,23 @@ type RequestError struct {
 }
 
 func (e *RequestError) Error() string { return string(e.Reason) + ": " + e.Detail }
+
+// emptied is a slice without elements whose memory refers to nothing.
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
+}
+
+// cut is the first n elements; the others refer to nothing any more.
+func cut[T any](s []T, n int) []T {
+	clear(s[n:])
+	return s[:n]
+}
+
+// requestPlaces are where signals are looked for in a request: by default all places of
+// consent's table of signals.
+type requestPlaces struct{ headers, cookies, arguments []consent.Place }
+
+func tablePlaces() requestPlaces {
+	return requestPlaces{consent.Places(consent.Header), consent.Places(consent.Cookie), consent.Places(consent.Query)}
+}

@@ -3,8 +3,6 @@ package collector
 import (
 	"bytes"
 	"cmp"
-	"errors"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -29,13 +27,6 @@ type endpoint struct {
 type methods map[string]func(*exchange)
 
 var methodGet = []byte("GET")
-
-// Paths of the collector's own.
-const (
-	pathConsent = "/v1/consent"
-	pathGPC     = "/.well-known/gpc.json"
-	pathHealth  = "/healthz"
-)
 
 // add makes room for one more path.
 func (r *routes) add(path string) *endpoint {
@@ -192,72 +183,63 @@ func (c *Collector) Routes() (list []string) {
 	return list
 }
 
-// mounts are the path prefixes of all sources, the longest first: behind an existing
-// site, /collect/v1/events is the route /v1/events of the source with that prefix.
-type mounts []string
-
-func newMounts(list []*Source) (m mounts) {
-	for _, src := range list {
-		m = append(m, src.Paths...)
+// cors lets a page that may send read the answer, refusals included (Fetch standard,
+// CORS protocol). The origin is named, never reflected unchecked, and never `*`: cookies
+// go with the request. Where the key names no source, a page that may send for some
+// source may read why.
+func (c *Collector) cors(x *exchange) {
+	origin, host := x.req.Origin, x.req.Host
+	if len(origin) == 0 || x.source != nil && !x.source.allows(origin, host) || x.source == nil && c.sources.allowing(origin, host) == nil {
+		return
 	}
-	slices.SortFunc(m, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	return slices.Compact(m)
+	x.ans.Header("Access-Control-Allow-Origin", string(origin))
+	x.ans.Header("Access-Control-Allow-Credentials", "true")
+	x.ans.Header("Access-Control-Expose-Headers", "Retry-After")
+	x.ans.Header("Vary", "Origin")
 }
 
-// cut gives the route of a path as it came, and the prefix it was found under: whole
-// segments, and one slash at the end is no other path.
-func (m mounts) cut(path []byte) (route []byte, prefix string) {
-	for _, p := range m {
-		if rest, ok := bytes.CutPrefix(path, []byte(p)); ok && (len(rest) == 0 || rest[0] == '/') {
-			path, prefix = rest, p
-			break
+// allowing is a source that lets pages of an origin send, nil where there is none.
+func (s *sources) allowing(origin, host []byte) *Source {
+	for _, src := range s.all {
+		if len(origin) > 0 && src.allows(origin, host) {
+			return src
 		}
-	}
-	if n := len(path); n > 1 && path[n-1] == '/' {
-		path = path[:n-1]
-	}
-	return path, prefix
-}
-
-// paths are those of all routes.
-func (o *Options) paths() []string {
-	var all []string
-	for _, r := range o.Dialects {
-		all = append(all, r.Path)
-	}
-	return slices.AppendSeq(slices.AppendSeq(all, maps.Keys(o.Handlers)), maps.Keys(o.Pages))
-}
-
-// hides gives the path under which no route, of the collector's own or of those given,
-// would be found any more if p were cut off: p goes on with a route's first segment, from
-// the root or from another prefix.
-func (m mounts) hides(p string, routes []string) string {
-	for _, base := range append(mounts{""}, m...) {
-		rest, ok := strings.CutPrefix(p, base)
-		if !ok {
-			continue
-		}
-		for _, route := range append([]string{pathConsent, pathGPC, pathHealth}, routes...) {
-			first, _, _ := strings.Cut(route[1:], "/")
-			own := "/" + first
-			if rest == own || strings.HasPrefix(rest, own+"/") {
-				return base + own
-			}
-		}
-	}
-	return ""
-}
-
-// checkPrefix says what is wrong with a path prefix as it was configured.
-func checkPrefix(p string) error {
-	const want = "want whole segments, as /collect, with no slash at the end"
-	switch {
-	case len(p) < 2 || p[0] != '/' || p[len(p)-1] == '/' || strings.Contains(p, "//"):
-		return errors.New(want)
-	case strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/") != "":
-		return errors.New(want + ", with letters, digits and - _ ~ and dots in each")
-	case slices.ContainsFunc(strings.Split(p, "/"), func(s string) bool { return s == "." || s == ".." }):
-		return errors.New(want + ", because browsers resolve dots")
 	}
 	return nil
+}
+
+// maxAsked bounds the list of headers that a preflight asks for.
+const maxAsked = 1024
+
+// preflight answers OPTIONS. The source key may only come with the request itself, so
+// an origin that any source allows is told yes, whatever the route; the request is
+// still checked against its own source. What headers a page adds, monitoring above all,
+// changes nothing here: those that are asked for are allowed.
+func (c *Collector) preflight(x *exchange, methods string) {
+	if x.source = c.sources.allowing(x.req.Origin, x.req.Host); x.source == nil {
+		c.refuseQuietly(x, &RequestError{ReasonOrigin, ""})
+		return
+	}
+	x.ans.Status = 204
+	x.ans.Header("Access-Control-Allow-Methods", methods)
+	asked := "content-type, content-encoding, authorization, x-assent-subject"
+	if sent := x.req.AskedHeaders; len(sent) > 0 && len(sent) <= maxAsked && isHeaderList(sent) {
+		asked = string(sent)
+	}
+	x.ans.Header("Access-Control-Allow-Headers", asked)
+	x.ans.Header("Access-Control-Max-Age", "7200")
+}
+
+// isHeaderList reports whether a value holds nothing but header names, commas and
+// spaces (RFC 9110, 5.6.2: the characters of a token).
+func isHeaderList(b []byte) bool {
+	for _, c := range b {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == ',', c == ' ', c == '-', c == '_', c == '.', c == '!', c == '#', c == '$', c == '%', c == '&', c == '\'', c == '*', c == '+', c == '^', c == '`', c == '|', c == '~':
+		default:
+			return false
+		}
+	}
+	return true
 }

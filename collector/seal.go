@@ -1,15 +1,15 @@
 package collector
 
 import (
-	"math/rand/v2"
+	"context"
 	"strconv"
 	"time"
 	"unsafe"
 
+	"assent/consent"
 	"assent/policy"
 	"assent/redact"
 	"assent/sinks"
-	"assent/uuid7"
 )
 
 // The record's headers that never change (CloudEvents 1.0, Kafka protocol
@@ -208,16 +208,33 @@ func (x *exchange) room(records, event int) {
 	}
 }
 
-// ids makes UUIDv7 values without allocating. The random part comes from a ChaCha8
-// stream seeded by the operating system: unique over a fleet, and nobody can tell one
-// record's id from another's.
-type ids struct {
-	rng *rand.ChaCha8
-	buf [uuid7.Len]byte
+// commitBatch makes the batch's records durable together, and delivered where that is
+// promised. A request gives no deadline of its own: a sink bounds its wait, and
+// what it may already have written is better acknowledged than sent twice.
+func (c *Collector) commitBatch(ctx context.Context, x *exchange, promise sinks.Promise) *RequestError {
+	if len(x.batch.Records) == 0 {
+		return nil
+	}
+	x.batch.Promise = promise
+	if err := c.o.Sink.Commit(ctx, &x.batch); err != nil {
+		c.m.commitFailed(err)
+		x.late = promise == sinks.Delivered && sinks.ReasonOf(err) == sinks.ReasonTimeout
+		if sinks.ClassOf(err) == sinks.TooLarge {
+			return &RequestError{ReasonTooLarge, "a record is larger than the sink takes"}
+		}
+		return &RequestError{ReasonUnavailable, ""}
+	}
+	return nil
 }
 
-// next returns the id's text, valid until the next call.
-func (g *ids) next(now time.Time) []byte {
-	uuid7.Put(&g.buf, uint64(now.UnixMilli()), g.rng.Uint64(), g.rng.Uint64())
-	return g.buf[:]
+// visitorID is the id of the person the request proves or was given now, nil where
+// there is none.
+func (x *exchange) visitorID() []byte {
+	switch {
+	case x.person.Subject.Kind == consent.Visitor:
+		return x.keepString(x.person.Subject.ID)
+	case x.fresh != "":
+		return x.keepString(x.fresh)
+	}
+	return nil
 }

@@ -3,7 +3,6 @@ package collector
 import (
 	"bytes"
 	"context"
-	"crypto/cipher"
 	cryptorand "crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -14,57 +13,13 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"assent/geo"
 	"assent/names"
-	"assent/policy"
 	"assent/rate"
 )
-
-// Collector serves the public listener.
-type Collector struct {
-	o       Options
-	sources *sources
-	mounts  mounts
-	proxies *geo.Proxies
-	places  requestPlaces
-	policy  atomic.Pointer[inForce]
-	m       *instruments
-	routes  *routes
-
-	otherChoice, otherID string // names of the cookies where the domain is configured otherwise
-
-	server *fasthttp.Server
-
-	contentHash cipher.AEAD // see useDedupKey
-
-	pool  sync.Pool
-	large chan *exchange // see giveBack
-
-	conns      *connections
-	lingering  atomic.Int64 // see listener
-	memory     budget
-	waiting    atomic.Int64 // requests that wait for delivery
-	started    time.Time    // see instant
-	sourceRate rate.Limit
-
-	addressRate rate.Limit
-	addresses   *rate.Addresses
-	choiceRate  rate.Limit
-	choosers    *rate.Addresses
-	badRate     rate.Limit
-	bad         badCaps
-
-	flushing sync.Once
-	stopping sync.Once
-	ended    sync.Once
-	stopped  chan struct{}
-	draining chan struct{}
-}
 
 // New compiles the options. It does not listen yet.
 func New(o Options) (*Collector, error) {
@@ -94,7 +49,7 @@ func New(o Options) (*Collector, error) {
 		c.proxies = &geo.Proxies{}
 	}
 	c.conns = newConnections(l.Connections, c.speaksForMany, c.m.evicted.Inc)
-	c.m.gauges(&c.conns.open, &c.memory)
+	c.m.gauges(&c.conns.open, &c.memory.used)
 	var seed [32]byte
 	if _, err := io.ReadFull(cryptorand.Reader, seed[:]); err != nil {
 		return nil, fmt.Errorf("seeding record ids: %w", err)
@@ -140,23 +95,6 @@ func (c *Collector) newServer() *fasthttp.Server {
 		CloseOnShutdown:              true,
 	}
 }
-
-// SetPolicy puts another policy in force for the requests that follow; after an
-// error the last one stays. The caller hands its purposes to the Registry.
-func (c *Collector) SetPolicy(p *policy.Policy) error {
-	f, err := newInForce(p, c.m.set)
-	if err != nil {
-		return err
-	}
-	c.policy.Store(f)
-	return nil
-}
-
-// Policy is the policy in force.
-func (c *Collector) Policy() *policy.Policy { return c.policy.Load().Policy }
-
-// WriteMetrics writes this package's metrics in Prometheus text format.
-func (c *Collector) WriteMetrics(w io.Writer) { c.m.set.WritePrometheus(w) }
 
 // Serve answers on the listener until Shutdown.
 func (c *Collector) Serve(ln net.Listener) error {
@@ -371,4 +309,63 @@ func (c *Collector) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	c.m.refused(reason)
 	refuse(&a, reason, detail)
 	c.respond(ctx, &exchange{buffers: buffers{ans: a}})
+}
+
+// takesEvents reports whether a path, as it came, is one of a dialect.
+func (c *Collector) takesEvents(uri []byte) bool {
+	path, _, _ := bytes.Cut(uri, []byte{'?'})
+	route, _ := c.mounts.cut(path)
+	e, _ := c.routes.find(route)
+	return e != nil && e.events
+}
+
+// headerReceived sees each request before its body is read.
+func (c *Collector) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if c.takesEvents(h.RequestURI()) && c.o.Sink.Admit("") != nil {
+		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
+	}
+	return fasthttp.RequestConfig{}
+}
+
+// expect answers `Expect: 100-continue` (RFC 9110, 10.1.1): a sender is told to
+// send its body where nothing that is known without it speaks against that.
+func (c *Collector) expect(ctx *fasthttp.RequestCtx) int {
+	x := c.borrow(ctx)
+	defer c.giveBack(x)
+	c.readRequest(ctx, x)
+	err := misframed(&ctx.Request.Header)
+	if err == nil {
+		err = c.foresee(x)
+	}
+	if err == nil {
+		return fasthttp.StatusContinue
+	}
+	c.refuseQuietly(x, err)
+	c.cors(x)
+	c.respond(ctx, x)
+	closeAfter(ctx, x) // it may send the body all the same
+	return x.ans.Status
+}
+
+func (c *Collector) foresee(x *exchange) *RequestError {
+	limit := smallBody
+	if c.takesEvents(x.req.Path) {
+		limit = c.o.Limits.Body
+		if x.conn.crowded() {
+			return errOverloaded
+		}
+		if c.o.Sink.Admit("") != nil {
+			return errSink
+		}
+		if err := c.sourceFromHeaders(x); err != nil {
+			return err
+		}
+	}
+	switch {
+	case x.announced > limit:
+		return &RequestError{ReasonTooLarge, ""}
+	case !c.memory.fits(x.announced):
+		return errOverloaded
+	}
+	return nil
 }

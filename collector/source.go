@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"fmt"
 	"slices"
@@ -75,8 +76,7 @@ func (e *SourceError) Unwrap() error { return e.Err }
 // CheckSources reports everything that is wrong with a list of sources, whose paths must
 // not be in the way of the routes.
 func CheckSources(list []*Source, routes []Route) []*SourceError {
-	o := Options{Dialects: routes}
-	_, wrong := newSources(list, o.paths())
+	_, wrong := newSources(list, pathsOf(routes))
 	return wrong
 }
 
@@ -264,4 +264,12 @@ func (s *Source) allows(origin, host []byte) bool {
 	}
 	name, port, _ := strings.Cut(strings.Replace(rest, "[::1]", "localhost", 1), ":")
 	return (name == "localhost" || name == "127.0.0.1") && strings.Trim(port, "0123456789") == ""
+}
+
+func newMounts(list []*Source) (m mounts) {
+	for _, src := range list {
+		m = append(m, src.Paths...)
+	}
+	slices.SortFunc(m, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Compact(m)
 }

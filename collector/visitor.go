@@ -61,18 +61,6 @@ func (c *Collector) cookies(x *exchange) {
 	}
 }
 
-// visitorID is the id of the person the request proves or was given now, nil where
-// there is none.
-func (x *exchange) visitorID() []byte {
-	switch {
-	case x.person.Subject.Kind == consent.Visitor:
-		return x.keepString(x.person.Subject.ID)
-	case x.fresh != "":
-		return x.keepString(x.fresh)
-	}
-	return nil
-}
-
 // personOf finds whose event it is: who proved an id by cookie or token; else whoever
 // a choice linked the tracker's own anonymous id to. The id that an event names beside
 // a proven one narrows: its holder may have refused on another device. The subjects are
