@@ -17,7 +17,7 @@ type Kind uint8
 // is dropped and never passed. None of them understands null but Replace.
 const (
 	None       Kind = iota // no change
-	Truncate               // an address: its network, as a string
+	Truncate               // an address: its network of 24 or 48 bits, as a string
 	HMAC                   // a string or number: "ID:" and base64url of HMAC-SHA-256 (RFC 2104)
 	Coarsen                // a number, or a time as text or as a count since 1970: the lower edge of its step
 	Mask                   // a string: "***" and its last characters
@@ -27,13 +27,12 @@ const (
 
 // Action is one reduction with its parameters; the zero value changes nothing.
 type Action struct {
-	Do     Kind
-	V4, V6 uint8    // Truncate: leading bits left; 0: 24 and 48
-	Key    Key      // HMAC
-	Step   string   // Coarsen: a decimal number above 0, or hour, day, month, year
-	Last   uint8    // Mask: characters shown, none of a string that has no more than these
-	Allow  []string // StripQuery: names of query parameters left
-	Value  string   // Replace: a JSON scalar
+	Do    Kind
+	Key   Key      // HMAC
+	Step  string   // Coarsen: a decimal number above 0, or hour, day, month, year
+	Last  uint8    // Mask: characters shown, none of a string that has no more than these
+	Allow []string // StripQuery: names of query parameters left
+	Value string   // Replace: a JSON scalar
 }
 
 // Key is a named secret of HMAC. Rotating is compiling with another one; the
@@ -74,31 +73,19 @@ func (k Key) GoString() string { return k.String() }
 
 // action is an Action compiled.
 type action struct {
-	do     Kind
-	v4, v6 int
-	key    *Key
-	step   step10
-	unit   unit
-	last   int
-	allow  []string
-	value  string
+	do    Kind
+	key   *Key
+	step  step10
+	unit  unit
+	last  int
+	allow []string
+	value string
 }
 
 func (a Action) compile() (action, error) {
 	c := action{do: a.Do}
 	switch a.Do {
-	case None:
-	case Truncate:
-		c.v4, c.v6 = int(a.V4), int(a.V6)
-		if c.v4 == 0 {
-			c.v4 = 24
-		}
-		if c.v6 == 0 {
-			c.v6 = 48
-		}
-		if c.v4 > 32 || c.v6 > 128 {
-			return c, errors.New("truncate: an address has 32 or 128 bits")
-		}
+	case None, Truncate:
 	case HMAC:
 		if a.Key.id == "" {
 			return c, errors.New("hmac: no key")
@@ -151,7 +138,7 @@ func (a *action) apply(dst, raw []byte) ([]byte, bool) {
 	mid, ok := len(dst), false
 	switch {
 	case a.do == Truncate && quoted:
-		dst, ok = a.truncate(dst, text)
+		dst, ok = truncate(dst, text)
 	case a.do == HMAC && (quoted || number):
 		dst, ok = a.key.append(dst, text), true
 	case a.do == Coarsen && quoted && a.unit != 0:

@@ -5,22 +5,28 @@ import (
 	"net/netip"
 )
 
+// Bits of an address that truncate keeps.
+const (
+	keptIPv4 = 24
+	keptIPv6 = 48
+)
+
 // truncate appends the network of the address in text: the bits beyond the
 // kept ones are zero. An IPv4 address mapped into IPv6 (RFC 4291 section
 // 2.5.5.2) is an IPv4 address. Zones, ports and prefixes are not understood.
-func (a *action) truncate(dst, text []byte) ([]byte, bool) {
+func truncate(dst, text []byte) ([]byte, bool) {
 	var ip [16]byte
-	bits := a.v6
+	bits := keptIPv6
 	var addr netip.Addr
 	switch {
 	case parseIPv4(ip[12:], text):
-		addr, bits = netip.AddrFrom4([4]byte(ip[12:])), a.v4
+		addr, bits = netip.AddrFrom4([4]byte(ip[12:])), keptIPv4
 	case parseIPv6(&ip, text):
 		switch addr = netip.AddrFrom16(ip).Unmap(); {
 		case addr.Is4():
-			bits = a.v4
+			bits = keptIPv4
 		case ip[0] == 0x20 && ip[1] == 0x02:
-			bits = min(bits, 16+a.v4) // 6to4 holds an IPv4 address in bits 16 to 48 (RFC 3056)
+			bits = 16 + keptIPv4 // 6to4 holds an IPv4 address in bits 16 to 48 (RFC 3056)
 		}
 	default:
 		return dst, false

@@ -485,7 +485,7 @@ func oracleAction(a Action, raw string) (string, bool) {
 	isNumber := strings.ContainsRune("-0123456789", rune(raw[0]))
 	switch {
 	case a.Do == Truncate && isString:
-		return oracleTruncate(a, text)
+		return oracleTruncate(text)
 	case a.Do == HMAC && (isString || isNumber):
 		mac := hmac.New(sha256.New, []byte(oracleSecret))
 		mac.Write([]byte(text))
@@ -508,23 +508,16 @@ func oracleAction(a Action, raw string) (string, bool) {
 
 var sixToFour = netip.MustParsePrefix("2002::/16")
 
-func oracleTruncate(a Action, text string) (string, bool) {
+func oracleTruncate(text string) (string, bool) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
 		return "", false
 	}
-	v4, v6 := 24, 48
-	if a.V4 > 0 {
-		v4 = int(a.V4)
-	}
-	if a.V6 > 0 {
-		v6 = int(a.V6)
-	}
-	bits := v6
+	bits := 48
 	if addr = addr.Unmap(); addr.Is4() {
-		bits = v4
+		bits = 24
 	} else if sixToFour.Contains(addr) { // an IPv4 address stands behind its 16 bits
-		bits = min(v6, 16+v4)
+		bits = 16 + 24
 	}
 	return `"` + netip.PrefixFrom(addr, bits).Masked().Addr().String() + `"`, true
 }

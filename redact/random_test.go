@@ -66,7 +66,6 @@ func (d dice) action() Action {
 	}
 	return []Action{
 		{Do: Truncate},
-		{Do: Truncate, V4: 16, V6: 32},
 		{Do: HMAC, Key: key},
 		{Do: Coarsen, Step: "10"},
 		{Do: Coarsen, Step: "0.25"},
@@ -74,7 +73,7 @@ func (d dice) action() Action {
 		{Do: Mask, Last: uint8(d.IntN(5))},
 		{Do: StripQuery, Allow: []string{"utm_source", "utm_medium"}},
 		{Do: Replace, Value: d.one([]string{"null", `"x"`, "0"})},
-	}[d.IntN(9)]
+	}[d.IntN(8)]
 }
 
 // program returns rules at different places, simple ones without actions, and
