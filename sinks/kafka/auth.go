@@ -12,6 +12,21 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 )
 
+// TLS says how brokers are recognised and, with CertFile, how they recognise
+// this client.
+type TLS struct {
+	CAFile            string // PEM; default: the system's authorities
+	CertFile, KeyFile string // PEM, read at every handshake, so that they may be renewed
+	ServerName        string // the name brokers must prove; default: each one's host
+}
+
+// SASL is a user of the cluster.
+type SASL struct {
+	Mechanism string // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
+	Username  string
+	Password  string
+}
+
 // config returns the configuration of a connection, nil for plain text.
 func (t *TLS) config() (*tls.Config, error) {
 	if t == nil {

@@ -10,6 +10,8 @@ import (
 	"assent/sinks"
 )
 
+var errAnswer = errors.New("the broker's answer does not fit the question")
+
 // A fate is what a broker's answer means for a batch.
 type fate uint8
 
@@ -101,4 +103,13 @@ func topicReason(err error) sinks.Reason {
 	default:
 		return codeReason(code)
 	}
+}
+
+// failed classifies err for the caller.
+func failed(err error) *sinks.Error {
+	var known *sinks.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return &sinks.Error{Reason: reasonOf(err), Err: err}
 }

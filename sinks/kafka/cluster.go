@@ -10,46 +10,15 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
 	"assent/sinks"
 )
-
-const (
-	refreshEvery = time.Second            // a readiness probe sees a change soon
-	refreshGap   = 100 * time.Millisecond // whoever asks for it
-	attempts     = 3                      // brokers to be asked within Options.Timeout
-)
-
-var (
-	errNotAsked = errors.New("the cluster has not answered yet")
-	errNoLeader = errors.New("the partition has no leader")
-)
-
-// cluster is what a broker said of its cluster. It does not change.
-type cluster struct {
-	id         uint64           // a hash of the cluster's id
-	brokers    map[int32]string // HOST:PORT by node
-	controller string
-	topics     map[string]*topic
-}
-
-// topic is what is known of a topic that was asked for.
-type topic struct {
-	name    string
-	err     *sinks.Error // why it cannot be had; nil: it can
-	leaders []int32      // node by partition; -1: none
-	led     []int32      // partitions that have a leader, or all if none has
-	spread  *spread
-	most    *atomic.Int64 // partitions that are known of, there or not
-	since   time.Time     // since then every answer was whole and said as many partitions
-	gone    time.Time     // when those beyond them were found to be gone; zero: they were not
-}
 
 // watch keeps what is known of the cluster fresh until ctx ends.
 func (f *Forwarder) watch(ctx context.Context) {
@@ -77,30 +46,6 @@ func (f *Forwarder) watch(ctx context.Context) {
 		case <-f.kicks:
 		case <-ctx.Done():
 		}
-	}
-}
-
-// refreshSoon asks for a refresh without waiting for it.
-func (f *Forwarder) refreshSoon() {
-	select {
-	case f.kicks <- struct{}{}:
-	default:
-	}
-}
-
-// refreshed waits for the end of a refresh that begins after the call.
-func (f *Forwarder) refreshed(ctx context.Context) error {
-	f.mu.Lock()
-	ended := f.round
-	f.mu.Unlock()
-	f.refreshSoon()
-	select {
-	case <-ended:
-		return nil
-	case <-f.stopped:
-		return &sinks.Error{Reason: sinks.ReasonClosed}
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -158,47 +103,49 @@ func (f *Forwarder) clusterOf(answer *metadata.Response, wanted map[string]int64
 	return c
 }
 
-func topicOf(r *metadata.ResponseTopic) *topic {
-	t := &topic{name: r.Name, spread: &spread{}, most: new(atomic.Int64)}
-	n := len(r.Partitions)
-	if r.ErrorCode != 0 || n == 0 {
-		code := kafkago.Error(r.ErrorCode)
-		if code == 0 {
-			code = kafkago.LeaderNotAvailable
+var errCreated = errors.New("the topic has just been created")
+
+// create creates topics that do not exist and notes on each why it cannot be had
+// yet, or at all. The broker decides about their configuration but for the two
+// numbers in Options.
+func (f *Forwarder) create(ctx context.Context, c *cluster, names []string) {
+	req := &createtopics.Request{TimeoutMs: int32(f.opt.Timeout.Milliseconds())}
+	for _, name := range names {
+		req.Topics = append(req.Topics, createtopics.RequestTopic{
+			Name: name, NumPartitions: int32(orDefault(f.opt.Partitions)), ReplicationFactor: int16(orDefault(f.opt.Replication)),
+		})
+	}
+	note := func(name string, reason sinks.Reason, err error) {
+		c.topics[name].err = &sinks.Error{Reason: reason, Err: err}
+	}
+	answer, err := f.conns.ask(ctx, c.controller, req)
+	if err != nil {
+		for _, name := range names {
+			note(name, reasonOf(err), fmt.Errorf("creating topics: %w", err))
 		}
-		t.err = &sinks.Error{Reason: topicReason(code), Err: fmt.Errorf("asking for topic %q: %w", r.Name, code)}
-		return t
+		return
 	}
-	t.leaders = make([]int32, n)
-	for i := range t.leaders {
-		t.leaders[i] = -1
-	}
-	for _, p := range r.Partitions {
-		if p.PartitionIndex >= 0 && int(p.PartitionIndex) < n && p.LeaderID >= 0 {
-			t.leaders[p.PartitionIndex] = p.LeaderID
+	for _, t := range answer.(*createtopics.Response).Topics {
+		if c.topics[t.Name] == nil {
+			continue
+		}
+		switch code := kafkago.Error(t.ErrorCode); code {
+		case 0, kafkago.TopicAlreadyExists:
+			note(t.Name, sinks.ReasonUnavailable, errCreated)
+			f.refreshSoon()
+		default:
+			note(t.Name, topicReason(code), fmt.Errorf("creating topic %q: %w", t.Name, code))
 		}
 	}
-	for i, node := range t.leaders {
-		if node >= 0 {
-			t.led = append(t.led, int32(i))
-		}
-	}
-	if t.led == nil {
-		for i := range t.leaders {
-			t.led = append(t.led, int32(i))
-		}
-	}
-	return t
 }
 
-// missing returns the names of topics that do not exist.
-func (c *cluster) missing() (names []string) {
-	for name, t := range c.topics {
-		if t.err != nil && t.err.Reason == sinks.ReasonNoTopic {
-			names = append(names, name)
-		}
+// orDefault returns the number by which the protocol asks for the broker's
+// default (KIP-464) when n is 0.
+func orDefault(n int) int {
+	if n == 0 {
+		return -1
 	}
-	return names
+	return n
 }
 
 // leader returns the address of the broker that leads a partition. One that is

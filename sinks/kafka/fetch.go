@@ -1,15 +1,13 @@
 package kafka
 
 import (
-	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
-
-	"assent/wire"
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"assent/wire"
 )
 
 const (
@@ -118,15 +116,4 @@ func (r *fetchRequest) parse(src []byte) (a fetchAnswer, err error) {
 		return fetchAnswer{}, errAnswer
 	}
 	return a, nil
-}
-
-// fetch makes one request; the answer is in req.
-func (f *Forwarder) fetch(ctx context.Context, addr string, req *fetchRequest) error {
-	if _, err := f.conns.ask(ctx, addr, req); err != nil {
-		return err
-	}
-	if req.answer.code != 0 {
-		return fmt.Errorf("reading a partition: %w", req.answer.code)
-	}
-	return nil
 }

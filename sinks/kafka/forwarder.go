@@ -2,12 +2,24 @@ package kafka
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"assent/sinks"
+)
+
+const (
+	refreshEvery = time.Second            // a readiness probe sees a change soon
+	refreshGap   = 100 * time.Millisecond // whoever asks for it
+	attempts     = 3                      // brokers to be asked within Options.Timeout
+)
+
+var (
+	errNotAsked = errors.New("the cluster has not answered yet")
+	errNoLeader = errors.New("the partition has no leader")
 )
 
 // Forwarder implements sinks.Forwarder.
@@ -35,66 +47,6 @@ type Forwarder struct {
 	stopped chan struct{}
 }
 
-var _ sinks.Forwarder = (*Forwarder)(nil)
-
-// Open starts a forwarder. It does not wait for the brokers: Ready returns nil
-// once they answer.
-func Open(opt Options) (*Forwarder, error) {
-	opt.EnsureDefaults()
-	if err := opt.Validate(); err != nil {
-		return nil, fmt.Errorf("opening kafka: %w", err)
-	}
-	tls, err := opt.TLS.config()
-	if err != nil {
-		return nil, fmt.Errorf("opening kafka: %w", err)
-	}
-	mechanism, err := opt.SASL.mechanism()
-	if err != nil {
-		return nil, fmt.Errorf("opening kafka: %w", err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	f := &Forwarder{
-		opt:      opt,
-		encoders: newEncoders(codecs[opt.Compression]),
-		conns:    &conns{timeout: opt.Timeout, tls: tls, sasl: mechanism, idle: make(map[string][]*conn)},
-		wanted:   make(map[string]int64),
-		round:    make(chan struct{}),
-		kicks:    make(chan struct{}, 1),
-		stop:     stop,
-		stopped:  make(chan struct{}),
-	}
-	f.buffers.New = func() any { return new([]byte) }
-	f.notReady.Store(&sinks.Error{Reason: sinks.ReasonUnavailable, Err: errNotAsked})
-	for _, t := range opt.Topics {
-		f.wanted[t] = 0
-	}
-	go f.watch(ctx)
-	return f, nil
-}
-
-// Partition implements sinks.Forwarder: keys go where the Java client's default
-// partitioner puts them, records without one in runs to each partition in turn.
-func (f *Forwarder) Partition(name string, key []byte) (sinks.Partition, error) {
-	c := f.seen.Load()
-	var t *topic
-	if c != nil {
-		t = c.topics[name]
-	}
-	if t == nil {
-		return sinks.Partition{}, f.want(name, 0)
-	}
-	if t.err != nil {
-		return sinks.Partition{}, t.err
-	}
-	if t.shrunk() {
-		return sinks.Partition{}, errShrunk
-	}
-	if key != nil {
-		return sinks.Partition{Topic: t.name, Number: keyPartition(key, len(t.leaders))}, nil
-	}
-	return sinks.Partition{Topic: t.name, Number: t.led[t.spread.next(len(t.led))]}, nil
-}
-
 // want has a topic asked for from now on, of which that many partitions were seen,
 // and returns why it cannot be had yet.
 func (f *Forwarder) want(name string, partitions int64) error {
@@ -110,20 +62,26 @@ func (f *Forwarder) want(name string, partitions int64) error {
 	return &sinks.Error{Reason: sinks.ReasonUnavailable, Err: errNotAsked}
 }
 
-// Ready implements sinks.Forwarder: nil while the cluster answers and has the
-// topics that were required.
-func (f *Forwarder) Ready() error {
-	if e := f.notReady.Load(); e != nil {
-		return e
+// refreshSoon asks for a refresh without waiting for it.
+func (f *Forwarder) refreshSoon() {
+	select {
+	case f.kicks <- struct{}{}:
+	default:
 	}
-	return nil
 }
 
-// Close implements sinks.Forwarder. Calling it again is harmless.
-func (f *Forwarder) Close() error {
-	f.stop()
-	<-f.stopped
-	f.notReady.Store(&sinks.Error{Reason: sinks.ReasonClosed})
-	f.conns.close()
-	return nil
+// refreshed waits for the end of a refresh that begins after the call.
+func (f *Forwarder) refreshed(ctx context.Context) error {
+	f.mu.Lock()
+	ended := f.round
+	f.mu.Unlock()
+	f.refreshSoon()
+	select {
+	case <-ended:
+		return nil
+	case <-f.stopped:
+		return &sinks.Error{Reason: sinks.ReasonClosed}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -21,6 +22,45 @@ var (
 	errGone   = errors.New("part of the range is gone")
 	errBounds = errors.New("the range is too long to be read")
 )
+
+// attempt is one batch on its way to the leader of its partition.
+type attempt struct {
+	partition   sinks.Partition
+	addr        string // of the leader
+	reservation reservation
+	provider    sinks.Provider
+	outgoing    []sinks.Outgoing // as they were provided last
+	again       bool             // an earlier one may have reached the log
+	arrival     bool             // the records are to bear the instant of sending
+}
+
+// provide asks for the records as they are at this instant.
+func (a *attempt) provide() error {
+	outgoing, err := a.provider()
+	if err == nil && len(outgoing) != int(a.reservation.count) {
+		err = unusable(a.again, errReservation)
+	}
+	if err != nil {
+		return err
+	}
+	a.outgoing = outgoing
+	if a.arrival {
+		a.outgoing = slices.Clone(outgoing)
+		for i := range a.outgoing {
+			a.outgoing[i].Time = time.Now().UnixMilli()
+		}
+	}
+	return nil
+}
+
+// unusable answers that a reservation cannot be used. Its records may be stored only
+// if they were sent before.
+func unusable(again bool, why error) *sinks.Error {
+	if again {
+		return &sinks.Error{Reason: sinks.ReasonDoubtful, Err: why}
+	}
+	return &sinks.Error{Reason: sinks.ReasonUnplaced, Err: why}
+}
 
 // lookUp finds out whether a batch is in its partition, which is read from the
 // reservation's lower bound to its present end. why is the reason for looking.
@@ -135,4 +175,15 @@ func (s *scan) read(src []byte) (int64, error) {
 			return b.base, nil
 		}
 	}
+}
+
+// fetch makes one request; the answer is in req.
+func (f *Forwarder) fetch(ctx context.Context, addr string, req *fetchRequest) error {
+	if _, err := f.conns.ask(ctx, addr, req); err != nil {
+		return err
+	}
+	if req.answer.code != 0 {
+		return fmt.Errorf("reading a partition: %w", req.answer.code)
+	}
+	return nil
 }

@@ -46,21 +46,6 @@ type Options struct {
 	Now func() time.Time
 }
 
-// TLS says how brokers are recognised and, with CertFile, how they recognise
-// this client.
-type TLS struct {
-	CAFile            string // PEM; default: the system's authorities
-	CertFile, KeyFile string // PEM, read at every handshake, so that they may be renewed
-	ServerName        string // the name brokers must prove; default: each one's host
-}
-
-// SASL is a user of the cluster.
-type SASL struct {
-	Mechanism string // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
-	Username  string
-	Password  string
-}
-
 // EnsureDefaults sets every unset field but Brokers to its default.
 func (o *Options) EnsureDefaults() {
 	if o.Compression == "" {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -17,21 +16,11 @@ import (
 )
 
 var (
-	errAnswer  = errors.New("the broker's answer does not fit the question")
 	errCluster = errors.New("the reservation was made for another cluster")
 	errOld     = errors.New("the reservation is older than brokers remember its producer")
 	errBefore  = errors.New("the broker says that the batch was there before")
 	errLost    = errors.New("the broker does not know the reservation's producer any more")
 )
-
-// failed classifies err for the caller.
-func failed(err error) *sinks.Error {
-	var known *sinks.Error
-	if errors.As(err, &known) {
-		return known
-	}
-	return &sinks.Error{Reason: reasonOf(err), Err: err}
-}
 
 // Send implements sinks.Forwarder. It makes one attempt, within Options.Timeout
 // unless the batch has to be looked up.
@@ -127,50 +116,11 @@ func (f *Forwarder) refuse(ctx context.Context, s *partition, a *attempt, why *s
 	return out, err
 }
 
-// unusable answers that a reservation cannot be used. Its records may be stored only
-// if they were sent before.
-func unusable(again bool, why error) *sinks.Error {
-	if again {
-		return &sinks.Error{Reason: sinks.ReasonDoubtful, Err: why}
-	}
-	return &sinks.Error{Reason: sinks.ReasonUnplaced, Err: why}
-}
-
 // leaderOf is leader within Options.Timeout.
 func (f *Forwarder) leaderOf(ctx context.Context, p sinks.Partition) (string, *cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.opt.Timeout)
 	defer cancel()
 	return f.leader(ctx, p)
-}
-
-// attempt is one batch on its way to the leader of its partition.
-type attempt struct {
-	partition   sinks.Partition
-	addr        string // of the leader
-	reservation reservation
-	provider    sinks.Provider
-	outgoing    []sinks.Outgoing // as they were provided last
-	again       bool             // an earlier one may have reached the log
-	arrival     bool             // the records are to bear the instant of sending
-}
-
-// provide asks for the records as they are at this instant.
-func (a *attempt) provide() error {
-	outgoing, err := a.provider()
-	if err == nil && len(outgoing) != int(a.reservation.count) {
-		err = unusable(a.again, errReservation)
-	}
-	if err != nil {
-		return err
-	}
-	a.outgoing = outgoing
-	if a.arrival {
-		a.outgoing = slices.Clone(outgoing)
-		for i := range a.outgoing {
-			a.outgoing[i].Time = time.Now().UnixMilli()
-		}
-	}
-	return nil
 }
 
 // produce encodes a batch and sends it. It returns the offset of the first

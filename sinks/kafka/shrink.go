@@ -2,13 +2,9 @@ package kafka
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go/protocol/metadata"
-
-	"assent/sinks"
 )
 
 // A topic never loses partitions, but it may be deleted and made again with fewer. A
@@ -18,35 +14,6 @@ const (
 	goneAfter   = 30 * time.Second // no broker lags behind for so long
 	gracePeriod = 10 * time.Second // several times what the journal waits between attempts
 )
-
-var (
-	errNoPartition = errors.New("the partition no longer exists")
-	errShrunk      = &sinks.Error{Reason: sinks.ReasonUnavailable, Err: errors.New("the topic has fewer partitions than were known")}
-)
-
-// shrunk reports whether the topic lacks partitions that were known, by an answer or
-// by a reservation. No record gets a partition then: the records of the partitions
-// that may be gone come first.
-func (t *topic) shrunk() bool { return t.most.Load() > int64(len(t.leaders)) }
-
-// atLeast notes that there are, or were, so many partitions.
-func (t *topic) atLeast(n int64) {
-	for most := t.most.Load(); most < n && !t.most.CompareAndSwap(most, n); most = t.most.Load() {
-	}
-}
-
-// whole reports whether the topic is there and each of its partitions has a
-// leader.
-func (t *topic) whole() bool { return t.err == nil && !slices.Contains(t.leaders, -1) }
-
-// follow takes over what was known before this answer. An answer with another number
-// of partitions, or one that is not whole, begins the time of agreement anew.
-func (t *topic) follow(before *topic, now time.Time) {
-	t.spread, t.most, t.since = before.spread, before.most, now
-	if t.whole() && len(t.leaders) == len(before.leaders) {
-		t.since, t.gone = before.since, before.gone
-	}
-}
 
 // confirmShrunk finds out whether the partitions that a topic lacks are gone. Once
 // they are, and the grace period has let the journal hear so of each, records get
