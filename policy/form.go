@@ -11,28 +11,63 @@ import (
 	"assent/strictyaml"
 )
 
-// kinds maps the names a document uses to the actions of redact.
-var kinds = map[string]redact.Kind{
-	"truncate":    redact.Truncate,
-	"hmac":        redact.HMAC,
-	"coarsen":     redact.Coarsen,
-	"mask":        redact.Mask,
-	"replace":     redact.Replace,
-	"strip_query": redact.StripQuery,
+// A formRow is how a document writes an action of redact.
+type formRow struct {
+	name   string
+	kind   redact.Kind
+	reads  []string             // its parameters
+	needs  bool                 // it must have them all
+	always bool                 // it may stand under always
+	ownKey bool                 // it is a key of always, and never a do
+	text   func(f *Form) string // what it does, for a person; nil: its name says it
 }
 
-// parameters lists what each action of a do reads.
-var parameters = map[string][]string{
-	"truncate": nil,
-	"hmac":     {"key"},
-	"coarsen":  {"to", "step"},
-	"mask":     {"last"},
-	"replace":  {"with"},
+// forms has a row for each action.
+var forms = []formRow{
+	{name: "truncate", kind: redact.Truncate, always: true},
+	{
+		name: "hmac", kind: redact.HMAC, reads: []string{"key"}, needs: true,
+		text: func(f *Form) string { return "hmac with key " + f.Key },
+	},
+	{name: "coarsen", kind: redact.Coarsen, reads: []string{"to", "step"}, always: true, // checkForm: either
+		text: func(f *Form) string { return "coarsen to " + f.Step }},
+	{
+		name: "mask", kind: redact.Mask, reads: []string{"last"}, always: true,
+		text: func(f *Form) string { return fmt.Sprintf("mask but the last %d", f.Last) },
+	},
+	{
+		name: "replace", kind: redact.Replace, reads: []string{"with"}, needs: true,
+		text: func(f *Form) string { return "replace with " + f.With },
+	},
+	{
+		name: "strip_query", kind: redact.StripQuery, always: true, ownKey: true,
+		text: func(f *Form) string { return "strip_query but " + orNone(f.List) },
+	},
+}
+
+// row is that of the form's action; none: the zero row.
+func (f *Form) row() formRow {
+	for _, row := range forms {
+		if row.name == f.Do {
+			return row
+		}
+	}
+	return formRow{}
+}
+
+// doNames lists the actions that a do may name and which pass a test.
+func doNames(test func(formRow) bool) (names []string) {
+	for _, row := range forms {
+		if !row.ownKey && test(row) {
+			names = append(names, row.name)
+		}
+	}
+	return names
 }
 
 // form adds the readers of an action and its parameters to those of its table.
 func (r *reader) form(f *Form, readers map[string]func(*strictyaml.Node), what string) {
-	names := sortedKeys(parameters)
+	names := slices.Sorted(slices.Values(doNames(func(formRow) bool { return true })))
 	readers["do"] = func(v *strictyaml.Node) { f.Do = r.oneOf(v, what+": do", names) }
 	readers["key"] = func(v *strictyaml.Node) {
 		if f.Key = v.Str(r.Report, what+": key"); f.Key != "" {
@@ -52,8 +87,8 @@ func (r *reader) form(f *Form, readers map[string]func(*strictyaml.Node), what s
 // checkForm tells parameters that the action does not read, or lacks. n is the
 // table they were written in.
 func (r *reader) checkForm(f *Form, n *strictyaml.Node, what string) {
-	reads, known := parameters[f.Do]
-	if !known {
+	row := f.row()
+	if row.name == "" || row.ownKey {
 		return
 	}
 	have := func(name string) *strictyaml.Node {
@@ -65,14 +100,14 @@ func (r *reader) checkForm(f *Form, n *strictyaml.Node, what string) {
 		return nil
 	}
 	for _, name := range []string{"key", "to", "step", "last", "with"} {
-		if v := have(name); v != nil && !slices.Contains(reads, name) {
+		switch v := have(name); {
+		case v != nil && !slices.Contains(row.reads, name):
 			r.Addf(v.Pos, "%s: %s does not read %s: remove it", what, f.Do, name)
+		case v == nil && row.needs && slices.Contains(row.reads, name):
+			r.Addf(f.Pos, "%s: %s needs %s: add it", what, f.Do, name)
 		}
 	}
-	switch {
-	case f.Do == "hmac" && have("key") == nil, f.Do == "replace" && have("with") == nil:
-		r.Addf(f.Pos, "%s: %s needs %s: add it", what, f.Do, reads[0])
-	case f.Do == "coarsen" && (have("to") == nil) == (have("step") == nil):
+	if row.kind == redact.Coarsen && (have("to") == nil) == (have("step") == nil) {
 		r.Addf(f.Pos, "%s: coarsen needs either to: hour, day, month or year, or step: a number", what)
 	}
 }
@@ -80,7 +115,7 @@ func (r *reader) checkForm(f *Form, n *strictyaml.Node, what string) {
 // action is the form as redact takes it. keys answers with the named ring,
 // newest first; nil stands for any.
 func (f *Form) action(keys func(string) []redact.Key) (redact.Action, error) {
-	a := redact.Action{Do: kinds[f.Do], Step: f.Step, Last: f.Last, Allow: f.List, Value: f.With}
+	a := redact.Action{Do: f.row().kind, Step: f.Step, Last: f.Last, Allow: f.List, Value: f.With}
 	if f.broken {
 		return redact.Action{}, nil
 	}
@@ -100,17 +135,8 @@ func (f *Form) action(keys func(string) []redact.Key) (redact.Action, error) {
 
 // Text describes the form to a person.
 func (f *Form) Text() string {
-	switch f.Do {
-	case "hmac":
-		return "hmac with key " + f.Key
-	case "coarsen":
-		return "coarsen to " + f.Step
-	case "mask":
-		return fmt.Sprintf("mask but the last %d", f.Last)
-	case "replace":
-		return "replace with " + f.With
-	case "strip_query":
-		return "strip_query but " + orNone(f.List)
+	if text := f.row().text; text != nil {
+		return text(f)
 	}
 	return f.Do
 }

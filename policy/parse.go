@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"assent/strictyaml"
 )
@@ -194,8 +195,10 @@ func (r *reader) always(n *strictyaml.Node, what string) Form {
 	n.Fields(r.Report, what, readers)
 	switch {
 	case f.Do == "" && len(r.List) == before && n.Kind == strictyaml.Table:
-		r.Addf(n.Pos, "%s: write strip_query: [names that stay], or do: truncate, coarsen or mask", what)
-	case f.Do == "hmac" || f.Do == "replace":
+		may := doNames(func(row formRow) bool { return row.always })
+		last := len(may) - 1
+		r.Addf(n.Pos, "%s: write strip_query: [names that stay], or do: %s or %s", what, strings.Join(may[:last], ", "), may[last])
+	case f.row().name != "" && !f.row().always:
 		r.Addf(n.Pos, "%s: %s has no place here; write it as otherwise", what, f.Do)
 	}
 	r.checkForm(&f, n, what)
