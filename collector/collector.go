@@ -13,16 +13,22 @@ package collector
 
 import (
 	"crypto/cipher"
+	"errors"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
+	"assent/consent"
 	"assent/geo"
+	"assent/keys"
 	"assent/policy"
 	"assent/rate"
+	"assent/sinks"
 )
 
 // Collector serves the public listener.
@@ -134,4 +140,85 @@ func (c *Collector) instant(now time.Time) int64 { return int64(now.Sub(c.starte
 func (c *Collector) refuseQuietly(x *exchange, err *RequestError) {
 	c.m.refused(err.Reason)
 	refuse(&x.ans, err.Reason, err.Detail)
+}
+
+// Options says what a Collector works with. Contracts come from the parents of
+// each wing; cmd/assent joins them to their technologies.
+type Options struct {
+	Sources  []*Source      // none: one source `demo` without a key
+	Policy   *policy.Policy // the first policy; SetPolicy swaps it
+	Locator  geo.Locator    // where an address is
+	Proxies  *geo.Proxies   // whose forwarding headers are believed; nil: nobody's
+	Registry *consent.Registry
+	Sink     sinks.Committer
+	Dialects []Route            // tracker protocols
+	Handlers map[string]Handler // path → what is the same for everybody, for GET and POST
+	Pages    map[string]Page    // path → what is a person's own, for GET and POST
+	Now      func() time.Time
+	BadKeys  []keys.Key    // keyed hashes of bad rows, rotated by day
+	Dedup    sinks.Deduper // nil: every event is new
+	DedupKey keys.Key      // of the events' IDs; a new one ends what Dedup knows
+
+	AcceptFailed func(error) // told when connections cannot be accepted, once until they can; may be nil
+
+	BadTopic  string // default events.bad
+	CDNHeader string // a header holding the client address, believed from trusted peers only
+	Cookies   CookieOptions
+	Limits    Limits
+
+	CountryHeader, RegionHeader string // hold the client's place: see geo.ReadClaim; believed likewise
+}
+
+// EnsureDefaults fills what was left out.
+func (o *Options) EnsureDefaults() {
+	orDefault(&o.BadTopic, "events.bad")
+	orDefault(&o.Cookies.Path, "/")
+	prefix := ""
+	if o.Cookies.Domain == "" && o.Cookies.Path == "/" {
+		prefix = hostPrefix
+	}
+	orDefault(&o.Cookies.Choice, prefix+"assent_choice")
+	orDefault(&o.Cookies.ID, prefix+"assent_id")
+	l := &o.Limits
+	orDefault(&l.Header, 16<<10)
+	orDefault(&l.Body, 4<<20)
+	orDefault(&l.Decompressed, 8<<20)
+	orDefault(&l.Event, defaultEvent)
+	orDefault(&l.Events, 2000)
+	orDefault(&l.Connections, 4<<10)
+	orDefault(&l.ReadTimeout, 15*time.Second)
+	orDefault(&l.WriteTimeout, 15*time.Second)
+	orDefault(&l.IdleTimeout, 620*time.Second)
+	orDefault(&l.Memory, 256<<20)
+	orDefault(&l.ChoiceRate, 50)
+	orDefault(&l.ChoiceBurst, 10*l.ChoiceRate)
+	orDefault(&l.BadRows, 10)
+	orDefault(&l.BadRowBurst, 100)
+}
+
+// Validate reports the first contradiction.
+func (o *Options) Validate() error {
+	switch {
+	case o.Policy == nil, o.Locator == nil, o.Registry == nil, o.Sink == nil, o.Now == nil, len(o.BadKeys) == 0:
+		return errors.New("BUG: collector needs policy, locator, registry, sink, clock and keys")
+	case o.Cookies.Choice == o.Cookies.ID:
+		return errors.New("cookies: choice and id must have different names")
+	}
+	return o.Limits.Validate()
+}
+
+// paths are those of all routes.
+func (o *Options) paths() []string {
+	return slices.AppendSeq(slices.AppendSeq(pathsOf(o.Dialects), maps.Keys(o.Handlers)), maps.Keys(o.Pages))
+}
+
+// Page answers a visit: it phrases what the visit tells, and never judges.
+type Page func(v *Visit, a *Answer)
+
+// Visit is one request to a page, by whom the request proves, from where they are, under
+// the policy in force for this request. It is valid until the page returns.
+type Visit struct {
+	c         *Collector
+	x         *exchange
+	mayChoose bool // the request was checked for who makes it choose
 }

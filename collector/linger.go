@@ -6,7 +6,6 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"time"
 )
 
@@ -28,18 +27,6 @@ const (
 	minAcceptPause = 5 * time.Millisecond
 	maxAcceptPause = time.Second
 )
-
-// listener bounds the open connections and makes them such that can be told to
-// linger.
-type listener struct {
-	net.Listener
-	table   *connections
-	refused func(net.Conn)              // answers for a connection that is one too many
-	failed  func(err error, first bool) // told of each connection that could not be accepted
-	memory  *budget
-	extra   *atomic.Int64 // connections that linger though they no longer count
-	writing time.Duration // what an answer may take: Limits.WriteTimeout
-}
 
 func (l *listener) Accept() (net.Conn, error) {
 	for pause := time.Duration(0); ; {
@@ -102,32 +89,6 @@ func lingerUntil(conn *net.TCPConn, waits func()) {
 		waits()
 		_, _ = io.CopyN(io.Discard, conn, lingerBytes)
 	}
-}
-
-// gone is the state of a connection that is closed for another.
-const gone = -1
-
-// lingerConn is read and told to linger by one goroutine, that of its server.
-type lingerConn struct {
-	*net.TCPConn
-	of     *listener
-	spare  bool
-	closed atomic.Bool
-	linger bool
-	eof    bool
-
-	// waits is since when the connection waits for the other side: for bytes, or for
-	// their being taken; 0 while it does not; gone.
-	waits   atomic.Int64
-	writing bool // what it waits for, or waited for when it was closed for another
-
-	// owed is what a long answer that is not yet written has of the memory budget.
-	owed atomic.Int64
-
-	table *connections // what follows is held under its lock
-	peer  *peer        // nil: exempt
-	at    int          // its place there
-	left  bool
 }
 
 // Read remembers where the sender ended the connection. One that is closed for

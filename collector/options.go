@@ -3,45 +3,11 @@ package collector
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"time"
 
-	"assent/consent"
-	"assent/geo"
-	"assent/keys"
-	"assent/policy"
 	"assent/rate"
-	"assent/sinks"
 )
-
-// Options says what a Collector works with. Contracts come from the parents of
-// each wing; cmd/assent joins them to their technologies.
-type Options struct {
-	Sources  []*Source      // none: one source `demo` without a key
-	Policy   *policy.Policy // the first policy; SetPolicy swaps it
-	Locator  geo.Locator    // where an address is
-	Proxies  *geo.Proxies   // whose forwarding headers are believed; nil: nobody's
-	Registry *consent.Registry
-	Sink     sinks.Committer
-	Dialects []Route            // tracker protocols
-	Handlers map[string]Handler // path → what is the same for everybody, for GET and POST
-	Pages    map[string]Page    // path → what is a person's own, for GET and POST
-	Now      func() time.Time
-	BadKeys  []keys.Key    // keyed hashes of bad rows, rotated by day
-	Dedup    sinks.Deduper // nil: every event is new
-	DedupKey keys.Key      // of the events' IDs; a new one ends what Dedup knows
-
-	AcceptFailed func(error) // told when connections cannot be accepted, once until they can; may be nil
-
-	BadTopic  string // default events.bad
-	CDNHeader string // a header holding the client address, believed from trusted peers only
-	Cookies   CookieOptions
-	Limits    Limits
-
-	CountryHeader, RegionHeader string // hold the client's place: see geo.ReadClaim; believed likewise
-}
 
 // CookieOptions names and places the two first-party cookies.
 type CookieOptions struct {
@@ -100,44 +66,6 @@ func orDefault[T comparable](v *T, d T) {
 	}
 }
 
-// EnsureDefaults fills what was left out.
-func (o *Options) EnsureDefaults() {
-	orDefault(&o.BadTopic, "events.bad")
-	orDefault(&o.Cookies.Path, "/")
-	prefix := ""
-	if o.Cookies.Domain == "" && o.Cookies.Path == "/" {
-		prefix = hostPrefix
-	}
-	orDefault(&o.Cookies.Choice, prefix+"assent_choice")
-	orDefault(&o.Cookies.ID, prefix+"assent_id")
-	l := &o.Limits
-	orDefault(&l.Header, 16<<10)
-	orDefault(&l.Body, 4<<20)
-	orDefault(&l.Decompressed, 8<<20)
-	orDefault(&l.Event, defaultEvent)
-	orDefault(&l.Events, 2000)
-	orDefault(&l.Connections, 4<<10)
-	orDefault(&l.ReadTimeout, 15*time.Second)
-	orDefault(&l.WriteTimeout, 15*time.Second)
-	orDefault(&l.IdleTimeout, 620*time.Second)
-	orDefault(&l.Memory, 256<<20)
-	orDefault(&l.ChoiceRate, 50)
-	orDefault(&l.ChoiceBurst, 10*l.ChoiceRate)
-	orDefault(&l.BadRows, 10)
-	orDefault(&l.BadRowBurst, 100)
-}
-
-// Validate reports the first contradiction.
-func (o *Options) Validate() error {
-	switch {
-	case o.Policy == nil, o.Locator == nil, o.Registry == nil, o.Sink == nil, o.Now == nil, len(o.BadKeys) == 0:
-		return errors.New("BUG: collector needs policy, locator, registry, sink, clock and keys")
-	case o.Cookies.Choice == o.Cookies.ID:
-		return errors.New("cookies: choice and id must have different names")
-	}
-	return o.Limits.Validate()
-}
-
 // Validate refuses limits that no node can work with, all of them at once. A zero
 // field stands for its default, of a rate or a burst without one for any or one second's.
 func (l Limits) Validate() error {
@@ -187,11 +115,6 @@ func number(v any) int64 {
 		return int64(d)
 	}
 	return int64(v.(int))
-}
-
-// paths are those of all routes.
-func (o *Options) paths() []string {
-	return slices.AppendSeq(slices.AppendSeq(pathsOf(o.Dialects), maps.Keys(o.Handlers)), maps.Keys(o.Pages))
 }
 
 // hostPrefix begins the name of a cookie that no other host can have set: a browser

@@ -107,3 +107,5 @@ type requestPlaces struct{ headers, cookies, arguments []consent.Place }
 func tablePlaces() requestPlaces {
 	return requestPlaces{consent.Places(consent.Header), consent.Places(consent.Cookie), consent.Places(consent.Query)}
 }
+
+var methodGet = []byte("GET")

@@ -13,17 +13,6 @@ import (
 	"assent/policy"
 )
 
-// Page answers a visit: it phrases what the visit tells, and never judges.
-type Page func(v *Visit, a *Answer)
-
-// Visit is one request to a page, by whom the request proves, from where they are, under
-// the policy in force for this request. It is valid until the page returns.
-type Visit struct {
-	c         *Collector
-	x         *exchange
-	mayChoose bool // the request was checked for who makes it choose
-}
-
 // Standing is what a person chose and what follows from it. Its JSON is the answer of
 // GET /v1/consent.
 type Standing struct {
