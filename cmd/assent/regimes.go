@@ -15,51 +15,16 @@ import (
 	"assent/policy"
 )
 
+// regimesFlags choose rows of the law table.
+type regimesFlags struct {
+	at, region string
+	asJSON     bool
+}
+
 func regimesCommand() *cobra.Command {
-	var at, region string
-	var asJSON bool
-	rows := func() ([]*policy.Law, error) {
-		table := policy.RegimeTable()
-		now := time.Now()
-		if at != "" {
-			var err error
-			if now, err = parseDate(at); err != nil {
-				return nil, err
-			}
-		}
-		if region != "" {
-			j, err := geo.Parse(region)
-			if err != nil {
-				return nil, errMisuse{fmt.Errorf("--region: %w", err)}
-			}
-			return table.Laws(j, now), nil
-		}
-		return slices.DeleteFunc(slices.Clone(table.Rows), func(l *policy.Law) bool {
-			return at != "" && (now.Before(l.From) || !l.Until.IsZero() && !now.Before(l.Until))
-		}), nil
-	}
-	run := func(print func(io.Writer, []*policy.Law) error) func(*cobra.Command, []string) error {
-		return func(c *cobra.Command, args []string) error {
-			list, err := rows()
-			if err != nil {
-				return err
-			}
-			if len(args) > 0 {
-				list = slices.DeleteFunc(list, func(l *policy.Law) bool { return !strings.EqualFold(l.Name, args[0]) })
-				if len(list) == 0 {
-					return fmt.Errorf("no regime %q in force there and then", args[0])
-				}
-			}
-			if asJSON {
-				enc := json.NewEncoder(c.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(list)
-			}
-			return print(c.OutOrStdout(), list)
-		}
-	}
-	list := &cobra.Command{Use: "list", Short: "One line a regime", Example: "  assent regimes list --region US-CA", Args: noArgs, RunE: run(printRegimes)}
-	show := &cobra.Command{Use: "show [NAME]", Short: "Everything the table says of a regime", Example: "  assent regimes show GDPR", Args: cobra.MaximumNArgs(1), RunE: run(showRegimes)}
+	var f regimesFlags
+	list := &cobra.Command{Use: "list", Short: "One line a regime", Example: "  assent regimes list --region US-CA", Args: noArgs, RunE: f.run(printRegimes)}
+	show := &cobra.Command{Use: "show [NAME]", Short: "Everything the table says of a regime", Example: "  assent regimes show GDPR", Args: cobra.MaximumNArgs(1), RunE: f.run(showRegimes)}
 	c := &cobra.Command{
 		Use: "regimes", Short: "The built-in law table: defaults, sources, effective dates",
 		Example: "  assent regimes\n  assent regimes show --region US-CA --at 2022-12-31", Args: noArgs, RunE: list.RunE,
@@ -67,37 +32,83 @@ func regimesCommand() *cobra.Command {
 	diff := &cobra.Command{
 		Use: "diff", Short: "What is in force on --at and not today (+), and the other way round (-)",
 		Example: "  assent regimes diff --at 2027-05-01 --region US-CA", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if at == "" {
-				return errMisuse{fmt.Errorf("needs a date: --at 2027-05-01")}
-			}
-			then, err := rows()
-			if err != nil {
-				return err
-			}
-			at = time.Now().UTC().Format(time.DateOnly)
-			now, err := rows()
-			if err != nil {
-				return err
-			}
-			gained, lost := without(then, now), without(now, then)
-			if asJSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{"gained": gained, "lost": lost})
-			}
-			for i, list := range [][]*policy.Law{gained, lost} {
-				for _, l := range list {
-					fmt.Fprintf(c.OutOrStdout(), "%c %s  %s, from %s until %s\n", "+-"[i], l.Name, l.Title, day(l.From), day(l.Until))
-				}
-			}
-			return nil
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return f.diff(c.OutOrStdout()) },
 	}
 	c.AddCommand(list, show, diff)
-	f := c.PersistentFlags()
-	f.StringVar(&at, "at", "", "only what is in force on this `date`")
-	f.StringVar(&region, "region", "", "only what holds there: FR, US-CA, …")
-	f.BoolVar(&asJSON, "json", false, "print JSON")
+	s := c.PersistentFlags()
+	s.StringVar(&f.at, "at", "", "only what is in force on this `date`")
+	s.StringVar(&f.region, "region", "", "only what holds there: FR, US-CA, …")
+	s.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return c
+}
+
+// rows are those in force on a day and in a region, as far as they are named.
+func (f *regimesFlags) rows(at string) ([]*policy.Law, error) {
+	table := policy.RegimeTable()
+	now := time.Now()
+	if at != "" {
+		var err error
+		if now, err = parseDate(at); err != nil {
+			return nil, err
+		}
+	}
+	if f.region != "" {
+		j, err := geo.Parse(f.region)
+		if err != nil {
+			return nil, errMisuse{fmt.Errorf("--region: %w", err)}
+		}
+		return table.Laws(j, now), nil
+	}
+	return slices.DeleteFunc(slices.Clone(table.Rows), func(l *policy.Law) bool {
+		return at != "" && (now.Before(l.From) || !l.Until.IsZero() && !now.Before(l.Until))
+	}), nil
+}
+
+// run prints the rows, or those of one name.
+func (f *regimesFlags) run(print func(io.Writer, []*policy.Law) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		list, err := f.rows(f.at)
+		if err != nil {
+			return err
+		}
+		if len(args) > 0 {
+			list = slices.DeleteFunc(list, func(l *policy.Law) bool { return !strings.EqualFold(l.Name, args[0]) })
+			if len(list) == 0 {
+				return fmt.Errorf("no regime %q in force there and then", args[0])
+			}
+		}
+		if f.asJSON {
+			enc := json.NewEncoder(c.OutOrStdout())
+			enc.SetIndent("", "  ")
+			return enc.Encode(list)
+		}
+		return print(c.OutOrStdout(), list)
+	}
+}
+
+// diff prints what is in force on the day and not today, and the other way round.
+func (f *regimesFlags) diff(out io.Writer) error {
+	if f.at == "" {
+		return errMisuse{fmt.Errorf("needs a date: --at 2027-05-01")}
+	}
+	then, err := f.rows(f.at)
+	if err != nil {
+		return err
+	}
+	now, err := f.rows(time.Now().UTC().Format(time.DateOnly))
+	if err != nil {
+		return err
+	}
+	gained, lost := without(then, now), without(now, then)
+	if f.asJSON {
+		return json.NewEncoder(out).Encode(map[string]any{"gained": gained, "lost": lost})
+	}
+	for i, list := range [][]*policy.Law{gained, lost} {
+		for _, l := range list {
+			fmt.Fprintf(out, "%c %s  %s, from %s until %s\n", "+-"[i], l.Name, l.Title, day(l.From), day(l.Until))
+		}
+	}
+	return nil
 }
 
 // without gives the rows of a that are not in b.
