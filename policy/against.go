@@ -8,7 +8,7 @@ import (
 	"assent/strictyaml"
 )
 
-// Against tells where a new document uses a consent for more than it was given
+// Against reports where a new document uses a consent for more than it was given
 // for: a consent purpose that gained a field, a category, a recipient or a
 // commercial use while its revision stayed (GDPR Art. 7(1): consent is proven for
 // what was asked). strictyaml.Problems are placed in the new document.

@@ -30,7 +30,7 @@ func (r *reader) checkCategory(f *FieldRule) {
 	}
 }
 
-// check tells what a well-formed document says that must not stand. It looks at
+// check reports what a well-formed document says that must not stand. It looks at
 // nothing but the document.
 func (r *reader) check() {
 	r.checkPurposes()
@@ -56,7 +56,7 @@ func (r *reader) checkPurposes() {
 	}
 }
 
-// known finds a declared purpose and tells when there is none.
+// known finds a declared purpose and reports when there is none.
 func (r *reader) known(n Name, what string) *PurposeRule {
 	if n.Text == "" {
 		return nil
@@ -181,7 +181,7 @@ func (r *reader) checkPaths() {
 	addRuleErrors(r.Report, r.doc.Fields, err)
 }
 
-// addRuleErrors tells the errors of redact at the fields they are about.
+// addRuleErrors reports the errors of redact at the fields they are about.
 func addRuleErrors(ps *strictyaml.Report, fields []*FieldRule, err error) {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
@@ -227,7 +227,7 @@ func (f *FieldRule) actions(keys func(string) []redact.Key) (keep, fallback reda
 	return keep, fallback, nil
 }
 
-// settled says that names are given and known: what cannot be reached is told
+// settled says that names are given and known: what cannot be reached is reported
 // only where nothing else is wrong on the way.
 func (d *Document) settled(names []Name) bool {
 	return len(names) > 0 && !slices.ContainsFunc(names, func(n Name) bool { return d.purpose(n.Text) == nil })

@@ -90,7 +90,7 @@ type Policy struct {
 	offers     []string
 	keys       func(name string) []redact.Key
 	layout     *layout
-	finder     *redact.Program // tells which field rule judges a value
+	finder     *redact.Program // finds which field rule judges a value
 	masks
 	timeline
 }

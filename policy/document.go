@@ -130,10 +130,10 @@ type Form struct {
 	With string         `json:"with,omitempty"` // replace: a JSON scalar
 	List []string       `json:"list,omitempty"` // strip_query: parameters that stay
 
-	broken bool // a problem of it is told
+	broken bool // a problem of it is reported
 }
 
-// OnDevice tells whether the field is stored on or read from the person's
+// OnDevice reports whether the field is stored on or read from the person's
 // device, where legitimate interest alone is never enough under opt-in (Directive
 // 2002/58/EC Art. 5(3)).
 func (f *FieldRule) OnDevice() bool {

@@ -67,7 +67,7 @@ type RecipientFate struct {
 	Fields   []FieldFate     `json:"fields"`
 }
 
-// Explain tells what Decide and Plan.Append do with an event, by running them; of an
+// Explain says what Decide and Plan.Append do with an event, by running them; of an
 // event that is refused, no more than that and where it was. The error is that of
 // redact.Program.Append, an event that cannot be read, or names the bound that the
 // event is beyond: the cost is linear in the event's size, once for each recipient.

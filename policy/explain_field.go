@@ -66,7 +66,7 @@ func (e *explainer) fields(pl *Plan) (out []FieldFate) {
 }
 
 // Bounds of what is explained. Each leaf is judged for each recipient, and its path
-// is told for each: an event of many leaves under one long key would cost its
+// is listed for each: an event of many leaves under one long key would cost its
 // square.
 const (
 	maxLeaves = 2000
@@ -135,7 +135,7 @@ func joinPath(path, key string) string {
 }
 
 // judge learns a leaf's fate from the recipient's own program, run on the leaf
-// alone, so that what is told cannot differ from what is done.
+// alone, so that what is explained cannot differ from what is done.
 func (e *explainer) judge(pl *Plan, l *leaf) (kept, reduced bool) {
 	if l.rule == nil {
 		return false, false

@@ -84,7 +84,7 @@ func (r *reader) form(f *Form, readers map[string]func(*strictyaml.Node), what s
 	}
 }
 
-// checkForm tells parameters that the action does not read, or lacks. n is the
+// checkForm reports parameters that the action does not read, or lacks. n is the
 // table they were written in.
 func (r *reader) checkForm(f *Form, n *strictyaml.Node, what string) {
 	row := f.row()

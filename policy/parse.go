@@ -7,7 +7,7 @@ import (
 	"assent/strictyaml"
 )
 
-// Parse reads a policy document strictly and tells everything that is wrong with
+// Parse reads a policy document strictly and reports everything that is wrong with
 // it at once, each problem with its place and what to do. file only names it in
 // the problems. A document with a problem is not returned: there is no half of a
 // policy. Input beyond 1 MiB, nesting and aliases beyond reason are refused.
@@ -206,7 +206,7 @@ func (r *reader) always(n *strictyaml.Node, what string) Form {
 	return f
 }
 
-// need tells a rule without a purpose; n is where it should have been.
+// need reports a rule without a purpose; n is where it should have been.
 func (r *reader) need(n *strictyaml.Node, what string) {
 	written := slices.ContainsFunc(n.Keys, func(k *strictyaml.Node) bool { return k.Text == "purposes" || k.Text == "all" })
 	if n.Kind == strictyaml.Table && !written {

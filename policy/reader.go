@@ -19,7 +19,7 @@ const (
 // start is the place of what a document lacks as a whole.
 var start = strictyaml.Pos{Line: 1, Column: 1}
 
-// readTree reads the one document of a file and tells what no policy uses. It
+// readTree reads the one document of a file and reports what no policy uses. It
 // returns nil if there is nothing to read on with.
 func readTree(ps *strictyaml.Report, data []byte) *strictyaml.Node {
 	if len(data) > maxBytes {
@@ -47,7 +47,7 @@ func readTree(ps *strictyaml.Report, data []byte) *strictyaml.Node {
 		return nil
 	}
 	root := docs[0]
-	tellUnused(ps, root, map[*strictyaml.Node]bool{})
+	reportUnused(ps, root, map[*strictyaml.Node]bool{})
 	if root.Size > maxNodes {
 		ps.Addf(root.Pos, "aliases make more than %d values of it: write less, or write it out", maxNodes)
 		return nil
@@ -55,12 +55,12 @@ func readTree(ps *strictyaml.Report, data []byte) *strictyaml.Node {
 	return root
 }
 
-// tellUnused tells the values that a policy has no use for, wherever they are.
-func tellUnused(ps *strictyaml.Report, n *strictyaml.Node, told map[*strictyaml.Node]bool) {
-	if told[n] {
+// reportUnused reports the values that a policy has no use for, wherever they are.
+func reportUnused(ps *strictyaml.Report, n *strictyaml.Node, seen map[*strictyaml.Node]bool) {
+	if seen[n] {
 		return
 	}
-	told[n] = true
+	seen[n] = true
 	switch n.Kind {
 	case strictyaml.Deep:
 		ps.Addf(n.Pos, "%v", strictyaml.ErrDeep)
@@ -74,17 +74,17 @@ func tellUnused(ps *strictyaml.Report, n *strictyaml.Node, told map[*strictyaml.
 		ps.Addf(n.Pos, "%s is not used in a policy: write the value plainly", n.Text)
 	case strictyaml.List, strictyaml.Table:
 		for i, item := range n.Items {
-			if n.Kind == strictyaml.Table && !scalarKey(ps, n.Keys[i], told) {
+			if n.Kind == strictyaml.Table && !scalarKey(ps, n.Keys[i], seen) {
 				continue
 			}
-			tellUnused(ps, item, told)
+			reportUnused(ps, item, seen)
 		}
 	}
 }
 
-// scalarKey reports whether a key is a word, and tells if it is not.
-func scalarKey(ps *strictyaml.Report, key *strictyaml.Node, told map[*strictyaml.Node]bool) bool {
-	tellUnused(ps, key, told)
+// scalarKey reports whether a key is a word, and reports if it is not.
+func scalarKey(ps *strictyaml.Report, key *strictyaml.Node, seen map[*strictyaml.Node]bool) bool {
+	reportUnused(ps, key, seen)
 	if key.Kind <= strictyaml.Table && key.Kind != strictyaml.Scalar {
 		ps.Addf(key.Pos, "a key is %s: write a word", key.Kind)
 	}
@@ -115,7 +115,7 @@ func (r *reader) label(n *strictyaml.Node, what string) string {
 	return text
 }
 
-// identifier tells a key that cannot name a purpose, a recipient or a ring of keys.
+// identifier reports a key that cannot name a purpose, a recipient or a ring of keys.
 func (r *reader) identifier(n *strictyaml.Node, what string) {
 	if err := names.Identifier(n.Text); err != nil {
 		r.Addf(n.Pos, "%s %q: %v", what, n.Text, err)

@@ -2,7 +2,7 @@
 // reports what is wrong with a document in words for the person who writes it.
 //
 // It is all of YAML that the house knows: Parse turns a document into Nodes, the
-// methods of Node read one value each and tell a Report what they did not expect,
+// methods of Node add what they did not expect to a Report,
 // and reading goes on. Unknown keys, keys that come twice, and numbers and truth
 // values in quotes are mistakes; nothing is converted.
 package strictyaml

@@ -46,7 +46,7 @@ func (ps Problems) Error() string {
 // maxProblems bounds a report: past it the document is not the one that was meant.
 const maxProblems = 200
 
-// Report gathers while a document is read, so that all its problems are told at once.
+// Report gathers while a document is read, so that all its problems are reported at once.
 type Report struct {
 	File string
 	List Problems

@@ -9,10 +9,10 @@ import (
 )
 
 // broken reports whether a value is none that a document uses: whoever walks the
-// tree first tells so, once.
+// tree first reports that, once.
 func (n *Node) broken() bool { return n.Kind > Table }
 
-// Is reports whether a value is of the kind meant, and tells if it is not. An absent
+// Is reports whether a value is of the kind meant, and reports if it is not. An absent
 // value and an empty one are the same mistake.
 func (n *Node) Is(r *Report, k Kind, what string) bool {
 	if n.Kind == k {
@@ -72,7 +72,7 @@ func (n *Node) Each(r *Report, what string, f func(item *Node)) {
 	}
 }
 
-// Entries visits a table's entries once each; a key that comes twice is told. Keys
+// Entries visits a table's entries once each; a key that comes twice is reported. Keys
 // that are no single value are left to the caller.
 func (n *Node) Entries(r *Report, what string, f func(key, value *Node)) {
 	if !n.Is(r, Table, what) {

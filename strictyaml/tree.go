@@ -56,7 +56,7 @@ const (
 )
 
 // Parse reads documents of YAML; those that are empty are left out. repeats lets a
-// key of a table come twice, for Entries to tell. Of syntax errors the problem is
+// key of a table come twice, for Entries to report. Of syntax errors the problem is
 // the first, without an excerpt: a document may hold what belongs in no log.
 func Parse(data []byte, repeats bool) (docs []*Node, wrong *Problem) {
 	defer func() {
@@ -204,7 +204,7 @@ var errMany = errors.New("too many entries: write less")
 // documents of strangers are looked at before they are parsed. Nesting shows as
 // brackets, as marks within a line, or as columns of lines' beginnings.
 func Excess(data []byte) (Pos, error) {
-	defer func() { _ = recover() }() // the YAML reader is foreign code: Parse will tell
+	defer func() { _ = recover() }() // the YAML reader is foreign code: Parse will report it
 	flow, marks, line, entries, inFlow := 0, 0, 0, 0, 0
 	var columns []int
 	for _, t := range tokens(data) {

@@ -24,7 +24,7 @@ func (c *config) problems() *problems {
 	return &problems{c, strictyaml.Report{File: c.file}}
 }
 
-// add tells a mistake at a YAML path such as $.sources[0].kind; a value that the
+// add reports a mistake at a YAML path such as $.sources[0].kind; a value that the
 // file does not hold came from a flag or a variable and has no place.
 func (p *problems) add(at, format string, args ...any) {
 	var place strictyaml.Pos
@@ -34,7 +34,7 @@ func (p *problems) add(at, format string, args ...any) {
 	p.AddAt(place, at, format, args...)
 }
 
-// addAll tells each mistake that a wing joined, at the setting of the section with
+// addAll reports each mistake that a wing joined, at the setting of the section with
 // whose name its text begins, else at the section.
 func (p *problems) addAll(section string, err error) {
 	if err == nil {
@@ -64,7 +64,7 @@ func (p *problems) err() error {
 	return p.List
 }
 
-// readConfig reads a file strictly and tells every mistake with its place; what
+// readConfig reads a file strictly and reports every mistake with its place; what
 // is right is read all the same. Without a path: the defaults.
 func readConfig(path string) (*config, error) {
 	c := &config{file: path}

@@ -31,7 +31,7 @@ func (c *config) checkCookies(p *problems) {
 	}
 	domain := strings.ToLower(strings.TrimPrefix(k.Domain, "."))
 	switch {
-	case domain == "", (&http.Cookie{Name: "a", Domain: k.Domain}).Valid() != nil: // told above
+	case domain == "", (&http.Cookie{Name: "a", Domain: k.Domain}).Valid() != nil: // reported above
 	case strings.HasSuffix(domain, "."):
 		p.add("$.cookies.domain", "%q: browsers know no host by a name that ends in a dot: leave the dot out", k.Domain)
 	case domain != "localhost" && collector.IsPublicSuffix(domain):

@@ -41,7 +41,7 @@ func (p *program) drainEdge(ctx, hurry context.Context) error {
 
 // forwardRest sends what waits for Kafka, now that nothing more comes in: this node
 // may have no next start. It ends early when Kafka takes nothing, or hurry ends, and
-// tells what has become of records since before.
+// logs what has become of records since before.
 func (p *program) forwardRest(ctx, hurry context.Context, j *journal.Journal, before journal.Progress) {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc

@@ -102,7 +102,7 @@ func (c *config) checkOptions(p *problems) {
 		}
 		j := c.journalOptions()
 		j.Forwarder = (*kafka.Forwarder)(nil) // there is one when it counts
-		j.Linger, j.BadTopic = 0, ""          // told above
+		j.Linger, j.BadTopic = 0, ""          // reported above
 		j.EnsureDefaults()
 		p.addAll("journal", j.Validate())
 	}

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// signals are what a process that runs for long is told from outside.
+// signals are what a process that runs for long hears from outside.
 type signals struct {
 	end    context.Context  // ends with the first SIGTERM or SIGINT
 	hurry  context.Context  // ends with the second

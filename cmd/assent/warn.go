@@ -12,7 +12,7 @@ import (
 	"assent/strictyaml"
 )
 
-// warnings are what is allowed and seldom meant. check tells them, and its answer
+// warnings are what is allowed and seldom meant. check reports them, and its answer
 // stays good.
 func (c *config) warnings() strictyaml.Problems {
 	p := c.problems()
