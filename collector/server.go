@@ -319,7 +319,8 @@ func (c *Collector) takesEvents(uri []byte) bool {
 	return e != nil && e.events
 }
 
-// headerReceived sees each request before its body is read.
+// headerReceived sees each request before its body is read. Where the sink takes nothing,
+// fasthttp reads a single byte of a body of events: beforeBody then refuses the request.
 func (c *Collector) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if c.takesEvents(h.RequestURI()) && c.o.Sink.Admit("") != nil {
 		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
