@@ -26,7 +26,7 @@ func TestLimitsHaveTwoBounds(t *testing.T) {
 		name := reflect.TypeFor[Limits]().Field(i).Name
 		b, ok := bounds[name]
 		if !ok {
-			t.Errorf("%s has no bounds", name)
+			t.Errorf("the table of this test has no row for %s", name)
 			continue
 		}
 		set := func(n int64) string {

@@ -17,8 +17,11 @@ func TestTable(t *testing.T) {
 	for k := NoScheme + 1; k < schemes; k++ {
 		r, name := table[k], k.String()
 		all = all.With(k)
-		if names.Identifier(name) != nil || seen[name] || r.read == nil || len(r.places) == 0 {
-			t.Errorf("scheme %d: %+v", k, r)
+		if names.Identifier(name) != nil || seen[name] {
+			t.Errorf("scheme %d has no name of its own in schemeNames: %q", k, name)
+		}
+		if r.read == nil || len(r.places) == 0 {
+			t.Errorf("table of read.go has no places or no reader for %s", name)
 		}
 		seen[name] = true
 		for _, p := range r.places {

@@ -103,7 +103,7 @@ func TestMetricsAreTheTable(t *testing.T) {
 				rest = regexp.MustCompile(`^_(bucket|sum|count)`).ReplaceAllString(rest, "")
 			}
 			if !ok || rest[0] != '{' && rest[0] != ' ' {
-				t.Errorf("nothing says what this is: %s", line)
+				t.Errorf("no row of admin/metrics.txt has this: %s", line)
 			}
 		}
 		for _, f := range families(t) {
