@@ -218,6 +218,7 @@ func (c *config) sources(p *problems) []*collector.Source {
 			var err error
 			if src.Bearer, err = secretFile(s.BearerFile); err != nil {
 				p.add(at+".bearer_file", "source %q: %v", s.ID, err)
+				src.Bearer = at // there is one, and its file is the only problem
 			}
 		}
 		for k, right := range s.MayName {
