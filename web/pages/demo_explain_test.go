@@ -15,7 +15,7 @@ import (
 	"assent/policy"
 )
 
-// now lies after every date of the law table.
+// now is the day on which the page is asked.
 var now = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
 
 func demoPages(t testing.TB) map[string]collector.Handler {
@@ -159,8 +159,8 @@ func TestControls(t *testing.T) {
 		}
 	}
 	for _, l := range policy.RegimeTable().Rows {
-		if !shown[l.Name] {
-			t.Errorf("%s: the picker has no place where it holds", l.Name)
+		if !shown[l.Name] && !l.From.After(now) {
+			t.Errorf("%s: places of demo.go has no place where it holds", l.Name)
 		}
 	}
 }
