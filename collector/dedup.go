@@ -150,7 +150,7 @@ func (x *exchange) passes() (n int) {
 //     the event names proves nothing and is content;
 //   - the content: the bytes that were sent, without the two members that trackers
 //     change with each attempt. The same messageId with other content is another
-//     event (public contract, section 3).
+//     event (docs/api.md, records).
 func (c *Collector) eventID(x *exchange, e *Event, by consent.Subject) (id sinks.ID) {
 	if len(scalarText(e.peek.get(peekMessageID))) == 0 {
 		return id

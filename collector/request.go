@@ -12,7 +12,7 @@ import (
 // bytes are valid until the handler returns.
 type Request struct {
 	Method, Path, Host []byte
-	Param              []byte // the segment of the path that the route leaves open
+	Param              []byte // the segment of the path that the route leaves open, percent-decoded
 	Prefix             string // that was cut off the path, or that a trusted front says it cut off
 	Query              Query  // decoded on demand
 	ContentType        []byte // lower case not guaranteed

@@ -59,7 +59,7 @@ func Topic(s string) error {
 	return nil
 }
 
-// reserved are written by Assent itself (public contract, section 3).
+// reserved are written by Assent itself (docs/api.md, records).
 var reserved = []string{"consent.log", "consent.sync", "consent.state", "privacy.requests"}
 
 // Reserved says whether a topic is one of Assent's own, which configuration gives

@@ -143,8 +143,8 @@ func (p *Policy) orStrictest(r *Regime, res *consent.Resolution) (*Regime, *cons
 	return r, res
 }
 
-// allowed folds basis, law and the person's will into one mask (public contract,
-// section 4, the table of what is allowed).
+// allowed folds basis, law and the person's will into one mask (the table
+// of what is allowed in docs/policy.md, purposes).
 func (p *Policy) allowed(s Source, r *Regime, res *consent.Resolution) uint64 {
 	if res.Unreadable {
 		return r.unreadable

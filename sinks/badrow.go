@@ -19,7 +19,7 @@ const (
 )
 
 // A BadRow says what was refused, where and why, and nothing of what it held: the
-// value of a record of the bad topic (public contract, section 3).
+// value of a record of the bad topic (docs/api.md, records).
 type BadRow struct {
 	Stage    Stage
 	Reason   string // from a closed set
