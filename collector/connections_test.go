@@ -217,7 +217,7 @@ func TestBusyConnections(t *testing.T) {
 	var busy []net.Conn
 	for range 10 {
 		busy = append(busy, s.from("127.0.0.2", post("/v1/events", order("m"))))
-		<-sink.entered
+		sink.awaits(t)
 	}
 	for range 20 {
 		conn := s.from("127.0.0.2", post("/v1/events", order("m")+strings.Repeat(" ", 3<<20)))

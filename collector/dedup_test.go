@@ -281,7 +281,7 @@ func TestConcurrentTwin(t *testing.T) {
 			r, body := s.send(post("/v1/events", order("m")))
 			first <- got{r, body}
 		}()
-		<-sink.entered
+		sink.awaits(t)
 		go func() {
 			r, body := s.send(post("/v1/events", order("m")))
 			second <- got{r, body}

@@ -80,6 +80,16 @@ func (s *fakeSink) Admit(source string) error {
 func (s *fakeSink) Ready() error                { return nil }
 func (s *fakeSink) Close(context.Context) error { return nil }
 
+// awaits waits for a commit. A test whose events are refused must not wait for ever.
+func (s *fakeSink) awaits(t testing.TB) {
+	t.Helper()
+	select {
+	case <-s.entered:
+	case <-time.After(time.Minute):
+		t.Fatal("nothing is committed: are the events refused?")
+	}
+}
+
 // set changes the sink's behaviour.
 func (s *fakeSink) set(f func(*fakeSink)) {
 	s.mu.Lock()

@@ -342,7 +342,7 @@ func TestEventCost(t *testing.T) {
 		for i := range conns {
 			conns[i] = s.dial()
 			_, _ = io.WriteString(conns[i], raw)
-			<-sink.entered
+			sink.awaits(t)
 		}
 		grown, used := heap()-before, s.c.MemoryUsed()
 		t.Logf("from %s: an event takes %d bytes, and %d of the budget", from, grown/requests/events, used/requests/events)
@@ -353,13 +353,13 @@ func TestEventCost(t *testing.T) {
 			conn := s.dial()
 			_, _ = io.WriteString(conn, raw)
 			conns = append(conns, conn)
-			<-sink.entered
+			sink.awaits(t)
 		}
 		r, got := s.send(raw)
 		refused(t, r, got, 503, "overloaded")
 		few := s.dial()
 		_, _ = io.WriteString(few, post("/v1/events", "["+strings.Repeat(order("a")+",", 9)+order("b")+"]"))
-		<-sink.entered
+		sink.awaits(t)
 		if r, _ := s.send(post("/v1/consent", choice)); r.StatusCode != 201 {
 			t.Errorf("a choice: %d", r.StatusCode)
 		}
@@ -473,7 +473,7 @@ func TestWaitingForDelivery(t *testing.T) {
 		waiting = append(waiting, conn)
 	}
 	wait(post("/v1/events?k=a", order("1")))
-	<-sink.entered
+	sink.awaits(t)
 	wait(post("/v1/events?k=a", order("1")))
 	waitFor(t, func() bool {
 		var m strings.Builder
@@ -481,16 +481,16 @@ func TestWaitingForDelivery(t *testing.T) {
 		return strings.Contains(m.String(), "assent_collector_twins_waited_total 1\n")
 	})
 	wait(post("/v1/events?k=a", order("2")))
-	<-sink.entered
+	sink.awaits(t)
 	for _, id := range []string{"1", "3"} {
 		r, body := s.send(post("/v1/events?k=a", order(id)))
 		refused(t, r, body, 503, "overloaded")
 	}
 	// Who was promised less waits for the disk alone, and a choice for nobody.
 	wait(post("/v1/events?k=b", order("1")))
-	<-sink.entered
+	sink.awaits(t)
 	wait(post("/v1/events?k=a", `{"type":7}`))
-	<-sink.entered
+	sink.awaits(t)
 	if r, body := s.send(post("/v1/consent?k=a", choice)); r.StatusCode != 201 {
 		t.Errorf("a choice: %d %s", r.StatusCode, body)
 	}
