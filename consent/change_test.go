@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // decided is what a choice changes, as it is folded.
@@ -354,5 +355,24 @@ func TestNeedIsAskedWithoutLocks(t *testing.T) {
 		if out, err := f.Record(context.Background(), c); err != nil || out.IDCookie == "" || asked == 0 {
 			t.Errorf("asked %d times: %+v, %v", asked, out, err)
 		}
+	}
+}
+
+// TestRefusedWhileUnderWay: a choice of two people in one browser goes to a fresh id.
+// What one of them refused after the request came is refused for that id as well.
+func TestRefusedWhileUnderWay(t *testing.T) {
+	f := setup(t)
+	a, b := f.choose(t, nil, `{"all":"granted"}`), f.choose(t, nil, `{"all":"granted"}`)
+	both := func() *State {
+		return f.Identify([]byte(a.ChoiceCookie+";"+b.ChoiceCookie), []byte(a.IDCookie+";"+b.IDCookie), nil)
+	}
+	before := both()
+	f.turn(time.Minute)
+	f.choose(t, both(), `{"purposes":{"ads":"denied"}}`)
+	f.turn(time.Minute)
+	out := f.choose(t, before, `{"purposes":{"analytics":"granted"}}`)
+	ads, _ := f.p.Index("ads")
+	if now := f.Identify([]byte(out.ChoiceCookie), []byte(out.IDCookie), nil); now.Granted.Has(ads) || !now.Denied.Has(ads) {
+		t.Error("a refusal is undone by a choice that was under way")
 	}
 }

@@ -24,7 +24,8 @@ type recording struct {
 	// Read under the locks of all whom the choice touches.
 	stored *Record // of the subject, before
 	alias  alias
-	newest Version // of all that is stored of them
+	proven []*Record // apart: of those whom the request proves
+	newest Version   // of all that is stored of them
 }
 
 // named gives the status the choice asks for each purpose; Unknown where it asks
@@ -99,7 +100,7 @@ func (w *recording) change(record, full *Record, version Version) *Change {
 // record without what must not be written to the subject.
 func (w *recording) merged() (before, record *Record) {
 	if w.apart {
-		before = w.c.Visitor.record
+		before = w.c.Visitor.record.denied(w.proven...) // refused since the request came, perhaps
 		return before, before.where(func(e *Entry) bool { return !e.Carried }).with()
 	}
 	if w.c.Account.IsZero() {

@@ -179,8 +179,12 @@ func (r *Registry) readLocked(w *recording) error {
 		know(l.Version)
 	}
 	for _, s := range others {
-		if _, err := read(s); err != nil {
+		record, err := read(s)
+		if err != nil {
 			return err
+		}
+		if w.apart && s.Kind == Visitor && (s == w.c.Visitor.Subject || slices.Contains(w.c.Visitor.device.proven, s)) {
+			w.proven = append(w.proven, record)
 		}
 	}
 	if visitor := (Subject{Visitor, a.subject.ID}); !a.subject.IsZero() && visitor != w.subject {
