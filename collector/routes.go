@@ -21,14 +21,14 @@ func (c *Collector) newRoutes() *routes {
 			f(x)
 		}
 	}
-	add("POST", pathConsent, small(c.visit(recordChoice)))
+	add("POST", pathConsent, small(c.visit(recordChoice, false)))
 	// HEAD is only for what GET changes nothing by: never for a dialect.
 	read := func(path string, f func(*exchange)) {
 		f = small(f)
 		add("GET", path, f)
 		add("HEAD", path, func(x *exchange) { x.req.Method = methodGet; f(x) })
 	}
-	read(pathConsent, c.visit(showChoice))
+	read(pathConsent, c.visit(showChoice, false))
 	read(pathGPC, c.gpcSupport)
 	read(pathHealth, c.health)
 	show := func(path string, serve func(*exchange)) {
@@ -46,7 +46,7 @@ func (c *Collector) newRoutes() *routes {
 		show(path, func(x *exchange) { handler(&x.req, &x.ans) })
 	}
 	for path, page := range c.o.Pages {
-		show(path, c.visit(page))
+		show(path, c.visit(page, true))
 	}
 	return t
 }

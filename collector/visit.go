@@ -33,11 +33,13 @@ type PurposeStanding struct {
 }
 
 // visit opens a page to a request that has a source: a browser that shows a page sends
-// no key, so host or path must name the source.
-func (c *Collector) visit(page Page) func(*exchange) {
+// no key, so host or path must name the source. A page of this host needs no place in the
+// source's origins: its forms come from here, and Form sees to that.
+func (c *Collector) visit(page Page, ofThisHost bool) func(*exchange) {
 	return func(x *exchange) {
 		v := &Visit{c: c, x: x}
-		if err := c.findSource(x); err != nil {
+		err := c.findSource(x)
+		if err != nil && !(ofThisHost && err.Reason == ReasonOrigin && x.req.sameOrigin()) {
 			v.Refuse(err)
 			return
 		}

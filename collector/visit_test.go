@@ -30,7 +30,7 @@ func refusing(v *collector.Visit, a *collector.Answer) {
 }
 
 func withPage(o *collector.Options) {
-	o.Sources = []*collector.Source{{ID: "shop", Hosts: []string{"shop.example"}, Origins: []string{"https://shop.example", "https://blog.example"}}}
+	o.Sources = []*collector.Source{{ID: "shop", Hosts: []string{"shop.example"}, Origins: []string{"https://blog.example"}}}
 	o.Pages = map[string]collector.Page{"/choices": refusing}
 }
 
