@@ -202,8 +202,11 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 		return
 	}
 	if r.Prefix == "" {
-		// A front that strips the prefix says so in this header (Traefik, Spring).
-		r.Prefix = strings.TrimSuffix(string(h.Peek("X-Forwarded-Prefix")), "/")
+		// A front that strips the prefix says so in this header (Traefik, Spring). Answers
+		// name places of this host by it, so what is no prefix counts as none.
+		if said := strings.TrimSuffix(string(h.Peek("X-Forwarded-Prefix")), "/"); checkPrefix(said) == nil {
+			r.Prefix = said
+		}
 	}
 	f := &x.forwarding
 	f.Forwarded = append(f.Forwarded, h.PeekAll("Forwarded")...)

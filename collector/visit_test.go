@@ -144,3 +144,19 @@ func TestVisitsAreOfASource(t *testing.T) {
 		t.Errorf("%q", body)
 	}
 }
+
+// TestPrefixOfAFront: what a front says it cut off is a prefix, or nothing. A page that
+// sends its visitor on by it sends nobody to another host.
+func TestPrefixOfAFront(t *testing.T) {
+	s := serve(t, &fakeSink{}, withPage, func(o *collector.Options) {
+		o.Pages["/where"] = func(v *collector.Visit, a *collector.Answer) { a.Body = append(a.Body, v.Request().Prefix...) }
+	})
+	for said, want := range map[string]string{
+		"/collect": "/collect", "/collect/": "/collect", "//evil.example": "", "https://evil.example": "", `/\evil.example`: "", "/a/../b": "", "collect": "",
+	} {
+		_, got := s.send("GET /where HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-Prefix: " + said + "\r\n\r\n")
+		if got != want {
+			t.Errorf("%q: %q, want %q", said, got, want)
+		}
+	}
+}
