@@ -175,7 +175,7 @@ func (o *Options) EnsureDefaults() {
 	orDefault(&o.Cookies.Path, "/")
 	prefix := ""
 	if o.Cookies.Domain == "" && o.Cookies.Path == "/" {
-		prefix = hostPrefix
+		prefix = HostPrefix
 	}
 	orDefault(&o.Cookies.Choice, prefix+"assent_choice")
 	orDefault(&o.Cookies.ID, prefix+"assent_id")

@@ -17,10 +17,10 @@ import (
 // under the plain name beside ours with the prefix may be another host's doing: it
 // proves nobody and grants nothing.
 func otherName(name string) string {
-	if plain, ok := strings.CutPrefix(name, hostPrefix); ok {
+	if plain, ok := strings.CutPrefix(name, HostPrefix); ok {
 		return plain
 	}
-	return hostPrefix + name
+	return HostPrefix + name
 }
 
 // readCookies finds the two cookies, several of one name among them: which of those a
@@ -39,12 +39,12 @@ func (c *Collector) readCookies(h *fasthttp.RequestHeader, x *exchange) {
 			case c.o.Cookies.ID:
 				x.req.IDCookie, x.idCookies = anotherCookie(x.req.IDCookie, value), x.idCookies+1
 			case c.otherChoice:
-				if !strings.HasPrefix(c.otherChoice, hostPrefix) {
+				if !strings.HasPrefix(c.otherChoice, HostPrefix) {
 					value = append([]byte{consent.NarrowOnly}, value...)
 				}
 				x.req.ChoiceCookie, x.namesake = anotherCookie(x.req.ChoiceCookie, value), true
 			case c.otherID:
-				if strings.HasPrefix(c.otherID, hostPrefix) {
+				if strings.HasPrefix(c.otherID, HostPrefix) {
 					x.req.IDCookie = anotherCookie(x.req.IDCookie, value)
 				}
 				x.idCookies, x.namesake = x.idCookies+1, true
@@ -119,7 +119,7 @@ func (c *Collector) writeCookies(h *fasthttp.ResponseHeader, x *exchange) {
 		}
 		for _, domain := range domainsOf(string(x.req.Host)) {
 			for _, k := range []Cookie{end, other} {
-				if !strings.HasPrefix(k.Name, hostPrefix) {
+				if !strings.HasPrefix(k.Name, HostPrefix) {
 					set(c.setCookie(k, domain))
 				}
 			}
@@ -152,7 +152,7 @@ func (c *Collector) setCookie(k Cookie, domain string) string {
 		age = 0
 	}
 	path := c.o.Cookies.Path
-	if strings.HasPrefix(k.Name, hostPrefix) {
+	if strings.HasPrefix(k.Name, HostPrefix) {
 		path = "/"
 	}
 	s := fmt.Sprintf("%s=%s; Path=%s; Max-Age=%d; Secure; HttpOnly; SameSite=Lax", k.Name, k.Value, path, age)

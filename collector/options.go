@@ -117,6 +117,7 @@ func number(v any) int64 {
 	return int64(v.(int))
 }
 
-// hostPrefix begins the name of a cookie that no other host can have set: a browser
-// takes it only with Secure, with Path=/ and without Domain (RFC 6265bis draft, 4.1.3.2).
-const hostPrefix = "__Host-"
+// HostPrefix begins the name of a cookie that no other host can have set: a browser
+// takes it only with Secure, with Path=/ and without Domain, and knows it in any case of
+// letters (RFC 6265bis draft, 4.1.3.2, 5.7).
+const HostPrefix = "__Host-"

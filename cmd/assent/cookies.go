@@ -8,10 +8,6 @@ import (
 	"assent/collector"
 )
 
-// hostPrefix is what browsers take only with Secure, Path=/ and without Domain; they
-// know it in any case of letters (RFC 6265bis draft, 4.1.3.2 and 5.7).
-const hostPrefix = "__Host-"
-
 // checkCookies: what would break out of a Set-Cookie header (RFC 6265, 4.1.1), and what
 // browsers drop, so that no choice would be kept.
 func (c *config) checkCookies(p *problems) {
@@ -42,14 +38,14 @@ func (c *config) checkCookies(p *problems) {
 	// Each cookie is read under its name with and without the prefix.
 	o := collector.Options{Cookies: collector.CookieOptions(*k)}
 	o.EnsureDefaults()
-	if strings.TrimPrefix(o.Cookies.Choice, hostPrefix) == strings.TrimPrefix(o.Cookies.ID, hostPrefix) {
-		p.add("$.cookies", "choice and id must have different names, also without %s", hostPrefix)
+	if strings.TrimPrefix(o.Cookies.Choice, collector.HostPrefix) == strings.TrimPrefix(o.Cookies.ID, collector.HostPrefix) {
+		p.add("$.cookies", "choice and id must have different names, also without %s", collector.HostPrefix)
 	}
 }
 
 func (c *config) checkCookiePrefix(p *problems, key, name string) {
 	at, k := "$.cookies."+key, &c.Cookies
-	for _, prefix := range []string{hostPrefix, "__Secure-"} {
+	for _, prefix := range []string{collector.HostPrefix, "__Secure-"} {
 		n := len(prefix)
 		if len(name) >= n && strings.EqualFold(name[:n], prefix) && (name[:n] != prefix || len(name) == n) {
 			p.add(at, "%q: browsers know the prefix in any case, and this node as %s alone: write it so, with a name after it", name, prefix)
@@ -57,7 +53,7 @@ func (c *config) checkCookiePrefix(p *problems, key, name string) {
 		}
 	}
 	switch {
-	case !strings.HasPrefix(name, hostPrefix):
+	case !strings.HasPrefix(name, collector.HostPrefix):
 	case k.Domain != "":
 		p.add(at, "%q: browsers drop a cookie of this prefix with a domain: leave out the prefix, or cookies.domain", name)
 	case k.Path != "" && k.Path != "/":
