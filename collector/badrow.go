@@ -10,10 +10,10 @@ import (
 	"assent/sinks"
 )
 
-// appendBadRow adds the payload-free record of what was refused to the batch: it joins
-// the road at seal and commits with the rest. It holds stage, reason, size, source and a hash of the refused
-// bytes. The hash is keyed and its key changes each UTC day: equal payloads can
-// be told on one day, none can be guessed or followed.
+// appendBadRow adds the payload-free record of what was refused to the batch: the record
+// joins the road at seal and commits with the rest. It holds stage, reason, size, source
+// and a hash of the refused bytes. The hash is keyed, and its key changes each UTC day:
+// equal payloads are recognised within a day, and none can be guessed or followed.
 func (c *Collector) appendBadRow(x *exchange, stage sinks.Stage, reason Reason, raw []byte) {
 	c.m.refused(reason)
 	if !c.bad.take(badKind{x.source, stage, reason}, c.badRate, len(raw), c.instant(x.req.Received)) {

@@ -21,12 +21,13 @@ const maxArguments = 256
 // Events builds the one event of the query.
 func (Pixel) Events(r *collector.Request, p *collector.Payload) error {
 	if data := r.Query.Peek("data"); len(data) > 0 {
+		start := len(p.Space)
 		raw, err := base64.RawURLEncoding.AppendDecode(p.Space, bytes.TrimRight(data, "="))
 		if err != nil {
 			return unreadable("data is not base64url")
 		}
 		p.Space = raw
-		return p.Add(collector.Event{Raw: raw})
+		return p.Add(collector.Event{Raw: raw[start:]})
 	}
 	event, arguments := p.Object(), 0
 	for name, value := range r.Query.All() {
