@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"assent/sinks"
+	"assent/wire"
 )
 
 // A batch is a record batch as a broker returned it; records is still
@@ -68,24 +69,16 @@ func (b *batch) each(f func(index int64, body []byte) bool) error {
 	if err != nil {
 		return err
 	}
+	all := wire.Reader{Rest: src}
 	for range b.count {
-		length, n := binary.Varint(src)
-		if n <= 0 || length < 1 || length > int64(len(src)-n) {
+		record := wire.Reader{Rest: all.Take(int(all.Varint()))}
+		record.Byte()   // attributes; a record that is not there is bad here
+		record.Varint() // time delta
+		index := record.Varint()
+		if record.Bad || index < 0 || index > b.last-b.base {
 			return errBatch
 		}
-		record := src[n : n+int(length)]
-		src = src[n+int(length):]
-		record = record[1:]          // attributes
-		_, n = binary.Varint(record) // time delta
-		if n <= 0 {
-			return errBatch
-		}
-		record = record[n:]
-		index, n := binary.Varint(record)
-		if n <= 0 || index < 0 || index > b.last-b.base {
-			return errBatch
-		}
-		if !f(index, record[n:]) {
+		if !f(index, record.Rest) {
 			return nil
 		}
 	}
