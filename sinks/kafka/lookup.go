@@ -38,7 +38,7 @@ type attempt struct {
 func (a *attempt) provide() error {
 	outgoing, err := a.provider()
 	if err == nil && len(outgoing) != int(a.reservation.count) {
-		err = unusable(a.again, errReservation)
+		err = unusable(a.again, errCount)
 	}
 	if err != nil {
 		return err

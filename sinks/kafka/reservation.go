@@ -27,7 +27,10 @@ const (
 	reservationSize    = 1 + 8 + 8 + 2 + 4 + 4 + 8 + 8
 )
 
-var errReservation = errors.New("not a reservation that can be read")
+var (
+	errReservation = errors.New("not a reservation that can be read")
+	errCount       = errors.New("not as many records as were reserved")
+)
 
 func (r *reservation) append(dst []byte) []byte {
 	dst = append(dst, reservationVersion)
