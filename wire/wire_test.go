@@ -55,7 +55,7 @@ func TestReaderStaysBad(t *testing.T) {
 	} {
 		r := Reader{Rest: []byte{0xf0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}
 		fail(&r)
-		if got := r.Byte(); got != 0 || !r.Bad || r.Take(0) == nil && r.End() || r.Varint() != 0 || r.Int16() != 0 || r.Int32() != 0 || r.Uint64() != 0 || r.Bytes() != nil {
+		if got := r.Byte(); got != 0 || !r.Bad || r.Take(0) != nil || r.End() || r.Uvarint() != 0 || r.Varint() != 0 || r.Int16() != 0 || r.Int32() != 0 || r.Uint64() != 0 || r.Bytes() != nil {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
