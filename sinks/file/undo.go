@@ -25,8 +25,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // writes a line: which part of which files it is, and the IDs of its events. After
 // a crash a group that is whole, or was marked as acknowledged, counts as stored, even
 // if no caller heard of it, and its IDs are given to Committed, perhaps once more. Any
-// other group is taken back from all its files, because its senders will repeat it. Without the mark, a file that somebody cut or took away after its last
-// group would cost the neighbours of its lines in other files.
+// other group is taken back from all its files, because its senders will repeat it.
+// Without the mark, a file that somebody cut or took away after its last group would cost
+// the neighbours of its lines in other files.
 //
 //	length and CRC-32C of the rest, 4 bytes each, little-endian; the first byte of
 //	the CRC is inverted once the group is acknowledged

@@ -99,9 +99,9 @@ func same2(a, b load) bool {
 		(len(a.refs) == 0 || reflect.DeepEqual(a.refs, b.refs) && reflect.DeepEqual(a.shares, b.shares))
 }
 
-// TestDensePlan: naming a record costs a few bytes, or reservations would be what fills
+// TestDenseReservation: naming a record costs a few bytes, or reservations would be what fills
 // a journal of small records.
-func TestDensePlan(t *testing.T) {
+func TestDenseReservation(t *testing.T) {
 	var l load
 	for i := range uint32(1000) {
 		l.add(ref{position{7, i * 3}, 0}, "web", 100)

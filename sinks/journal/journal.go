@@ -33,8 +33,8 @@
 // worker goes on trying what is in flight. Once that succeeds it returns: the back
 // scan reads again from the first record left, until it meets the main scan.
 //
-//	              it fails while the window is full, or a
-//	              record came that may not join the queue
+//	              it fails while the window is full, its partition
+//	              is gone, or a record came that may not join it
 //	following ───────────────────────────────────────────► left ◄───────┐
 //	    ▲                                                    │          │
 //	    │                       its worker has made progress │          │ it fails
@@ -234,6 +234,7 @@ func (j *Journal) observe() {
 			return n
 		}
 	}
+	// The names say lane for a queue that is not parked: dashboards read them.
 	gauge("lanes", count(func(*queue) bool { return true }))
 	gauge("lanes_failing", count(func(q *queue) bool { return !q.failing.IsZero() }))
 	gauge("lanes_left", count(func(q *queue) bool { return q.state != following }))

@@ -6,7 +6,7 @@ import "sync"
 type item struct {
 	seg        *segment
 	src        *source
-	chunk      *chunk // holds body and judged
+	chunk      *chunk // holds body and provenance
 	body       []byte
 	provenance []byte // of its event; nil: it is not judged again
 	at         int64  // instant of its event

@@ -114,7 +114,7 @@ func mustSend(t testing.TB, f *Forwarder, p sinks.Partition, reservation []byte,
 	return sent
 }
 
-// deliver reservations and sends, until it is stored.
+// deliver reserves and sends until the records are stored.
 func deliver(t testing.TB, f *Forwarder, p sinks.Partition, all []sinks.Outgoing) {
 	t.Helper()
 	reservation, again := reserve(t, f, p, len(all)), false
