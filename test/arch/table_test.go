@@ -23,9 +23,10 @@ var wings = []wing{
 	{"policy", []string{"consent", "geo", "redact", "names", "strictyaml"}, true, "a decision must be repeatable: explain, diff and re-judging run the same code on the same arguments"},
 	{"rights", []string{"consent", "sinks"}, false, "rights work on contracts, so that they hold whatever the technology"},
 
-	{"consent", []string{"consent/tcf", "consent/gpp", "consent/cmp", "keys", "names", "redact", "uuid7", "wire"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
-	{"consent/tcf", nil, true, codec},
-	{"consent/gpp", nil, true, codec},
+	{"consent", []string{"consent/tcf", "consent/gpp", "consent/cmp", "consent/bitstring", "keys", "names", "redact", "uuid7", "wire"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
+	{"consent/tcf", []string{"consent/bitstring"}, true, codec},
+	{"consent/gpp", []string{"consent/bitstring", "consent/tcf"}, true, codec},
+	{"consent/bitstring", nil, true, codec},
 	{"consent/cmp", nil, true, codec},
 	{"consent/*", []string{"consent"}, false, adapter},
 

@@ -1,0 +1,143 @@
+// Package bitstring reads the strings of bits in which consent managers write TC and
+// GPP strings: base64url text, 6 bits a character, fields of any width, first bit first.
+package bitstring
+
+import (
+	"encoding/binary"
+	"strconv"
+)
+
+// MaxText is the longest text that is read, in bytes. Real strings have hundreds.
+const MaxText = 8 << 10
+
+// An Error says what is wrong, and at which bit of the text: character i starts at bit 6·i.
+type Error struct {
+	What string
+	Bit  int
+}
+
+func (e *Error) Error() string { return e.What + ", at bit " + strconv.Itoa(e.Bit) }
+
+// slack is what a Reader may look past the end of the text's bits.
+const slack = 8
+
+// Bits holds the bits of one text. The zero Bits is ready; one can be used again, for a
+// text at a time.
+type Bits struct {
+	bytes [MaxText*6/8 + 3 + slack]byte
+}
+
+// sextet is the value of each character of base64url, 0xff of all others.
+var sextet = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+		t[c] = byte(i)
+	}
+	return t
+}()
+
+// Decode takes the bits of a text and returns a Reader at its first bit. Padding, the
+// standard alphabet and spaces are errors; a length of 1 mod 4 and any last bits are
+// not: encoders pad to 6, 8 or 24 bits as they like. The Reader is good until the next
+// Decode.
+func Decode[T string | []byte](b *Bits, text T) Reader {
+	if len(text) > MaxText {
+		return Reader{err: &Error{"longer than " + strconv.Itoa(MaxText) + " characters", MaxText * 6}}
+	}
+	n, i := 0, 0
+	for ; i+4 <= len(text); i += 4 {
+		w, x, y, z := sextet[text[i]], sextet[text[i+1]], sextet[text[i+2]], sextet[text[i+3]]
+		if w|x|y|z == 0xff {
+			break // below, one by one
+		}
+		b.bytes[n], b.bytes[n+1], b.bytes[n+2] = w<<2|x>>4, x<<4|y>>2, y<<6|z
+		n += 3
+	}
+	var last uint32
+	shift := 18
+	for j := i; j < len(text); j++ {
+		s := sextet[text[j]]
+		if s == 0xff {
+			return Reader{err: &Error{"no character of base64url", j * 6}}
+		}
+		last |= uint32(s) << shift
+		shift -= 6
+	}
+	b.bytes[n], b.bytes[n+1], b.bytes[n+2] = byte(last>>16), byte(last>>8), byte(last)
+	clear(b.bytes[n+3 : n+3+slack])
+	return Reader{bytes: b.bytes[:], end: len(text) * 6}
+}
+
+// A Reader reads one field after the other. The first field that is not there, and the
+// first call of Fail, set Err; every field after it is zero: callers look at Err once,
+// at the end. The zero Reader has no bits.
+type Reader struct {
+	bytes []byte
+	at    int
+	end   int
+	err   error
+}
+
+// Err is the first *Error.
+func (r *Reader) Err() error { return r.err }
+
+// At is the bit that is read next.
+func (r *Reader) At() int { return r.at }
+
+// Left is the number of bits that are left; 0 after an error.
+func (r *Reader) Left() int { return r.end - r.at }
+
+// Fail gives up the rest: what is wrong at a bit.
+func (r *Reader) Fail(what string, bit int) {
+	if r.err == nil {
+		r.err = &Error{what, bit}
+	}
+	r.at = r.end
+}
+
+// Uint reads a number of up to 56 bits.
+func (r *Reader) Uint(width int) uint64 {
+	if r.at+width > r.end {
+		r.short()
+		return 0
+	}
+	v := r.peek(r.at)
+	r.at += width
+	return v >> (64 - width)
+}
+
+// Int reads a number of up to 56 bits.
+func (r *Reader) Int(width int) int { return int(r.Uint(width)) }
+
+// Bool reads one bit.
+func (r *Reader) Bool() bool { return r.Uint(1) == 1 }
+
+// Skip passes over bits and returns the first of them, for At.
+func (r *Reader) Skip(width int) (at int) {
+	if width < 0 || width > r.end-r.at {
+		r.short()
+		return r.at
+	}
+	at = r.at
+	r.at += width
+	return at
+}
+
+// Bit is the bit at a place that Skip returned, or after it.
+func (r *Reader) Bit(at int) bool {
+	return at < r.end && r.bytes[at/8]>>(7-at%8)&1 == 1
+}
+
+// From is a Reader of the same bits, from a place that Skip or At returned.
+func (r *Reader) From(at int) Reader {
+	return Reader{bytes: r.bytes, at: min(at, r.end), end: r.end}
+}
+
+func (r *Reader) short() { r.Fail("the text ends too early", r.end) }
+
+// peek is the 57 or more bits from a bit on, first bit highest.
+func (r *Reader) peek(at int) uint64 {
+	return binary.BigEndian.Uint64(r.bytes[at/8:]) << (at % 8)
+}
