@@ -97,24 +97,12 @@ func run(r *rig.Rig, rounds, seconds int, only, against, svg string) error {
 	}
 	results := map[int][][]figure{}
 	for _, connections := range counts {
-		for round := range rounds + 1 {
-			var row []figure
-			for _, s := range sides {
-				n := seconds
-				if round == 0 {
-					n = warmUp // not counted
-				}
-				if round == 0 && s.drains && connections == counts[0] {
-					n = warmBroker
-				}
-				rig.Progress("%d connections, round %d/%d: %s", connections, round, rounds, s.name)
-				f, err := s.measure(r, connections, n)
-				if err != nil {
-					return fmt.Errorf("%s: %w", s.name, err)
-				}
-				row = append(row, f)
+		for number := range rounds + 1 {
+			row, err := round(r, sides, connections, number, seconds)
+			if err != nil {
+				return err
 			}
-			if round > 0 {
+			if number > 0 {
 				results[connections] = append(results[connections], row)
 			}
 		}
@@ -128,6 +116,32 @@ func run(r *rig.Rig, rounds, seconds int, only, against, svg string) error {
 		return plot(svg, sides, results)
 	}
 	return nil
+}
+
+// round gives each side its turn, in odd rounds from the last to the first: what one
+// leaves to the next, as dirty pages, falls on both of a pair. Round 0 is a warm-up.
+func round(r *rig.Rig, sides []*side, connections, number, seconds int) ([]figure, error) {
+	row := make([]figure, len(sides))
+	for k := range sides {
+		i := k
+		if number%2 == 1 {
+			i = len(sides) - 1 - k
+		}
+		s, n := sides[i], seconds
+		if number == 0 {
+			n = warmUp
+		}
+		if number == 0 && s.drains && connections == counts[0] {
+			n = warmBroker
+		}
+		rig.Progress("%d connections, round %d: %s", connections, number, s.name)
+		f, err := s.measure(r, connections, n)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+		row[i] = f
+	}
+	return row, nil
 }
 
 // paired puts each side behind what it was before; the bare one did not change.
@@ -241,13 +255,13 @@ func (s *side) wrk(r *rig.Rig, connections, seconds int) (f figure, err error) {
 	if err != nil {
 		return f, fmt.Errorf("wrk: %w", err)
 	}
-	if m := requests.FindSubmatch(out); m != nil {
-		n, _ := strconv.ParseFloat(string(m[1]), 64)
-		f.cpu = float64(used.Microseconds()) / max(n, 1)
+	n, second := requests.FindSubmatch(out), rate.FindSubmatch(out)
+	if n == nil || second == nil {
+		return f, fmt.Errorf("wrk printed no count of requests: %s", out)
 	}
-	if m := rate.FindSubmatch(out); m != nil {
-		f.perSecond, _ = strconv.ParseFloat(string(m[1]), 64)
-	}
+	done, _ := strconv.ParseFloat(string(n[1]), 64)
+	f.cpu = float64(used.Microseconds()) / max(done, 1)
+	f.perSecond, _ = strconv.ParseFloat(string(second[1]), 64)
 	f.p50, f.p99 = millis(p50.FindSubmatch(out)), millis(p99.FindSubmatch(out))
 	if m := non2xx.FindSubmatch(out); m != nil {
 		return f, fmt.Errorf("%s answers were not 2xx", m[1])
