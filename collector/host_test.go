@@ -40,7 +40,7 @@ func TestHosts(t *testing.T) {
 func TestHostsThatNobodySends(t *testing.T) {
 	f := func(written, want string) {
 		t.Helper()
-		wrong := CheckSources([]*Source{{ID: "a", Key: "k", Hosts: []string{written}}}, nil)
+		wrong := (&Options{Sources: []*Source{{ID: "a", Key: "k", Hosts: []string{written}}}}).CheckSources()
 		if len(wrong) != 1 || !strings.Contains(wrong[0].Error(), want) {
 			t.Errorf("%q: %v, want %s", written, wrong, want)
 		}
@@ -61,7 +61,7 @@ func TestHostsThatNobodySends(t *testing.T) {
 	} {
 		f(none, "want data.shop.example")
 	}
-	wrong := CheckSources([]*Source{{ID: "a", Hosts: []string{"Shop.example"}}, {ID: "b", Hosts: []string{"shop.example.:443"}}}, nil)
+	wrong := (&Options{Sources: []*Source{{ID: "a", Hosts: []string{"Shop.example"}}, {ID: "b", Hosts: []string{"shop.example.:443"}}}}).CheckSources()
 	if len(wrong) != 1 || wrong[0].Index != 1 || !strings.Contains(wrong[0].Error(), `also a host of source "a"`) {
 		t.Errorf("one host of two sources: %v", wrong)
 	}

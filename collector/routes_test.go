@@ -72,12 +72,17 @@ func TestPrefixesLeaveRoutesAlone(t *testing.T) {
 		"/collect/com.acme": "/collect/com.acme", "/com": "", "/com.acmes": "", "/collect/v2": "",
 	} {
 		list := []*collector.Source{{ID: "a", Paths: []string{"/collect"}}, {ID: "b", Paths: []string{path}}}
-		wrong := collector.CheckSources(list, routes)
+		wrong := (&collector.Options{Sources: list, Dialects: routes}).CheckSources()
 		if hides == "" && len(wrong) > 0 || hides != "" && (len(wrong) != 1 || !strings.Contains(wrong[0].Error(), " under "+hides+" ")) {
 			t.Errorf("%s: %v, want %q", path, wrong, hides)
 		}
 	}
-	if wrong := collector.CheckSources([]*collector.Source{{ID: "a", Paths: []string{"/com.acme"}}}, nil); len(wrong) > 0 {
+	o := collector.Options{Sources: []*collector.Source{{ID: "a", Paths: []string{"/com.acme"}}}}
+	if wrong := o.CheckSources(); len(wrong) > 0 {
 		t.Errorf("without the route: %v", wrong)
+	}
+	o.Pages = map[string]collector.Page{"/com.acme/mine": nil}
+	if wrong := o.CheckSources(); len(wrong) != 1 {
+		t.Errorf("with a page: %v", wrong)
 	}
 }

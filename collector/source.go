@@ -73,10 +73,10 @@ func (e *SourceError) Error() string { return fmt.Sprintf("source %q: %v", e.ID,
 // Unwrap returns what is wrong.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// CheckSources reports everything that is wrong with a list of sources, whose paths must
-// not be in the way of the routes.
-func CheckSources(list []*Source, routes []Route) []*SourceError {
-	_, wrong := newSources(list, pathsOf(routes))
+// CheckSources reports everything that is wrong with the sources, whose paths must not
+// be in the way of dialects, handlers and pages.
+func (o *Options) CheckSources() []*SourceError {
+	_, wrong := newSources(o.Sources, o.paths())
 	return wrong
 }
 

@@ -253,7 +253,7 @@ func TestProblemsHoldNoLineEnds(t *testing.T) {
 func TestSourcesAreRefused(t *testing.T) {
 	f := func(want string, list ...*Source) {
 		t.Helper()
-		wrong := CheckSources(list, nil)
+		wrong := (&Options{Sources: list}).CheckSources()
 		if want == "" && len(wrong) > 0 || want != "" && (len(wrong) == 0 || !strings.Contains(wrong[0].Error(), want)) {
 			t.Errorf("got %v, want %q", wrong, want)
 		}

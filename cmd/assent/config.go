@@ -245,7 +245,9 @@ func (c *config) sources(p *problems) []*collector.Source {
 		}
 		out = append(out, src)
 	}
-	for _, wrong := range collector.CheckSources(out, dialect.Routes()) {
+	// The demo page's files stand under the same path as its page of choices.
+	edge := collector.Options{Sources: out, Dialects: dialect.Routes(), Pages: c.visits()}
+	for _, wrong := range edge.CheckSources() {
 		p.add(fmt.Sprintf("$.sources[%d]", wrong.Index), "%v", wrong)
 	}
 	return out
