@@ -204,7 +204,7 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 	if r.Prefix == "" {
 		// A front that strips the prefix says so in this header (Traefik, Spring). Answers
 		// name places of this host by it, so what is no prefix counts as none.
-		if said := strings.TrimSuffix(string(h.Peek("X-Forwarded-Prefix")), "/"); checkPrefix(said) == nil {
+		if said := strings.TrimSuffix(string(h.Peek("X-Forwarded-Prefix")), "/"); said != "" && checkPrefix(said) == nil {
 			r.Prefix = said
 		}
 	}
