@@ -212,6 +212,13 @@ func (o *Options) paths() []string {
 	return slices.AppendSeq(slices.AppendSeq(pathsOf(o.Dialects), maps.Keys(o.Handlers)), maps.Keys(o.Pages))
 }
 
+// CheckSources reports everything that is wrong with the sources, whose paths must not
+// be in the way of dialects, handlers and pages.
+func (o *Options) CheckSources() []*SourceError {
+	_, wrong := newSources(o.Sources, o.paths())
+	return wrong
+}
+
 // Page answers a visit: it phrases what the visit tells, and never judges.
 type Page func(v *Visit, a *Answer)
 

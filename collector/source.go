@@ -73,13 +73,6 @@ func (e *SourceError) Error() string { return fmt.Sprintf("source %q: %v", e.ID,
 // Unwrap returns what is wrong.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// CheckSources reports everything that is wrong with the sources, whose paths must not
-// be in the way of dialects, handlers and pages.
-func (o *Options) CheckSources() []*SourceError {
-	_, wrong := newSources(o.Sources, o.paths())
-	return wrong
-}
-
 func newSources(list []*Source, routes []string) (*sources, []*SourceError) {
 	if len(list) == 0 {
 		list = []*Source{Demo()}
