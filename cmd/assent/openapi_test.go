@@ -340,6 +340,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 	f("POST /demo/explain", "", `{"event":{"type":"page","name":"Home","context":{"page":{"url":"https://shop.example/?a=1"}}},"region":"FR","consent":{"analytics":"granted"},"gpc":true}`, 200)
 	f("POST /demo/explain", "", `{"event":1}`, 400)
 	f("POST /demo/explain", "", `{"event":{"type":"page","name":"`+strings.Repeat("x", 70_000)+`"}}`, 413)
+	f("GET /demo/choices", key, "", 403, "Origin", "https://other.example")
 	f("POST /demo/choices", key, `all=maybe`, 400, "Content-Type", "application/x-www-form-urlencoded")
 	f("POST /demo/choices", key, `all=denied`, 403, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site")
 	for operation := range front.operations {
