@@ -148,7 +148,6 @@ var bounds = []*bound{
 		"redact.scan.object":          84,
 		"test/crash.check":            69,
 		"test/kafka.Broker.configure": 65,
-		"test/load.run":               63,
 		"test/load/outage.run":        63,
 	}},
 	{parameters, 5, "what travels together is a struct", map[string]int{
