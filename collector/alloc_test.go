@@ -14,6 +14,7 @@ import (
 
 	"assent/collector"
 	"assent/consent"
+	"assent/consent/signals"
 	"assent/sinks"
 )
 
@@ -78,9 +79,9 @@ func TestAllocs(t *testing.T) {
 func TestAllocsOfSignals(t *testing.T) {
 	c, _ := newCollector(t, sinks.Discard{})
 	c.LookFor(
-		consent.Place{Scheme: consent.GPC, In: consent.Header, Name: "Sec-GPC"},
-		consent.Place{Scheme: consent.GPC, In: consent.Query, Name: "opt_out"},
-		consent.Place{Scheme: consent.Segment, In: consent.Cookie, Name: "prefs"},
+		signals.Place{Scheme: consent.GPC, In: signals.Header, Name: "Sec-GPC"},
+		signals.Place{Scheme: consent.GPC, In: signals.Query, Name: "opt_out"},
+		signals.Place{Scheme: consent.Segment, In: signals.Cookie, Name: "prefs"},
 	)
 	ctx := consented(t, c, []byte(`{"type":"page","name":"Home"}`))
 	h := &ctx.Request.Header

@@ -7,7 +7,7 @@ import (
 	"time"
 	"unsafe"
 
-	"assent/consent"
+	"assent/consent/signals"
 	"assent/geo"
 	"assent/policy"
 	"assent/rate"
@@ -62,7 +62,7 @@ type state struct {
 type buffers struct {
 	forwarding geo.Forwarding
 	ans        Answer
-	carried    []consent.Carried // signals of the request, not read yet
+	carried    []signals.Carried // signals of the request, not read yet
 	payload    Payload
 	results    []Result
 	batch      sinks.Batch

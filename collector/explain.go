@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"assent/consent"
+	"assent/consent/signals"
 	"assent/geo"
 	"assent/policy"
 	"assent/redact"
@@ -22,7 +23,7 @@ type Hypothetical struct {
 	Named     geo.Forwarding            // the place that a trusted network names
 	Image     bool                      // it comes by GET, as from a page or mail that shows the pixel
 	Choices   map[string]consent.Status // by purpose; what is not named was never asked
-	Carried   []consent.Carried         // signals of the request
+	Carried   []signals.Carried         // signals of the request
 	UserAgent string
 	Now       time.Time
 	MaxEvent  int // bytes; 0: the default of Limits.Event
@@ -39,7 +40,7 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 		return nil, err
 	}
 	for _, carried := range h.Carried {
-		consent.Read(p.Purposes(), carried, &k.signals)
+		p.Signals().Read(carried, h.Now, &k.signals)
 	}
 	e := []Event{{Raw: h.Event}}
 	orDefault(&h.MaxEvent, defaultEvent)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"assent/consent"
+	"assent/consent/signals"
 )
 
 // Handle runs one request as the server would, for tests without a socket.
@@ -17,15 +17,15 @@ func (c *Collector) Handle(ctx *fasthttp.RequestCtx) { c.handle(ctx) }
 func Addr(a netip.AddrPort) net.Addr { return net.TCPAddrFromAddrPort(a) }
 
 // LookFor has the collector look for signals at these places of a request alone.
-func (c *Collector) LookFor(places ...consent.Place) {
+func (c *Collector) LookFor(places ...signals.Place) {
 	c.places = requestPlaces{}
 	for _, p := range places {
 		switch p.In {
-		case consent.Header:
+		case signals.Header:
 			c.places.headers = append(c.places.headers, p)
-		case consent.Cookie:
+		case signals.Cookie:
 			c.places.cookies = append(c.places.cookies, p)
-		case consent.Query:
+		case signals.Query:
 			c.places.arguments = append(c.places.arguments, p)
 		}
 	}

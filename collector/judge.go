@@ -59,7 +59,7 @@ func (j *judged) judge(e *Event, d *policy.Decision) (Reason, sinks.Stage) {
 		return reason, sinks.StageDecide
 	}
 	j.heard = j.signals
-	e.signals(j.policy.Purposes(), &j.heard)
+	e.signals(j.policy.Signals(), j.now, &j.heard)
 	j.res = j.resolve(&j.heard)
 	j.policy.Decide(j.audience(), j.place.regime, &j.res, j.kind, d)
 	return "", ""
@@ -119,7 +119,7 @@ func (k *circumstances) audience() policy.Source { return policy.Source{Audience
 func (k *circumstances) keepsID(events []Event) bool {
 	heard := k.signals
 	for i := range events {
-		events[i].signals(k.policy.Purposes(), &heard)
+		events[i].signals(k.policy.Signals(), k.now, &heard)
 	}
 	res := k.resolve(&heard)
 	return k.policy.NeedsID(k.audience(), k.place.regime, &res)

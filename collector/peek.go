@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"time"
 
 	"assent/consent"
+	"assent/consent/signals"
 	"assent/redact"
 )
 
@@ -121,7 +123,7 @@ var eventPlaces = func() (out []eventPlace) {
 		}
 		return peekSignals + i
 	}
-	for _, p := range consent.Places(consent.Event) {
+	for _, p := range signals.Places(signals.Event) {
 		at := eventPlace{scheme: p.Scheme, member: peekCount}
 		for i, b := range []byte(p.Name) {
 			if b == '.' {
@@ -138,10 +140,10 @@ var eventPlaces = func() (out []eventPlace) {
 }()
 
 // signals narrows s by what the event itself says of consent.
-func (e *Event) signals(p *consent.Purposes, s *consent.Signals) {
+func (e *Event) signals(r *signals.Reader, now time.Time, s *consent.Signals) {
 	for i := range eventPlaces {
 		if raw, said := e.peek.at(&eventPlaces[i]); said {
-			consent.Read(p, consent.Carried{Scheme: eventPlaces[i].scheme, Value: raw}, s)
+			r.Read(signals.Carried{Scheme: eventPlaces[i].scheme, Value: raw}, now, s)
 		}
 	}
 }

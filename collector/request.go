@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"assent/consent"
+	"assent/consent/signals"
 )
 
 // Request is what the steps and the dialects may see of an HTTP request. Its
@@ -102,10 +102,10 @@ func cut[T any](s []T, n int) []T {
 
 // requestPlaces are where signals are looked for in a request: by default all places of
 // consent's table of signals.
-type requestPlaces struct{ headers, cookies, arguments []consent.Place }
+type requestPlaces struct{ headers, cookies, arguments []signals.Place }
 
 func tablePlaces() requestPlaces {
-	return requestPlaces{consent.Places(consent.Header), consent.Places(consent.Cookie), consent.Places(consent.Query)}
+	return requestPlaces{signals.Places(signals.Header), signals.Places(signals.Cookie), signals.Places(signals.Query)}
 }
 
 var methodGet = []byte("GET")

@@ -7,6 +7,7 @@ import (
 
 	"assent/collector"
 	"assent/consent"
+	"assent/consent/signals"
 	"assent/geo"
 	"assent/policy"
 )
@@ -45,9 +46,9 @@ func TestGPCLines(t *testing.T) {
 func TestPlacesOfARequest(t *testing.T) {
 	s := serve(t, &fakeSink{})
 	s.c.LookFor(
-		consent.Place{Scheme: consent.Segment, In: consent.Cookie, Name: "prefs"},
-		consent.Place{Scheme: consent.GPC, In: consent.Query, Name: "opt out"},
-		consent.Place{Scheme: consent.GPC, In: consent.Header, Name: "X-Opt-Out"},
+		signals.Place{Scheme: consent.Segment, In: signals.Cookie, Name: "prefs"},
+		signals.Place{Scheme: consent.GPC, In: signals.Query, Name: "opt out"},
+		signals.Place{Scheme: consent.GPC, In: signals.Header, Name: "X-Opt-Out"},
 	)
 	f := func(want, query string, lines ...string) {
 		t.Helper()

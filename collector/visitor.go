@@ -16,7 +16,7 @@ const choiceLife = 400 * 24 * time.Hour
 func (c *Collector) person(x *exchange) {
 	x.person = c.o.Registry.Identify(x.req.ChoiceCookie, x.req.IDCookie, x.req.SubjectToken).In(x.policy.Purposes())
 	for _, carried := range x.carried {
-		consent.Read(x.policy.Purposes(), carried, &x.signals)
+		x.policy.Signals().Read(carried, x.now, &x.signals)
 	}
 }
 

@@ -13,11 +13,9 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 	f.o.Now = time.Now // the fixture's clock is not what is measured
 	o := f.choose(t, nil, `{"all":"granted","link":{"anonymousId":"X"}}`)
 	choice, id, token := []byte(o.ChoiceCookie), []byte(o.IDCookie), []byte(o.Token)
-	prefs := []byte(`{"Analytics":true, "Measuring":true, "ads":false}`)
 	s := f.Identify(choice, id, nil)
 	now := time.Now()
 	var sig Signals
-	one := []byte("1")
 	random := chance(1)
 	ref := f.SealSubjects(nil, []Subject{s.Subject}, random)
 	for name, fn := range map[string]func(){
@@ -26,8 +24,6 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 		"identify nobody":  func() { f.Identify(nil, nil, nil) },
 		"lookup linked":    func() { f.Lookup(Subject{Anonymous, "X"}) },
 		"lookup unknown":   func() { f.Lookup(Subject{Anonymous, "Y"}) },
-		"gpc":              func() { Read(f.p, Carried{GPC, one}, &sig) },
-		"segment":          func() { Read(f.p, Carried{Segment, prefs}, &sig) },
 		"combine":          func() { Combine(f.Identify(nil, nil, nil), f.Lookup(Subject{Anonymous, "X"})) },
 		"resolve":          func() { resolved = Resolve(Rules{OptOut: 3}, s, &sig, now, now) },
 		"seal":             func() { ref = f.SealSubjects(ref[:0], []Subject{s.Subject}, random) },

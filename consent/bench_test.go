@@ -57,16 +57,6 @@ func BenchmarkResolve(b *testing.B) {
 	_ = out
 }
 
-func BenchmarkReadSegment(b *testing.B) {
-	p := shop(b)
-	raw := []byte(`{"Analytics":true,"Measuring":true,"ads":false}`)
-	b.ReportAllocs()
-	for b.Loop() {
-		var sig Signals
-		Read(p, Carried{Segment, raw}, &sig)
-	}
-}
-
 func BenchmarkSealSubjects(b *testing.B) {
 	f := setup(b, sealing("j"))
 	random, s := chance(1), Subject{Visitor, "01935a2b-8f7e-7f3f-9a51-0c8d1f3f1b11"}

@@ -22,13 +22,10 @@
 package consent
 
 import (
-	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
 	"strings"
-
-	"assent/names"
 )
 
 // MaxPurposes is the most purposes one policy may declare: a set is one word.
@@ -111,10 +108,9 @@ type Purpose struct {
 
 // Purposes is the vocabulary of one policy in bit order. Immutable, shared.
 type Purposes struct {
-	list    []Purpose
-	index   map[string]int
-	segment []category
-	named   PurposeSet // may be named by a choice
+	list  []Purpose
+	index map[string]int
+	named PurposeSet // may be named by a choice
 }
 
 // NewPurposes makes a vocabulary; the order given is the bit order.
@@ -140,10 +136,6 @@ func NewPurposes(list []Purpose) (*Purposes, error) {
 		if u.Basis.Chooses() {
 			p.named = p.named.With(i)
 		}
-	}
-	p.segment = categories(p.list, Segment)
-	if len(p.segment) > maxCategories {
-		return nil, errors.New("more than 256 signal names")
 	}
 	return p, nil
 }
@@ -185,39 +177,5 @@ func (p *Purposes) Names(s PurposeSet) []string {
 	out := make([]string, 0, s.Len())
 	(s & p.All()).Each(func(i int) { out = append(out, p.list[i].Name) })
 	slices.Sort(out)
-	return out
-}
-
-// category is one name of a foreign vocabulary and the purposes it speaks of.
-type category struct {
-	name     string
-	purposes PurposeSet
-	mapped   bool // the policy maps it, so its absence means something
-}
-
-const maxCategories = 256
-
-// categories are the names under which a scheme may speak of the purposes: those that
-// the policy maps to a purpose, else the purpose's own.
-func categories(list []Purpose, scheme Scheme) []category {
-	var out []category
-	add := func(name string, i int, mapped bool) {
-		for k := range out {
-			if names.EqualFold([]byte(out[k].name), name) && out[k].mapped == mapped {
-				out[k].purposes = out[k].purposes.With(i)
-				return
-			}
-		}
-		out = append(out, category{name, PurposeSet(0).With(i), mapped})
-	}
-	for i := range list {
-		words := list[i].Signals[scheme.String()]
-		for _, n := range words {
-			add(n, i, true)
-		}
-		if len(words) == 0 {
-			add(list[i].Name, i, false)
-		}
-	}
 	return out
 }

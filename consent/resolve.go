@@ -21,6 +21,7 @@ const (
 	RecordedDenial                 // refused, withdrawn or objected, on record
 	DeniedPreference               // a signal says no to the purpose by itself
 	DeniedOptOut                   // a universal opt-out signal, honoured here
+	SignalUnusable                 // a signal that would have to allow it may not be used now: denied
 	RecordedGrant                  // granted, on record, and valid
 	GrantStale                     // granted for another revision of the purpose
 	GrantExpired                   // granted too long ago
@@ -30,7 +31,7 @@ const (
 )
 
 var reasonNames = [reasons]string{
-	"no_choice", "unreadable", "recorded_denial", "denied_preference", "denied_opt_out",
+	"no_choice", "unreadable", "recorded_denial", "denied_preference", "denied_opt_out", "signal_unusable",
 	"recorded_grant", "grant_stale", "grant_expired", "grant_implied", "grant_after_event",
 }
 
@@ -52,6 +53,15 @@ type Resolution struct {
 	By              [MaxPurposes]Scheme // whose signal is the reason; else none
 }
 
+// unreadableResolution is the answer where nothing is known of what was chosen.
+func unreadableResolution(out Resolution, denied PurposeSet) Resolution {
+	out.Unreadable, out.Denied = true, denied
+	for i := range out.Why {
+		out.Why[i] = UnreadableState
+	}
+	return out
+}
+
 // Status is the answer for one purpose.
 func (r *Resolution) Status(i int) Status {
 	switch {
@@ -70,7 +80,8 @@ func (r *Resolution) Status(i int) Status {
 //     known to be denied stays denied.
 //  2. A denial on record. It never ends.
 //  3. A signal that says no to the purpose by itself, or a universal opt-out signal
-//     where Rules.OptOut has the purpose.
+//     where Rules.OptOut has the purpose. Then a signal that has a say in the purpose and
+//     may not be used now: it is invalid, too old, implied.
 //  4. A grant on record that is for this revision, not expired at now, by an
 //     affirmative act where Rules.Affirmative asks for one, and, for an event
 //     that happened at an instant before now, unbroken since then. An event older
@@ -86,14 +97,9 @@ func Resolve(r Rules, stored *State, sig *Signals, at, now time.Time) Resolution
 		sig = &noSignals
 	}
 	out.OptOut = sig.OptOut != 0
-	denied := sig.Denied()
+	denied, refused := sig.Denied(), sig.refused()
 	if stored == nil {
-		out.Unreadable = true
-		out.Denied = denied
-		for i := range out.Why {
-			out.Why[i] = UnreadableState
-		}
-		return out
+		return unreadableResolution(out, denied)
 	}
 	var optOut PurposeSet
 	if out.OptOut {
@@ -116,10 +122,12 @@ func Resolve(r Rules, stored *State, sig *Signals, at, now time.Time) Resolution
 			why, out.By[i] = UnreadableState, sig.Unreadable.first()
 		case stored.Denied&bit != 0:
 			why = RecordedDenial
-		case denied&bit != 0:
-			why, out.By[i] = DeniedPreference, sig.denier(bit)
+		case refused&bit != 0:
+			why, out.By[i] = DeniedPreference, first(&sig.denied, bit)
 		case optOut&bit != 0:
 			why, out.By[i] = DeniedOptOut, sig.OptOut.first()
+		case denied&bit != 0:
+			why, out.By[i] = SignalUnusable, first(&sig.unusable, bit)
 		case stored.Stale&bit != 0:
 			why = GrantStale
 		case stored.Granted&bit == 0:

@@ -10,24 +10,50 @@ const (
 	NoScheme Scheme = iota
 	GPC             // Global Privacy Control
 	Segment         // Segment's category preferences
-	schemes
+	Schemes         // one more than the last
 )
 
-// schemeNames are stable: they appear in answers, receipts and records' headers.
-var schemeNames = [schemes]string{GPC: "gpc", Segment: "segment"}
+// lexicon is what a scheme is called and speaks of.
+type lexicon struct {
+	name string
+	// check says what is wrong with a name of the scheme to which a policy maps a
+	// purpose; nil: the scheme speaks of no purposes.
+	check func(name string) error
+}
+
+// lexicons have stable names: they appear in answers, receipts and records' headers.
+var lexicons = [Schemes]lexicon{
+	GPC:     {name: "gpc"},
+	Segment: {name: "segment", check: anyName},
+}
+
+func anyName(string) error { return nil }
 
 // String is empty for no scheme.
 func (s Scheme) String() string {
-	if s < schemes {
-		return schemeNames[s]
+	if s < Schemes {
+		return lexicons[s].name
 	}
 	return ""
+}
+
+// CheckName says what is wrong with a name of the scheme to which a policy maps a purpose.
+func (s Scheme) CheckName(name string) error { return lexicons[s].check(name) }
+
+// Mapped lists the schemes to whose names a policy can map purposes.
+func Mapped() (out []Scheme) {
+	for k, v := range lexicons {
+		if v.check != nil {
+			out = append(out, Scheme(k))
+		}
+	}
+	return out
 }
 
 // SchemeSet is a set of schemes.
 type SchemeSet uint64
 
-const _ = 64 - schemes // does not compile where a set has too few bits
+const _ = 64 - Schemes // does not compile where a set has too few bits
 
 // With is the set with one scheme more.
 func (s SchemeSet) With(k Scheme) SchemeSet { return s | 1<<k }

@@ -6,22 +6,33 @@ type Signals struct {
 	Present    SchemeSet
 	OptOut     SchemeSet // of those present, universal opt-outs: see Rules.OptOut
 	Unreadable SchemeSet // of those present, what cannot be read
-	denied     [schemes]PurposeSet
+	allowed    [Schemes]PurposeSet
+	denied     [Schemes]PurposeSet
+	unusable   [Schemes]PurposeSet
 }
 
 var noSignals Signals
 
-// Denied is all that some scheme says no to by itself.
+// Denied is all that some scheme says no to by itself, or has a say in that may not be
+// used now.
 func (s *Signals) Denied() (all PurposeSet) {
+	for k := range s.denied {
+		all |= s.denied[k] | s.unusable[k]
+	}
+	return all
+}
+
+// refused is all that some scheme says no to by itself.
+func (s *Signals) refused() (all PurposeSet) {
 	for _, d := range s.denied {
 		all |= d
 	}
 	return all
 }
 
-// denier is the first scheme that says no to one of the purposes.
-func (s *Signals) denier(p PurposeSet) Scheme {
-	for k, d := range s.denied {
+// first is the first scheme whose set has one of the purposes.
+func first(sets *[Schemes]PurposeSet, p PurposeSet) Scheme {
+	for k, d := range sets {
 		if d&p != 0 {
 			return Scheme(k)
 		}
@@ -29,25 +40,46 @@ func (s *Signals) denier(p PurposeSet) Scheme {
 	return NoScheme
 }
 
-// verdict is what one value says. The zero verdict is of a value that is no signal.
-type verdict struct {
-	said       bool // it is a signal
-	optOut     bool // it says no to whatever the law lets a universal opt-out take away
-	unreadable bool // nobody can tell what it says
-	denied     PurposeSet
+// Conflicts calls f with every pair of schemes of which one says yes to a purpose and
+// the other no. The no stands.
+func (s *Signals) Conflicts(f func(yes, no Scheme)) {
+	if s.Present&(s.Present-1) == 0 {
+		return
+	}
+	for a := range s.allowed {
+		for b := range s.denied {
+			if a != b && s.allowed[a]&s.denied[b] != 0 {
+				f(Scheme(a), Scheme(b))
+			}
+		}
+	}
 }
 
-// hear narrows s by what one value of a scheme says.
-func (s *Signals) hear(k Scheme, v verdict) {
-	if !v.said {
+// Verdict is what one value of a scheme says. The zero Verdict is of a value that is no
+// signal.
+type Verdict struct {
+	Said       bool // it is a signal
+	OptOut     bool // it says no to whatever the law lets a universal opt-out take away
+	Unreadable bool // nobody can tell what it says
+	Allowed    PurposeSet
+	Denied     PurposeSet
+	Unusable   PurposeSet // it has a say in them that may not be used now
+}
+
+// Hear narrows s by what one value of a scheme says. Of several values each counts,
+// whatever the others say.
+func (s *Signals) Hear(k Scheme, v Verdict) {
+	if !v.Said {
 		return
 	}
 	s.Present = s.Present.With(k)
-	if v.optOut {
+	if v.OptOut {
 		s.OptOut = s.OptOut.With(k)
 	}
-	if v.unreadable {
+	if v.Unreadable {
 		s.Unreadable = s.Unreadable.With(k)
 	}
-	s.denied[k] |= v.denied
+	s.allowed[k] |= v.Allowed
+	s.denied[k] |= v.Denied
+	s.unusable[k] |= v.Unusable
 }

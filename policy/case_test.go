@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"assent/consent"
+	"assent/consent/signals"
 	"assent/redact"
 )
 
@@ -34,9 +35,9 @@ func readQuestion(t *testing.T, p *Policy, name string) question {
 		case "denied":
 			denied = set(t, p, value)
 		case "gpc":
-			sig = *signals(true)
+			sig = *optOut(true)
 		case "segment":
-			consent.Read(p.Purposes(), consent.Carried{Scheme: consent.Segment, Value: []byte(value)}, &sig)
+			p.Signals().Read(signals.Carried{Scheme: consent.Segment, Value: []byte(value)}, time.Time{}, &sig)
 		case "unreadable":
 			unreadable = true
 		case "offers":

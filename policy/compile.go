@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"assent/consent"
+	"assent/consent/signals"
 	"assent/geo"
 	"assent/redact"
 	"assent/strictyaml"
@@ -167,6 +168,9 @@ func (p *Policy) compilePurposes(ps *strictyaml.Report) {
 		ps.Addf(p.doc.Purposes[0].Pos, "purposes: the cookie that remembers a choice could take %d bytes more than the %d that every browser keeps: "+
 			"shorten the names of purposes, or declare fewer that a person chooses", n, consent.MaxCookie)
 	}
+	if p.signals, err = signals.NewReader(p.purposes); err != nil {
+		ps.Addf(start, "purposes: %v", err)
+	}
 	p.all = uint64(p.purposes.All())
 }
 
@@ -249,6 +253,9 @@ func (p *Policy) Controller() Controller { return p.doc.Controller }
 
 // Purposes returns the vocabulary of choices about this policy.
 func (p *Policy) Purposes() *consent.Purposes { return p.purposes }
+
+// Signals reads foreign signals for the purposes.
+func (p *Policy) Signals() *signals.Reader { return p.signals }
 
 // Recipients returns the receivers in the document's order.
 func (p *Policy) Recipients() []*Recipient { return p.recipients }

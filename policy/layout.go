@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"assent/consent"
+	"assent/consent/signals"
 	"assent/redact"
 )
 
@@ -128,6 +129,7 @@ func (l *layout) rules(d *Document, served consent.PurposeSet, actions [][2]reda
 // masks are what a document says of its purposes, whatever the law.
 type masks struct {
 	purposes       *consent.Purposes
+	signals        *signals.Reader
 	all            uint64 // every purpose
 	deviceBits     []deviceBit
 	sensitive      uint64

@@ -84,18 +84,18 @@ func place(t testing.TB, s string) geo.Jurisdiction {
 	return j
 }
 
-// signals are those of a request with or without Sec-GPC.
-func signals(gpc bool) *consent.Signals {
+// optOut is what a request with or without Sec-GPC signals.
+func optOut(gpc bool) *consent.Signals {
 	var s consent.Signals
 	if gpc {
-		consent.Read(nil, consent.Carried{Scheme: consent.GPC, Value: []byte("1")}, &s)
+		s.Hear(consent.GPC, consent.Verdict{Said: true, OptOut: true})
 	}
 	return &s
 }
 
 // resolve answers as a request with these recorded choices would be answered.
 func resolve(r *Regime, p *Policy, granted, denied consent.PurposeSet, gpc bool) *consent.Resolution {
-	return heard(r, p, granted, denied, signals(gpc))
+	return heard(r, p, granted, denied, optOut(gpc))
 }
 
 // heard answers as resolve does, under signals.

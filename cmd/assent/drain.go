@@ -107,7 +107,7 @@ that Kafka will never have: each has become a bad row.`,
 
 // drain opens what stands behind the listeners and sends what waits, for so long at
 // most; 0: until it is sent.
-func drain(asked signals, cfg *config, limit time.Duration) (done journal.Progress, err error) {
+func drain(asked osSignals, cfg *config, limit time.Duration) (done journal.Progress, err error) {
 	if len(cfg.Kafka.Brokers) == 0 {
 		return done, errors.New("no Kafka to drain to: name kafka.brokers, or --kafka")
 	}

@@ -13,6 +13,7 @@ import (
 
 	"assent/collector"
 	"assent/consent"
+	"assent/consent/signals"
 	"assent/geo"
 	"assent/geo/mmdb"
 	"assent/policy"
@@ -183,9 +184,9 @@ func (f *explainFlags) readHeaders(trust *trustConfig, w *collector.Hypothetical
 		default:
 			known := len(w.Carried)
 			var carry []string
-			for _, p := range consent.Places(consent.Header) {
+			for _, p := range signals.Places(signals.Header) {
 				if carry = append(carry, p.Name); strings.EqualFold(name, p.Name) {
-					w.Carried = append(w.Carried, consent.Carried{Scheme: p.Scheme, Value: []byte(value)})
+					w.Carried = append(w.Carried, signals.Carried{Scheme: p.Scheme, Value: []byte(value)})
 				}
 			}
 			if len(w.Carried) == known {

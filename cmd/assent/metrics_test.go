@@ -49,7 +49,7 @@ func launch(t *testing.T, cfg *config) (public, admin string, stop func()) {
 	greeting, out := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := serve(signals{end: ctx, hurry: ctx}, cfg, out)
+		err := serve(osSignals{end: ctx, hurry: ctx}, cfg, out)
 		out.CloseWithError(errors.Join(errors.New("serve ended"), err))
 		ended <- err
 	}()

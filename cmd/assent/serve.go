@@ -40,7 +40,7 @@ ASSENT_TRUST, and those above the file.`,
 }
 
 // serve opens every wing, runs until a signal asks it to end, and closes in reverse.
-func serve(asked signals, cfg *config, out io.Writer) error {
+func serve(asked osSignals, cfg *config, out io.Writer) error {
 	log, lines := newLog(os.Stderr)
 	defer lines.flush()
 	p := &program{cfg: cfg, log: log}
@@ -67,7 +67,7 @@ func serve(asked signals, cfg *config, out io.Writer) error {
 
 // run listens, and watches files and parts, until a signal asks for an end or the
 // public listener fails.
-func (p *program) run(asked signals, out io.Writer) error {
+func (p *program) run(asked osSignals, out io.Writer) error {
 	for _, w := range p.cfg.warnings() {
 		p.log.Warn(w.String())
 	}

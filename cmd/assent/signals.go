@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// signals are what a process that runs for long hears from outside.
-type signals struct {
+// osSignals are what a process that runs for long hears from outside.
+type osSignals struct {
 	end    context.Context  // ends with the first SIGTERM or SIGINT
 	hurry  context.Context  // ends with the second
 	reload <-chan os.Signal // SIGHUP, for the policy
@@ -19,7 +19,7 @@ type signals struct {
 // while it starts or stops. A reader of its output who goes away takes a line with
 // him, not the process: without a handler the first write after that would raise
 // SIGPIPE (package os/signal).
-func catchSignals() signals {
+func catchSignals() osSignals {
 	signal.Ignore(syscall.SIGPIPE)
 	reload, reopen := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
@@ -34,5 +34,5 @@ func catchSignals() signals {
 		<-term
 		hurried()
 	}()
-	return signals{end, hurry, reload, reopen}
+	return osSignals{end, hurry, reload, reopen}
 }

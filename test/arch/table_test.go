@@ -15,15 +15,16 @@ var wings = []wing{
 	{"test/**", []string{"**"}, false, "tests may look at everything"},
 	{"cmd/assent", []string{"**"}, false, "cmd wires all wings; only it knows every technology"},
 
-	{"collector", []string{"policy", "consent", "geo", "sinks", "redact", "keys", "metric", "names", "rate", "uuid7"}, false, "the edge uses types and contracts of the other wings, never a technology: cmd hands those in"},
+	{"collector", []string{"policy", "consent", "consent/signals", "geo", "sinks", "redact", "keys", "metric", "names", "rate", "uuid7"}, false, "the edge uses types and contracts of the other wings, never a technology: cmd hands those in"},
 	{"collector/dialect", []string{"collector", "redact"}, false, "a dialect builds events and phrases the answer; it never judges"},
 	{"admin", nil, false, "the operators' listener knows no wing: health, metrics and handlers are functions that cmd hands in, so that a console cannot reach past them"},
-	{"web/pages", []string{"collector", "policy", "consent", "geo", "redact"}, false, "pages are handlers of the collector that show what the policy does"},
+	{"web/pages", []string{"collector", "policy", "consent", "consent/signals", "geo", "redact"}, false, "pages are handlers of the collector that show what the policy does"},
 
-	{"policy", []string{"consent", "geo", "redact", "names", "strictyaml"}, true, "a decision must be repeatable: explain, diff and re-judging run the same code on the same arguments"},
+	{"policy", []string{"consent", "consent/signals", "geo", "redact", "names", "strictyaml"}, true, "a decision must be repeatable: explain, diff and re-judging run the same code on the same arguments"},
 	{"rights", []string{"consent", "sinks"}, false, "rights work on contracts, so that they hold whatever the technology"},
 
-	{"consent", []string{"consent/tcf", "consent/gpp", "consent/cmp", "consent/bitstring", "keys", "names", "redact", "uuid7", "wire"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
+	{"consent", []string{"keys", "names", "uuid7", "wire"}, true, "what somebody agreed to must be the same answer for the same arguments, in any place and at any time"},
+	{"consent/signals", []string{"consent", "consent/tcf", "consent/gpp", "consent/cmp", "names", "redact"}, true, "what strangers say is judged by the same bytes and the same instant alike"},
 	{"consent/tcf", []string{"consent/bitstring"}, true, codec},
 	{"consent/gpp", []string{"consent/bitstring", "consent/tcf"}, true, codec},
 	{"consent/bitstring", nil, true, codec},
