@@ -178,8 +178,8 @@ func readSwitch(r *Reading, text []byte, on, off Said) error {
 }
 
 // readIFAType reads who has made an identifier for advertising (IAB, Guidelines for
-// Identifier for Advertising on OTT Platforms 1.0). A platform's can be reset by the
-// person; others are no advertising id, and a session's must not outlive it.
+// Identifier for Advertising on OTT Platforms). A platform's can be reset by the person;
+// others are no advertising id, and a session's must not outlive it.
 func readIFAType(r *Reading, text []byte) error {
 	origin, said := publisher, Denied
 	switch string(text) {

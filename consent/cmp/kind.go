@@ -121,6 +121,8 @@ func (r *Reading) Read(k Kind, value, beside []byte) error {
 		err = readOneTrust(r, text, beside)
 	case row.read != nil:
 		err = row.read(r, text)
+	case k == Unknown:
+		err = &Error{"no kind that is known", 0}
 	default:
 		err = &Error{"a kind that is not read here", 0}
 	}

@@ -79,13 +79,13 @@ func (r *Reading) oneTrust(k int, value []byte) (wrong string) {
 	case "":
 		return r.groups(value)
 	case "consent_id":
-		r.note(name, truth, true)
+		r.note(name, jsonTrue, true)
 	case "is_gpc_enabled":
 		if string(value) == "1" || string(value) == "true" {
 			r.facts |= 1 << GPC
-			r.note(name, truth, true)
+			r.note(name, jsonTrue, true)
 		} else {
-			r.note(name, lie, true)
+			r.note(name, jsonFalse, true)
 		}
 	case "interaction_count":
 		if !isNumber(value) {

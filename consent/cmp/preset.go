@@ -1,8 +1,8 @@
 package cmp
 
-// Forms of consent managers whose values public sources show. What is not here could not
-// be confirmed: the cookies of Osano's consent manager (osano_consentmanager) are
-// enciphered, those of Termly stay in the browser's local storage.
+// Forms of consent managers whose values public sources show: code, types, or cookies in
+// requests and tests that others have published. What is not here could not be confirmed:
+// the cookie of Osano's consent manager (osano_consentmanager) is opaque.
 
 // formCookieConsent: vanilla-cookieconsent 3.1.0, its own code (dist/cookieconsent.esm.js).
 // A category that is not listed was not accepted.
@@ -18,8 +18,8 @@ var formCookieConsent = Form{
 	Show:    []string{"consentId?", "revision", "languageCode", "consentTimestamp"},
 }
 
-// formDidomi: developers.didomi.io, "Cookies and local storage": a legacy token beside
-// the TC string. Lists of _li are objections to legitimate interest, and no consent.
+// formDidomi: tokens in published requests; legacy, beside the TC string
+// (support.didomi.io). Lists of _li are of legitimate interest, and no consent.
 var formDidomi = Form{
 	Decode: []string{"url", "base64"},
 	Rules: []Rule{
@@ -49,7 +49,7 @@ var formCookieYes = Form{
 	Show:    []string{"consentid?", "consent", "action"},
 }
 
-// formComplianz: cookiebanner/js/complianz.js of the plugin complianz-gdpr. A cookie a
+// formComplianz: complianz.js, the script of the plugin complianz-gdpr. A cookie a
 // category; the value is all those cookies as they stand in a Cookie header.
 var formComplianz = Form{
 	Pairs: [2]string{"; ", "="},
@@ -65,9 +65,9 @@ var formComplianz = Form{
 	Show:    []string{"cmplz_policy_id"},
 }
 
-// formIubenda: cookies _iub_cs-<id> as sites have them in their tests. Purposes: 1
-// necessary, 2 functionality, 3 experience, 4 measurement, 5 marketing (iubenda.com, Cookie
-// Solution, "Per-category consent"); consent stands alone where categories are off.
+// formIubenda: cookies _iub_cs-<id> in published requests and tests. Purposes, as plugins
+// that read it have them: 1 necessary, 2 functionality, 3 experience, 4 measurement, 5
+// marketing; consent stands alone where categories are off.
 var formIubenda = Form{
 	Decode: []string{"url"},
 	Rules:  []Rule{{Path: "purposes.*", Of: "purposes"}, {Path: "consent"}},
@@ -110,7 +110,7 @@ var formTarteaucitron = Form{
 	Rules: []Rule{{Path: "*", Of: "services"}},
 }
 
-// formAxeptio: cookies axeptio_cookies as found in requests; what begins with $$ is
+// formAxeptio: cookies axeptio_cookies in published requests; what begins with $$ is
 // Axeptio's own, the rest are vendors.
 var formAxeptio = Form{
 	Decode: []string{"url"},
@@ -120,7 +120,7 @@ var formAxeptio = Form{
 	Chosen: "$$completed=true",
 }
 
-// formCookieInformation: support.cookieinformation.com and its Tag Manager template.
+// formCookieInformation: its own Tag Manager template, and cookies in published requests.
 var formCookieInformation = Form{
 	Decode: []string{"url"},
 	Rules: []Rule{

@@ -54,13 +54,13 @@ type field struct {
 // A Reading holds what one value says. The zero Reading is ready, has room for all that a
 // value within bounds can say, and can be used again, for a value at a time.
 type Reading struct {
-	Words []Word
-	Made  time.Time // when the choice was made; zero: not said
+	Words   []Word
+	Made    time.Time // when the choice was made, by the clock of a device; zero: not said
+	Expires time.Time // the source's own end of it; zero: not said
 
-	expires time.Time // zero: not said
-	facts   Reasons   // what decoding saw
-	fields  []field
-	lists   []string // names of the lists of words, as AppendJSON writes them
+	facts  Reasons // what decoding saw
+	fields []field
+	lists  []string // names of the lists of words, as AppendJSON writes them
 
 	used       int // of buf
 	buf        [MaxText + maxBeside]byte
@@ -70,8 +70,8 @@ type Reading struct {
 
 // Texts of fields.
 var (
-	truth = []byte("true")
-	lie   = []byte("false")
+	jsonTrue  = []byte("true")
+	jsonFalse = []byte("false")
 )
 
 // inline are the lists of a kind whose words stand beside its fields.
@@ -80,7 +80,7 @@ var inline = []string{""}
 // reset forgets the value before.
 func (r *Reading) reset(lists []string) {
 	r.Words, r.fields = r.wordSpace[:0], r.fieldSpace[:0]
-	r.Made, r.expires, r.facts, r.used, r.lists = time.Time{}, time.Time{}, 0, 0, lists
+	r.Made, r.Expires, r.facts, r.used, r.lists = time.Time{}, time.Time{}, 0, 0, lists
 }
 
 // take copies text into the Reading, so that it can be decoded in place.
@@ -142,7 +142,7 @@ type Verdict struct {
 // Judge says whether what was read counts, at an instant.
 func (r *Reading) Judge(now time.Time) Verdict {
 	why := r.facts
-	if !r.expires.IsZero() && !now.Before(r.expires) {
+	if !r.Expires.IsZero() && !now.Before(r.Expires) {
 		why |= 1 << Expired
 	}
 	said := false
@@ -171,7 +171,7 @@ func (r *Reading) AppendJSON(dst []byte) []byte {
 	for _, at := range []struct {
 		name string
 		t    time.Time
-	}{{"made", r.Made}, {"expires", r.expires}} {
+	}{{"made", r.Made}, {"expires", r.Expires}} {
 		if !at.t.IsZero() {
 			dst = appendQuoted(dst, at.name)
 			dst = append(dst, ':', '"')

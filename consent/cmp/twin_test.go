@@ -37,8 +37,8 @@ type scalar struct {
 // bad is how a twin gives up.
 type bad struct{}
 
-func refuse(if_ bool) {
-	if if_ {
+func refuse(wrong bool) {
+	if wrong {
 		panic(bad{})
 	}
 }

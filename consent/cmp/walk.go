@@ -167,7 +167,7 @@ func (w *walker) leaf(n *node, word, text []byte, raw bool) {
 		if n.made {
 			w.r.Made = t
 		} else {
-			w.r.expires = t
+			w.r.Expires = t
 		}
 	}
 	if n.chosen {
@@ -181,7 +181,7 @@ func (w *walker) leaf(n *node, word, text []byte, raw bool) {
 	}
 	switch {
 	case n.show != "" && n.hidden:
-		w.r.note(n.show, truth, true)
+		w.r.note(n.show, jsonTrue, true)
 	case n.show != "":
 		w.r.note(n.show, text, raw)
 	}
