@@ -16,6 +16,8 @@ type Error struct {
 	Bit  int
 }
 
+var tooLong = "longer than " + strconv.Itoa(MaxText) + " characters"
+
 func (e *Error) Error() string { return e.What + ", at bit " + strconv.Itoa(e.Bit) }
 
 // slack is what a Reader may look past the end of the text's bits.
@@ -44,7 +46,7 @@ var sextet = func() (t [256]byte) {
 // Decode.
 func Decode[T string | []byte](b *Bits, text T) Reader {
 	if len(text) > MaxText {
-		return Reader{err: &Error{"longer than " + strconv.Itoa(MaxText) + " characters", MaxText * 6}}
+		return Reader{err: Error{tooLong, MaxText * 6}}
 	}
 	n, i := 0, 0
 	for ; i+4 <= len(text); i += 4 {
@@ -60,7 +62,7 @@ func Decode[T string | []byte](b *Bits, text T) Reader {
 	for j := i; j < len(text); j++ {
 		s := sextet[text[j]]
 		if s == 0xff {
-			return Reader{err: &Error{"no character of base64url", j * 6}}
+			return Reader{err: Error{"no character of base64url", j * 6}}
 		}
 		last |= uint32(s) << shift
 		shift -= 6
@@ -77,11 +79,16 @@ type Reader struct {
 	bytes []byte
 	at    int
 	end   int
-	err   error
+	err   Error // What is empty: none
 }
 
 // Err is the first *Error.
-func (r *Reader) Err() error { return r.err }
+func (r *Reader) Err() error {
+	if r.err.What == "" {
+		return nil
+	}
+	return &Error{r.err.What, r.err.Bit} // made here: whoever only tries a reading allocates nothing
+}
 
 // At is the bit that is read next.
 func (r *Reader) At() int { return r.at }
@@ -91,8 +98,8 @@ func (r *Reader) Left() int { return r.end - r.at }
 
 // Fail gives up the rest: what is wrong at a bit.
 func (r *Reader) Fail(what string, bit int) {
-	if r.err == nil {
-		r.err = &Error{what, bit}
+	if r.err.What == "" {
+		r.err = Error{what, bit}
 	}
 	r.at = r.end
 }

@@ -102,6 +102,21 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestTrial: a reading that fails costs nothing until somebody wants to know why.
+func TestTrial(t *testing.T) {
+	var b Bits
+	text := []byte("AAA")
+	if n := testing.AllocsPerRun(100, func() {
+		r := Decode(&b, text)
+		r.Skip(19)
+		if r.Err() == nil {
+			t.Error("read past the end")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
 	var bits Bits
 	text := strings.Repeat("CPXxRfAPXxRfAAfKAB", 17)[:300]
