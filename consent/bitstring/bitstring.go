@@ -110,6 +110,9 @@ func (r *Reader) Uint(width int) uint64 {
 		r.short()
 		return 0
 	}
+	if width == 0 {
+		return 0 // a Reader of nothing has nothing to peek at
+	}
 	v := r.peek(r.at)
 	r.at += width
 	return v >> (64 - width)

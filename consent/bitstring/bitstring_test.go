@@ -40,7 +40,7 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("%q: %v, want %v", text, r.Err(), wantErr)
 		}
 		if wantErr != nil {
-			if r.Left() != 0 || r.Uint(1) != 0 || r.Bit(0) {
+			if r.Left() != 0 || r.Uint(0) != 0 || r.Uint(1) != 0 || r.Bit(0) {
 				t.Fatal("bits after an error")
 			}
 			return
