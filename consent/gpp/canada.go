@@ -42,13 +42,22 @@ func (s *ids) add(first, last int) {
 	}
 }
 
+// care is what a list of vendors has to be for its form to be believed.
+type care uint8
+
+const (
+	lax     care = iota // anything that can be read
+	ordered             // ascending, none above MaxVendorId
+	exact               // as the libraries write: joined where they touch, up to MaxVendorId
+)
+
 // A vendors reader knows the form in which lists of vendors are written. There are two in
 // section 5, and nothing says which: Fibonacci codes, and the numbers of 16 bits that
 // TC strings have and encoders wrote before 2025 (the Java one does still).
 type vendors struct {
 	r         *bitstring.Reader
 	fibonacci bool
-	exact     bool // only as the encoders write: in order, joined, up to MaxVendorId
+	care      care
 	undefined bool // a restriction was of a type that is not defined
 	ids       *ids // filled, if not nil
 }
@@ -58,7 +67,7 @@ func (v *vendors) list() {
 	at := v.r.At()
 	most := v.r.Int(16)
 	if v.r.Bool() {
-		if last := v.ranges(); v.exact && last != most {
+		if last := v.ranges(); v.care >= ordered && last > most || v.care == exact && last < most {
 			v.r.Fail("MaxVendorId is not that of the last vendor", at)
 		}
 		return
@@ -91,7 +100,9 @@ func (v *vendors) ranges() int {
 				last = v.r.Int(16)
 			}
 		}
-		if v.exact && (first <= before+1 || group && last <= first) {
+		switch {
+		case v.care == exact && (first <= before+1 || group && last <= first),
+			v.care == ordered && (first <= max(before, 0) || last < first):
 			v.r.Fail("ranges out of order", at)
 		}
 		if last > maxID {
@@ -134,18 +145,32 @@ func (v *vendors) lists(kind int) (ok bool) {
 	return v.r.Err() == nil
 }
 
-// formOf tells the form of the lists that end a sub-section. What was read has to be what
-// an encoder would write of it, else the other form is read.
-func formOf(r *bitstring.Reader, kind int) (v vendors, err error) {
-	now, old := r.From(r.At()), r.From(r.At())
-	v = vendors{r: &now, fibonacci: true, exact: true}
-	if v.lists(kind) {
-		return v, nil
+// formOf tells the form of the lists that end a sub-section, and whether they hold a value
+// that is not defined. What was read has to be what the libraries would write of it in
+// that form; else, what some encoder could have written in that form alone.
+func formOf(r *bitstring.Reader, kind int) (fibonacci, undefined bool, err error) {
+	try := func(fibonacci bool, c care) (v vendors, at bitstring.Reader, ok bool) {
+		at = r.From(r.At())
+		v = vendors{r: &at, fibonacci: fibonacci, care: c}
+		ok = v.lists(kind)
+		return v, at, ok
 	}
-	if v = (vendors{r: &old, exact: true}); v.lists(kind) {
-		return v, nil
+	for _, c := range [...]care{exact, ordered} {
+		now, at, isNow := try(true, c)
+		old, _, isOld := try(false, c)
+		switch {
+		case isNow && (c == exact || !isOld):
+			return true, now.undefined, nil
+		case isOld && !isNow:
+			return false, old.undefined, nil
+		case isNow:
+			r.Fail("vendors that can be read in two ways", r.At())
+			return false, false, r.Err()
+		case c == ordered:
+			err = at.Err()
+		}
 	}
-	return v, now.Err()
+	return false, false, err
 }
 
 // core reads the core sub-section of section 5 after its version.
@@ -162,8 +187,8 @@ func (c *Canada) core(r *bitstring.Reader) (defined bool, err error) {
 	if r.Err() != nil {
 		return false, r.Err()
 	}
-	v, err := formOf(r, typeCore)
-	return defined && !v.undefined, err
+	_, undefined, err := formOf(r, typeCore)
+	return defined && !undefined, err
 }
 
 // publisher reads the publisher purposes sub-section after its type.

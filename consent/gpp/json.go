@@ -96,9 +96,9 @@ const (
 	integer  form = iota
 	date          // 36 bits of deciseconds
 	language      // letters of 6 bits, 0 for A
-	flag
-	flags  // an array of booleans
-	custom // the same, as many as the integer before says
+	boolean
+	booleans // an array of booleans
+	custom   // the same, as many as the integer before says
 	vendorList
 	restrictionList
 )
@@ -120,14 +120,14 @@ type tcPart struct {
 var caCore = []tcField{
 	{"Version", integer, 6}, {"Created", date, 36}, {"LastUpdated", date, 36}, {"CmpId", integer, 12},
 	{"CmpVersion", integer, 12}, {"ConsentScreen", integer, 6}, {"ConsentLanguage", language, 12},
-	{"VendorListVersion", integer, 12}, {"TcfPolicyVersion", integer, 6}, {"UseNonStandardStacks", flag, 1},
-	{"SpecialFeatureExpressConsent", flags, 12}, {"PurposesExpressConsent", flags, 24}, {"PurposesImpliedConsent", flags, 24},
+	{"VendorListVersion", integer, 12}, {"TcfPolicyVersion", integer, 6}, {"UseNonStandardStacks", boolean, 1},
+	{"SpecialFeatureExpressConsent", booleans, 12}, {"PurposesExpressConsent", booleans, 24}, {"PurposesImpliedConsent", booleans, 24},
 	{"VendorExpressConsent", vendorList, 0}, {"VendorImpliedConsent", vendorList, 0}, {"PubRestrictions", restrictionList, 0},
 }
 
 var caRest = []tcPart{
 	{typePublisher, "YAAAAAAAAAA", []tcField{
-		{"PubPurposesSegmentType", integer, 3}, {"PubPurposesExpressConsent", flags, 24}, {"PubPurposesImpliedConsent", flags, 24},
+		{"PubPurposesSegmentType", integer, 3}, {"PubPurposesExpressConsent", booleans, 24}, {"PubPurposesImpliedConsent", booleans, 24},
 		{"NumCustomPurposes", integer, 6}, {"CustomPurposesExpressConsent", custom, 0}, {"CustomPurposesImpliedConsent", custom, 0},
 	}},
 	{typeDisclosed, "IAAA", []tcField{{"DisclosedVendorsSegmentType", integer, 3}, {"DisclosedVendors", vendorList, 0}}},
@@ -136,15 +136,15 @@ var caRest = []tcPart{
 var euCore = []tcField{
 	{"Version", integer, 6}, {"Created", date, 36}, {"LastUpdated", date, 36}, {"CmpId", integer, 12},
 	{"CmpVersion", integer, 12}, {"ConsentScreen", integer, 6}, {"ConsentLanguage", language, 12},
-	{"VendorListVersion", integer, 12}, {"PolicyVersion", integer, 6}, {"IsServiceSpecific", flag, 1}, {"UseNonStandardStacks", flag, 1},
-	{"SpecialFeatureOptins", flags, 12}, {"PurposeConsents", flags, 24}, {"PurposeLegitimateInterests", flags, 24},
-	{"PurposeOneTreatment", flag, 1}, {"PublisherCountryCode", language, 12},
+	{"VendorListVersion", integer, 12}, {"PolicyVersion", integer, 6}, {"IsServiceSpecific", boolean, 1}, {"UseNonStandardStacks", boolean, 1},
+	{"SpecialFeatureOptins", booleans, 12}, {"PurposeConsents", booleans, 24}, {"PurposeLegitimateInterests", booleans, 24},
+	{"PurposeOneTreatment", boolean, 1}, {"PublisherCountryCode", language, 12},
 	{"VendorConsents", vendorList, 0}, {"VendorLegitimateInterests", vendorList, 0}, {"PublisherRestrictions", restrictionList, 0},
 }
 
 var euRest = []tcPart{
 	{typePublisher, "YAAAAAAAAAA", []tcField{
-		{"PublisherPurposesSegmentType", integer, 3}, {"PublisherConsents", flags, 24}, {"PublisherLegitimateInterests", flags, 24},
+		{"PublisherPurposesSegmentType", integer, 3}, {"PublisherConsents", booleans, 24}, {"PublisherLegitimateInterests", booleans, 24},
 		{"NumCustomPurposes", integer, 6}, {"PublisherCustomConsents", custom, 0}, {"PublisherCustomLegitimateInterests", custom, 0},
 	}},
 	{typeAllowed, "QAAA", []tcField{{"VendorsAllowedSegmentType", integer, 3}, {"VendorsAllowed", vendorList, 0}}},
@@ -212,15 +212,15 @@ func (w *tcWriter) write(fields []tcField, canada bool, kind int) {
 			w.dst = at.AppendFormat(w.dst, `"2006-01-02T15:04:05.000Z"`)
 		case language:
 			w.language()
-		case flag:
+		case boolean:
 			w.dst = strconv.AppendBool(w.dst, w.r.Bool())
-		case flags:
+		case booleans:
 			w.flags(f.width)
 		case custom:
 			w.flags(w.last)
 		case vendorList:
 			if canada {
-				w.pickForm(kind)
+				w.form.fibonacci, _, _ = formOf(w.r, kind) // Parse found no error
 				canada = false
 			}
 			*w.form.ids = ids{}
@@ -230,12 +230,6 @@ func (w *tcWriter) write(fields []tcField, canada bool, kind int) {
 			w.restrictions()
 		}
 	}
-}
-
-// pickForm sets the form of the lists from here on.
-func (w *tcWriter) pickForm(kind int) {
-	v, _ := formOf(w.r, kind) // Parse found no error
-	w.form.fibonacci, w.form.exact = v.fibonacci, true
 }
 
 // language writes two letters. Of those that are none, the codes reach from [ to DEL,

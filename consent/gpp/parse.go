@@ -168,7 +168,7 @@ func (s *String) headed(sec *Section) error {
 	parts := bytes.Count(s.text[at:sec.end], []byte{'.'})
 	n := list(&r, ids[:min(parts, len(ids))])
 	finish(&r)
-	if n != parts && n != parts-1 {
+	if parts == 0 || n != parts && n != parts-1 {
 		r.Fail("other sub-sections than the section header lists", r.At())
 	}
 	if err := failure(&r, at); err != nil {
@@ -244,7 +244,7 @@ func (s *String) tcfCA(sec *Section) error {
 		seen |= 1 << kind
 		switch kind {
 		case typeDisclosed:
-			_, err = formOf(&r, kind)
+			_, _, err = formOf(&r, kind)
 		case typePublisher:
 			err = s.canada.publisher(&r)
 		default:
