@@ -13,8 +13,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"assent/collector"
-	"assent/consent"
-	"assent/consent/signals"
 	"assent/sinks"
 )
 
@@ -78,16 +76,11 @@ func TestAllocs(t *testing.T) {
 // TestAllocsOfSignals: nor do signals cost one, wherever a request carries them.
 func TestAllocsOfSignals(t *testing.T) {
 	c, _ := newCollector(t, sinks.Discard{})
-	c.LookFor(
-		signals.Place{Scheme: consent.GPC, In: signals.Header, Name: "Sec-GPC"},
-		signals.Place{Scheme: consent.GPC, In: signals.Query, Name: "opt_out"},
-		signals.Place{Scheme: consent.Segment, In: signals.Cookie, Name: "prefs"},
-	)
 	ctx := consented(t, c, []byte(`{"type":"page","name":"Home"}`))
 	h := &ctx.Request.Header
-	h.SetRequestURI("/v1/events?opt_out=1&a=b&opt_out=0")
+	h.SetRequestURI("/v1/events?gcs=G101&a=b&gcd=13r3n3v3q5")
 	h.Set("Sec-GPC", "1")
-	wire := strings.Replace(h.String(), "Cookie: ", `Cookie: prefs={"Analytics":true,"Functional":true,"Advertising":true}; `, 1)
+	wire := strings.Replace(h.String(), "Cookie: ", `Cookie: OptanonConsent=groups=C0001%3A1%2CC0002%3A0&version=202409; OptanonAlertBoxClosed=2026-11-01T10:00:00.000Z; `, 1)
 	if err := h.Read(bufio.NewReader(strings.NewReader(wire))); err != nil {
 		t.Fatal(err)
 	}

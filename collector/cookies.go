@@ -62,7 +62,7 @@ func (c *Collector) readCookies(h *fasthttp.RequestHeader, x *exchange) {
 func (c *Collector) carry(h *fasthttp.RequestHeader, query *fasthttp.Args, x *exchange) {
 	for _, p := range c.places.headers {
 		for _, line := range h.PeekAll(p.Name) {
-			x.carried = append(x.carried, signals.Carried{Scheme: p.Scheme, Value: line})
+			x.carried = append(x.carried, signals.Carried{Place: p, Value: line})
 		}
 	}
 	if len(c.places.arguments) > 0 {
@@ -73,10 +73,10 @@ func (c *Collector) carry(h *fasthttp.RequestHeader, query *fasthttp.Args, x *ex
 }
 
 // carryNamed notes a value that came under a name, where the name is one of the places'.
-func (x *exchange) carryNamed(places []signals.Place, name, value []byte) {
-	for i := range places {
-		if places[i].Name == string(name) {
-			x.carried = append(x.carried, signals.Carried{Scheme: places[i].Scheme, Value: value})
+func (x *exchange) carryNamed(places []*signals.Place, name, value []byte) {
+	for _, p := range places {
+		if p.Name == string(name) {
+			x.carried = append(x.carried, signals.Carried{Place: p, Value: value})
 		}
 	}
 }

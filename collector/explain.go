@@ -39,9 +39,7 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	if k.person, err = consent.Imagine(p.Purposes(), h.Choices, h.Now); err != nil {
 		return nil, err
 	}
-	for _, carried := range h.Carried {
-		p.Signals().Read(carried, h.Now, &k.signals)
-	}
+	p.Signals().Read(h.Carried, h.Now, &k.signals)
 	e := []Event{{Raw: h.Event}}
 	orDefault(&h.MaxEvent, defaultEvent)
 	e[0].read(h.MaxEvent)

@@ -209,7 +209,7 @@ func (w *twins) send(method, path string, q query, body []byte, status int) {
 func (w *twins) explain(q query) string {
 	addr, _ := netip.ParseAddr(addresses[q.place])
 	h := collector.Hypothetical{
-		Event: []byte(q.event), Source: q.source, Locator: w.options.Locator, Address: addr, Choices: q.choices, Carried: []signals.Carried{{Scheme: consent.GPC, Value: []byte(q.gpc)}},
+		Event: []byte(q.event), Source: q.source, Locator: w.options.Locator, Address: addr, Choices: q.choices, Carried: []signals.Carried{{Place: signals.At(signals.Header, "Sec-GPC"), Value: []byte(q.gpc)}},
 		Image: q.image, UserAgent: q.agent, Now: w.now, MaxEvent: explainLimit,
 	}
 	for value, to := range map[string]*[][]byte{q.country: &h.Named.Country, q.region: &h.Named.Region} {

@@ -6,8 +6,6 @@ import (
 	"net/netip"
 
 	"github.com/valyala/fasthttp"
-
-	"assent/consent/signals"
 )
 
 // Handle runs one request as the server would, for tests without a socket.
@@ -15,21 +13,6 @@ func (c *Collector) Handle(ctx *fasthttp.RequestCtx) { c.handle(ctx) }
 
 // Addr makes a peer address.
 func Addr(a netip.AddrPort) net.Addr { return net.TCPAddrFromAddrPort(a) }
-
-// LookFor has the collector look for signals at these places of a request alone.
-func (c *Collector) LookFor(places ...signals.Place) {
-	c.places = requestPlaces{}
-	for _, p := range places {
-		switch p.In {
-		case signals.Header:
-			c.places.headers = append(c.places.headers, p)
-		case signals.Cookie:
-			c.places.cookies = append(c.places.cookies, p)
-		case signals.Query:
-			c.places.arguments = append(c.places.arguments, p)
-		}
-	}
-}
 
 // FlushBadRows writes what was added up, as the collector does from time to time.
 func (c *Collector) FlushBadRows() { c.flushBadRows(context.Background()) }

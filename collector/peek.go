@@ -28,9 +28,14 @@ const (
 	peekCount   = peekSignals + len(signalPaths)
 )
 
-// signalPaths are the paths of the places in events at which consent's table of signals
-// has something, and of every object on the way there.
-var signalPaths = [...]string{"context", "context.consent", "context.consent.categoryPreferences"}
+// signalPaths are the paths of the places in events at which the table of signals has
+// something, and of every object on the way there.
+var signalPaths = [...]string{
+	"context", "context.consent", "context.consent.categoryPreferences", "context.consentManagement", "context.consentMode",
+	"context.entities", "context.entities.consent_preferences",
+	"context.device", "context.device.attTrackingStatus", "context.device.lmt", "context.device.is_lat", "context.device.adTrackingEnabled",
+	"context.device.ifa_type", "context.IABUSPrivacy_String", "context.IABTCF_TCString", "context.IABGPP_HDR_GppString",
+}
 
 var finder = redact.NewFinder(append([]string{
 	"type", "event", "messageId", "anonymousId", "timestamp", "context.ip", "batch", "writeKey",
@@ -108,9 +113,9 @@ func (e *Event) read(limit int) {
 	}
 }
 
-// eventPlace is a place of consent's table of signals, as indices of peeked values.
+// eventPlace is a place of the table of signals, as indices of peeked values.
 type eventPlace struct {
-	scheme consent.Scheme
+	*signals.Place
 	way    []int // each object on the way, then what says something
 	member int   // of that; peekCount: all of it is the signal
 }
@@ -124,7 +129,7 @@ var eventPlaces = func() (out []eventPlace) {
 		return peekSignals + i
 	}
 	for _, p := range signals.Places(signals.Event) {
-		at := eventPlace{scheme: p.Scheme, member: peekCount}
+		at := eventPlace{Place: p, member: peekCount}
 		for i, b := range []byte(p.Name) {
 			if b == '.' {
 				at.way = append(at.way, index(p.Name[:i]))
@@ -141,9 +146,16 @@ var eventPlaces = func() (out []eventPlace) {
 
 // signals narrows s by what the event itself says of consent.
 func (e *Event) signals(r *signals.Reader, now time.Time, s *consent.Signals) {
+	if e.peek.get(peekSignals) == nil {
+		return // nothing of the kind stands outside of context
+	}
 	for i := range eventPlaces {
-		if raw, said := e.peek.at(&eventPlaces[i]); said {
-			r.Read(signals.Carried{Scheme: eventPlaces[i].scheme, Value: raw}, now, s)
+		p := &eventPlaces[i]
+		if !r.Hears(p.Scheme) {
+			continue
+		}
+		if raw, said := e.peek.at(p); said {
+			r.ReadOne(p.Place, raw, now, s)
 		}
 	}
 }

@@ -100,9 +100,8 @@ func cut[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// requestPlaces are where signals are looked for in a request: by default all places of
-// consent's table of signals.
-type requestPlaces struct{ headers, cookies, arguments []signals.Place }
+// requestPlaces are where signals are looked for in a request.
+type requestPlaces struct{ headers, cookies, arguments []*signals.Place }
 
 func tablePlaces() requestPlaces {
 	return requestPlaces{signals.Places(signals.Header), signals.Places(signals.Cookie), signals.Places(signals.Query)}

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"assent/collector"
-	"assent/consent"
-	"assent/consent/signals"
 	"assent/geo"
 	"assent/policy"
 )
@@ -45,11 +43,6 @@ func TestGPCLines(t *testing.T) {
 // value of several, from header, cookie and query alike.
 func TestPlacesOfARequest(t *testing.T) {
 	s := serve(t, &fakeSink{})
-	s.c.LookFor(
-		signals.Place{Scheme: consent.Segment, In: signals.Cookie, Name: "prefs"},
-		signals.Place{Scheme: consent.GPC, In: signals.Query, Name: "opt out"},
-		signals.Place{Scheme: consent.GPC, In: signals.Header, Name: "X-Opt-Out"},
-	)
 	f := func(want, query string, lines ...string) {
 		t.Helper()
 		raw := "GET /v1/consent" + query + " HTTP/1.1\r\nHost: shop.example\r\n"
@@ -61,14 +54,50 @@ func TestPlacesOfARequest(t *testing.T) {
 			t.Errorf("%q, %q: %d %s, want %s", query, lines, r.StatusCode, body, want)
 		}
 	}
-	f(`[]`, "", "Sec-GPC: 1")
-	f(`["gpc"]`, "", "x-opt-out: 0", "X-Opt-Out: 1")
-	f(`["gpc"]`, "?opt+out=0&a=b&opt%20out=%31")
-	f(`[]`, "?Opt+out=1&out=1")
-	f(`["segment"]`, "", `Cookie: a=b; prefs={"Analytics":true}`)
-	f(`["segment"]`, "", `Cookie: prefs=`)
-	f(`[]`, "", `Cookie: Prefs={"Analytics":true}; prefs2=1`)
-	f(`["gpc","segment"]`, "?opt+out=1", `Cookie: prefs={"Analytics":true}; prefs={"Analytics":false}`, "X-Opt-Out: 1")
+	const closed = "; OptanonAlertBoxClosed=2026-11-01T10:00:00.000Z"
+	f(`[]`, "", "X-GPC: 1")
+	f(`["gpc"]`, "", "sec-gpc: 0", "Sec-GPC: 1")
+	f(`["consent_mode"]`, "?gc%73=%47101&a=b")
+	f(`["consent_mode"]`, "?gcs=G100&gcs=G111")
+	f(`[]`, "?Gcs=G100&ags=1&us_privacy=1YYN") // the last is mapped to nothing
+	f(`["onetrust"]`, "", "Cookie: a=b; OptanonConsent=groups=C0002%3A0"+closed)
+	f(`["onetrust"]`, "", "Cookie: OptanonConsent=")
+	f(`[]`, "", "Cookie: optanonconsent=groups=C0002%3A0; OptanonConsent2=1"+closed)
+	f(`["gpc","consent_mode","onetrust"]`, "?gcs=G100", "Cookie: OptanonConsent=groups=C0002%3A1; OptanonConsent=groups=C0002%3A0"+closed, "Sec-GPC: 1")
+}
+
+// TestStricterOfSeveral: of one cookie that comes many times, in one line or in several,
+// the strictest counts, wherever it stands; and what cannot be read among them leaves
+// what contract and law allow.
+func TestStricterOfSeveral(t *testing.T) {
+	s := serve(t, &fakeSink{})
+	f := func(want, cookies string) {
+		t.Helper()
+		// In the United States silence is not no.
+		_, body := s.send("GET /v1/consent HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 12.0.0.1\r\n" + cookies + "\r\n")
+		if !strings.Contains(body, `"analytics":{`+want) {
+			t.Errorf("%.200q: %s, want %s", cookies, body, want)
+		}
+	}
+	const (
+		box   = "Cookie: OptanonAlertBoxClosed=2026-11-01T10:00:00.000Z\r\n"
+		grant = "OptanonConsent=groups=C0002%3A1%2CC0003%3A1%2CC0004%3A1"
+		deny  = "OptanonConsent=groups=C0002%3A0%2CC0003%3A1%2CC0004%3A1"
+
+		allowed = `"status":"unknown","allowed":true`
+		denied  = `"status":"denied","allowed":false,"source":"signal","why":"denied_preference"`
+	)
+	f(allowed, "")
+	f(allowed, box+"Cookie: "+grant+"\r\n")
+	f(denied, box+"Cookie: "+deny+"\r\n")
+	f(denied, box+"Cookie: "+deny+"; "+grant+"\r\n")
+	f(denied, box+"Cookie: "+grant+"; "+deny+"\r\n")
+	f(denied, box+"Cookie: "+deny+"\r\nCookie: "+grant+"\r\n")
+	f(denied, box+"Cookie: "+strings.Repeat(grant+"; ", 60)+deny+"; "+strings.Repeat(grant+"; ", 60)+grant+"\r\n")
+	f(`"status":"unknown","allowed":false,"source":"law","why":"unreadable"`, box+"Cookie: "+grant+"; OptanonConsent=groups=C0002\r\n")
+	// Defaults, before anybody chose: a no by default is no refusal.
+	f(`"status":"denied","allowed":false,"source":"signal","why":"signal_unusable"`, "Cookie: "+deny+"\r\n")
+	f(allowed, "Cookie: "+grant+"\r\n")
 }
 
 // TestEventSignals: what an event says of consent is read, or absent, or a signal

@@ -80,7 +80,7 @@ func (v *Visit) Standing() *Standing {
 	for i := range purposes.Len() {
 		ps := PurposeStanding{Status: res.Status(i).String(), Allowed: allowed.Has(i), Source: "law", Why: res.Why[i].String()}
 		switch res.Why[i] {
-		case consent.DeniedOptOut, consent.DeniedPreference:
+		case consent.DeniedOptOut, consent.DeniedPreference, consent.SignalUnusable:
 			ps.Source = "signal"
 		case consent.NoChoice, consent.UnreadableState:
 		default:

@@ -15,9 +15,7 @@ const choiceLife = 400 * 24 * time.Hour
 // person finds whom the request proves and what they chose, and reads its signals.
 func (c *Collector) person(x *exchange) {
 	x.person = c.o.Registry.Identify(x.req.ChoiceCookie, x.req.IDCookie, x.req.SubjectToken).In(x.policy.Purposes())
-	for _, carried := range x.carried {
-		x.policy.Signals().Read(carried, x.now, &x.signals)
-	}
+	x.policy.Signals().Read(x.carried, x.now, &x.signals)
 }
 
 // visitor gives an id to whoever needs one and has none: its cookie goes out with the

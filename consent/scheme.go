@@ -1,16 +1,40 @@
 package consent
 
-import "math/bits"
+import (
+	"errors"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // Scheme is a vocabulary in which browsers, apps and other tools speak of consent. A
 // closed set, in the order in which answers list what was heard.
 type Scheme uint8
 
 const (
-	NoScheme Scheme = iota
-	GPC             // Global Privacy Control
-	Segment         // Segment's category preferences
-	Schemes         // one more than the last
+	NoScheme    Scheme = iota
+	GPC                // Global Privacy Control
+	Segment            // Segment's category preferences
+	TCF                // IAB Transparency and Consent Framework
+	GPP                // IAB Global Privacy Platform
+	USPrivacy          // IAB US Privacy string
+	ConsentMode        // Google Consent Mode
+	UET                // Microsoft UET consent mode
+	Device             // what an operating system says of tracking
+	RudderStack        // RudderStack's consent management
+	Snowplow           // Snowplow's consent preferences
+	OneTrust
+	Cookiebot
+	CookieConsent // vanilla-cookieconsent
+	Didomi
+	CookieYes
+	C15t
+	Klaro
+	Tarteaucitron
+	Axeptio
+	CookieInformation
+	Schemes // one more than the last
 )
 
 // lexicon is what a scheme is called and speaks of.
@@ -23,11 +47,46 @@ type lexicon struct {
 
 // lexicons have stable names: they appear in answers, receipts and records' headers.
 var lexicons = [Schemes]lexicon{
-	GPC:     {name: "gpc"},
-	Segment: {name: "segment", check: anyName},
+	GPC:               {name: "gpc"},
+	Segment:           {"segment", anyName},
+	TCF:               {"tcf", tcfPurpose},
+	GPP:               {"gpp", oneOf("sale", "sharing", "targeted_advertising", "sensitive_data", "known_child", "personal_data")},
+	USPrivacy:         {"uspv1", oneOf("sale")},
+	ConsentMode:       {"consent_mode", oneOf("ad_storage", "ad_user_data", "ad_personalization", "analytics_storage", "functionality_storage", "personalization_storage", "security_storage")},
+	UET:               {"uet", oneOf("ad_storage")},
+	Device:            {"device", oneOf("tracking", "ifa")},
+	RudderStack:       {"rudderstack", anyName},
+	Snowplow:          {"snowplow", anyName},
+	OneTrust:          {"onetrust", anyName},
+	Cookiebot:         {"cookiebot", oneOf("necessary", "preferences", "statistics", "marketing")},
+	CookieConsent:     {"cookieconsent", anyName},
+	Didomi:            {"didomi", anyName},
+	CookieYes:         {"cookieyes", anyName},
+	C15t:              {"c15t", anyName},
+	Klaro:             {"klaro", anyName},
+	Tarteaucitron:     {"tarteaucitron", anyName},
+	Axeptio:           {"axeptio", anyName},
+	CookieInformation: {"cookieinformation", anyName},
 }
 
 func anyName(string) error { return nil }
+
+func oneOf(words ...string) func(string) error {
+	return func(name string) error {
+		if slices.Contains(words, name) {
+			return nil
+		}
+		return errors.New("write one of " + strings.Join(words, ", "))
+	}
+}
+
+// tcfPurpose checks an id of PurposesConsent, which has 24 bits (TC string format 2.3).
+func tcfPurpose(name string) error {
+	if n, err := strconv.Atoi(name); err == nil && n >= 1 && n <= 24 && strconv.Itoa(n) == name {
+		return nil
+	}
+	return errors.New("write a TCF purpose id, 1 to 24")
+}
 
 // String is empty for no scheme.
 func (s Scheme) String() string {
@@ -57,6 +116,9 @@ const _ = 64 - Schemes // does not compile where a set has too few bits
 
 // With is the set with one scheme more.
 func (s SchemeSet) With(k Scheme) SchemeSet { return s | 1<<k }
+
+// Has reports whether a scheme is in the set.
+func (s SchemeSet) Has(k Scheme) bool { return s>>k&1 != 0 }
 
 // first is the scheme that comes first in lists; none of an empty set.
 func (s SchemeSet) first() Scheme { return Scheme(bits.TrailingZeros64(uint64(s)) % 64) }

@@ -37,7 +37,7 @@ func readQuestion(t *testing.T, p *Policy, name string) question {
 		case "gpc":
 			sig = *optOut(true)
 		case "segment":
-			p.Signals().Read(signals.Carried{Scheme: consent.Segment, Value: []byte(value)}, time.Time{}, &sig)
+			p.Signals().ReadOne(signals.At(signals.Event, "context.consent"), []byte(value), frozen, &sig)
 		case "unreadable":
 			unreadable = true
 		case "offers":

@@ -278,13 +278,7 @@ func (d *Document) canApply(f *FieldRule) bool {
 // no effect yet, and topics that a broker may not tell apart.
 func (d *Document) Warnings() strictyaml.Problems {
 	ps := &strictyaml.Report{File: d.File}
-	read := consent.Mapped()
 	for _, p := range d.Purposes {
-		for _, scheme := range sortedKeys(signalSchemes) {
-			if len(p.Signals[scheme]) > 0 && !slices.ContainsFunc(read, func(k consent.Scheme) bool { return k.String() == scheme }) {
-				ps.Addf(p.at[scheme], "purpose %s: signals.%s has no effect yet: these signals are not read", p.Name, scheme)
-			}
-		}
 		if p.AudienceMeasurement {
 			ps.Addf(p.at["audience_measurement"], "purpose %s: audience_measurement has no effect yet: the purpose is judged by its basis alone", p.Name)
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"assent/consent"
@@ -157,32 +156,6 @@ var basisNames = []string{
 	consent.Consent.String(), consent.ExplicitConsent.String(), consent.LegitimateInterest.String(),
 	consent.Contract.String(), consent.LegalObligation.String(), consent.VitalInterest.String(), consent.PublicTask.String(),
 }
-
-// signalSchemes are the vendors' vocabularies a purpose can be mapped to, each
-// with a test of one name: empty, or what to write.
-var signalSchemes = map[string]func(string) string{
-	"tcf": func(s string) string {
-		if n, err := strconv.Atoi(s); err == nil && n >= 1 && n <= 24 {
-			return ""
-		}
-		return "write a TCF purpose id, 1 to 24"
-	},
-	"consent_mode": func(s string) string {
-		if slices.Contains(consentModes, s) {
-			return ""
-		}
-		return "write one of " + strings.Join(consentModes, ", ")
-	},
-	"segment":  anyName,
-	"onetrust": anyName,
-}
-
-var consentModes = []string{
-	"ad_storage", "ad_user_data", "ad_personalization", "analytics_storage",
-	"functionality_storage", "personalization_storage", "security_storage",
-}
-
-func anyName(string) string { return "" }
 
 // sensitivePrefix marks categories of GDPR Art. 9 and their like elsewhere.
 const sensitivePrefix = "sensitive."

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"assent/consent"
 	"assent/strictyaml"
 )
 
@@ -87,23 +88,23 @@ func (r *reader) purpose(key, n *strictyaml.Node) *PurposeRule {
 		"audience_measurement": func(v *strictyaml.Node) {
 			p.AudienceMeasurement, p.at["audience_measurement"] = v.Flag(r.Report, what+": audience_measurement"), v.Pos
 		},
-		"signals": func(v *strictyaml.Node) { p.Signals = r.signals(v, what+": signals", p.at) },
+		"signals": func(v *strictyaml.Node) { p.Signals = r.signals(v, what+": signals") },
 	}, "basis")
 	return p
 }
 
-func (r *reader) signals(n *strictyaml.Node, what string, at map[string]strictyaml.Pos) map[string][]string {
+func (r *reader) signals(n *strictyaml.Node, what string) map[string][]string {
 	out := map[string][]string{}
 	readers := map[string]func(*strictyaml.Node){}
-	for scheme, valid := range signalSchemes {
-		readers[scheme] = func(v *strictyaml.Node) {
-			at[scheme] = v.Pos
-			v.Each(r.Report, what+"."+scheme, func(v *strictyaml.Node) {
-				text := v.Str(r.Report, what+"."+scheme)
-				if why := valid(text); text != "" && why != "" {
-					r.Addf(v.Pos, "%s.%s: %q: %s", what, scheme, text, why)
+	for _, scheme := range consent.Mapped() {
+		name := scheme.String()
+		readers[name] = func(v *strictyaml.Node) {
+			v.Each(r.Report, what+"."+name, func(v *strictyaml.Node) {
+				text := v.Str(r.Report, what+"."+name)
+				if err := scheme.CheckName(text); text != "" && err != nil {
+					r.Addf(v.Pos, "%s.%s: %q: %v", what, name, text, err)
 				}
-				out[scheme] = append(out[scheme], text)
+				out[name] = append(out[name], text)
 			})
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"assent/consent"
 )
 
 // TestParse: every problem of every document, with its place.
@@ -181,15 +180,6 @@ func TestReserved(t *testing.T) {
 	f("{topic: events.bad, ", "rows", "")
 }
 
-// TestEverySchemeMaps: whatever scheme consent maps to purposes, a document may name.
-func TestEverySchemeMaps(t *testing.T) {
-	for _, k := range consent.Mapped() {
-		if signalSchemes[k.String()] == nil {
-			t.Errorf("signals.%s is read, and no document may say what its words mean", k)
-		}
-	}
-}
-
 // TestWarnings: what is accepted and does nothing is said, with its place.
 func TestWarnings(t *testing.T) {
 	d, ps := Parse("w.yaml", []byte(`policy: p
@@ -212,9 +202,6 @@ fields:
 		t.Fatal(ps)
 	}
 	want := `w.yaml:8:27: purpose analytics: audience_measurement has no effect yet: the purpose is judged by its basis alone
-w.yaml:9:20: purpose analytics: signals.tcf has no effect yet: these signals are not read
-w.yaml:9:39: purpose analytics: signals.consent_mode has no effect yet: these signals are not read
-w.yaml:9:70: purpose analytics: signals.onetrust has no effect yet: these signals are not read
 w.yaml:12:48: recipient b: topic "events_a" differs from "events.a" only in . and _, which Kafka's metrics do not tell apart`
 	if got := d.Warnings().Error(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

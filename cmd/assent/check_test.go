@@ -108,11 +108,11 @@ func TestSinksKnowTheBadTopic(t *testing.T) {
 // TestCheckWarns: of keys that do nothing yet, without a negative answer.
 func TestCheckWarns(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policy.yaml")
-	document := strings.Replace(policyOf("event", "events"), "basis: contract", "basis: contract, signals: {tcf: [8]}", 1)
+	document := strings.Replace(policyOf("event", "events"), "basis: contract", "basis: contract, audience_measurement: true", 1)
 	write(t, path, document, 0o600)
-	const want = "purpose necessary: signals.tcf has no effect yet: these signals are not read"
+	const want = "purpose necessary: audience_measurement has no effect yet: the purpose is judged by its basis alone"
 	errs, warnings := check("", path, "")
-	if len(errs) > 0 || len(warnings) != 1 || warnings[0].Error() != path+":4:56: "+want {
+	if len(errs) > 0 || len(warnings) != 1 || warnings[0].Error() != path+":4:63: "+want {
 		t.Errorf("problems %v, warnings %v", errs, warnings)
 	}
 	var out bytes.Buffer
@@ -127,7 +127,7 @@ func TestCheckWarns(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if !got.OK || len(got.Problems) > 0 || len(got.Warnings) != 1 || got.Warnings[0] != (strictyaml.Problem{File: path, Line: 4, Column: 56, Message: want}) {
+	if !got.OK || len(got.Problems) > 0 || len(got.Warnings) != 1 || got.Warnings[0] != (strictyaml.Problem{File: path, Line: 4, Column: 63, Message: want}) {
 		t.Errorf("as JSON: %s", &out)
 	}
 	if _, warnings := check("", "", ""); len(warnings) > 0 {

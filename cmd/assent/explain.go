@@ -181,20 +181,38 @@ func (f *explainFlags) readHeaders(trust *trustConfig, w *collector.Hypothetical
 			w.Named.Region = append(w.Named.Region, []byte(value))
 		case "user-agent":
 			w.UserAgent = value
+		case "cookie":
+			carryCookies(value, w)
 		default:
-			known := len(w.Carried)
-			var carry []string
-			for _, p := range signals.Places(signals.Header) {
-				if carry = append(carry, p.Name); strings.EqualFold(name, p.Name) {
-					w.Carried = append(w.Carried, signals.Carried{Scheme: p.Scheme, Value: []byte(value)})
-				}
+			p := signals.At(signals.Header, name)
+			if p == nil {
+				return errMisuse{fmt.Errorf("--header: %s has no part in a decision; Cookie, %s, User-Agent and those of trust.country_header and trust.region_header have",
+					name, signalHeaders())}
 			}
-			if len(w.Carried) == known {
-				return errMisuse{fmt.Errorf("--header: %s has no part in a decision; %s, User-Agent and those of trust.country_header and trust.region_header have", name, strings.Join(carry, ", "))}
-			}
+			w.Carried = append(w.Carried, signals.Carried{Place: p, Value: []byte(value)})
 		}
 	}
 	return nil
+}
+
+// signalHeaders names the header fields that may carry a signal.
+func signalHeaders() string {
+	var list []string
+	for _, p := range signals.Places(signals.Header) {
+		list = append(list, p.Name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// carryCookies takes the cookies of a line that carry a signal. Others, Assent's own among
+// them, say nothing here: --consent says what is on record.
+func carryCookies(line string, w *collector.Hypothetical) {
+	for pair := range strings.SplitSeq(line, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		if p := signals.At(signals.Cookie, name); p != nil {
+			w.Carried = append(w.Carried, signals.Carried{Place: p, Value: []byte(value)})
+		}
+	}
 }
 
 func sourceOf(cfg *config, id string) (*collector.Source, error) {

@@ -34,7 +34,7 @@ func run(args []string) int {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errMisuse{err} })
-	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), regimesCommand(), journalCommand(), healthcheckCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), decodeCommand(), regimesCommand(), journalCommand(), healthcheckCommand(), versionCommand())
 	root.SetArgs(args)
 	c, err := root.ExecuteC()
 	var misuse errMisuse

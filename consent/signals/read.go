@@ -20,7 +20,12 @@ const (
 	Event               // the JSON of an event
 )
 
-// Place is where a scheme is carried.
+var whereNames = [...]string{"header", "cookie", "query", "event"}
+
+func (w Where) String() string { return whereNames[w] }
+
+// Place is where requests and events carry a scheme. Those of one kind are listed by
+// Places; there are no others.
 type Place struct {
 	Scheme consent.Scheme
 	In     Where
@@ -30,68 +35,98 @@ type Place struct {
 	// Member of the object at that path which holds the signal; empty: the value itself.
 	// A value in which the member cannot be is handed on in its stead, to be unreadable.
 	Member string
+	// read judges what stands there. Nil: it says nothing by itself, and is handed to the
+	// scheme's other places as what stands beside.
+	read reader
 }
 
-// reader judges one value that came, at an instant.
-type reader func(r *Reader, value []byte, now time.Time) consent.Verdict
-
-// row is where requests and events carry a scheme, and who reads it.
-type row struct {
-	places []Place
-	read   reader
-}
-
-// table has a row for each scheme. What the collector looks for in a request follows
-// from this table alone.
-var table = [consent.Schemes]row{
-	consent.GPC: {read: readGPC, places: []Place{
-		{In: Header, Name: "Sec-GPC"},
-	}},
-	consent.Segment: {read: readSegment, places: []Place{
-		{In: Event, Name: "context.consent", Member: "categoryPreferences"},
-	}},
-}
-
-// Places lists the places of one kind, in the order of their schemes.
-func Places(in Where) (out []Place) {
-	for scheme, r := range table {
-		for _, p := range r.places {
-			if p.In == in {
-				p.Scheme = consent.Scheme(scheme)
-				out = append(out, p)
-			}
-		}
+// String names the place, without a value.
+func (p *Place) String() string {
+	name := p.Name
+	if p.Member != "" {
+		name += "." + p.Member
 	}
-	return out
+	return p.In.String() + " " + name
 }
 
-// Carried is one value that came at a place of a scheme.
+// Carried is one value that came at a place.
 type Carried struct {
-	Scheme consent.Scheme
-	Value  []byte
+	Place *Place
+	Value []byte
 }
+
+// answer is what one value says, until an instant at which it has to be asked again; the
+// zero time: for ever.
+type answer struct {
+	consent.Verdict
+	until time.Time
+}
+
+// reader judges one value, with what stood beside it, at an instant. What cannot be read
+// is an error that says where.
+type reader func(r *Reader, value, beside []byte, now time.Time) (answer, error)
 
 // Reader reads for the purposes of one policy. It can be used by many at once.
 type Reader struct {
 	terms [consent.Schemes][]term
+	tcf   []tcfTerm
+	hears consent.SchemeSet // what the policy maps, and universal opt-outs
 }
+
+// universal are the schemes that can hold a universal opt-out, which is looked at though
+// no policy maps it.
+var universal = consent.SchemeSet(0).With(consent.GPC).With(consent.GPP)
 
 // NewReader compiles to which names of which schemes the purposes are mapped.
 func NewReader(p *consent.Purposes) (*Reader, error) {
-	r := &Reader{}
-	for k := range r.terms {
-		r.terms[k] = termsOf(p, consent.Scheme(k))
+	r := &Reader{hears: universal, tcf: tcfTerms(p)}
+	for k := range consent.Schemes {
+		r.terms[k] = termsOf(p, k)
 		if n := len(r.terms[k]); n > maxTerms {
-			return nil, fmt.Errorf("signals.%s: %d names; %d are the most", consent.Scheme(k), n, maxTerms)
+			return nil, fmt.Errorf("signals.%s: %d names; %d are the most", k, n, maxTerms)
+		} else if n > 0 {
+			r.hears = r.hears.With(k)
 		}
 	}
 	return r, nil
 }
 
-// Read narrows s by one value that came. Of several values each counts, whatever the
+// Read narrows s by the values that came with one request. Each counts, whatever the
 // others say. Allocates nothing but for a value with escapes.
-func (r *Reader) Read(c Carried, now time.Time, s *consent.Signals) {
-	s.Hear(c.Scheme, table[c.Scheme].read(r, c.Value, now))
+func (r *Reader) Read(all []Carried, now time.Time, s *consent.Signals) {
+	for i := range all {
+		if p := all[i].Place; p.read != nil && r.Hears(p.Scheme) {
+			s.Hear(p.Scheme, r.judge(p, all[i].Value, beside(all, p), now))
+		}
+	}
 }
 
-var unreadable = consent.Verdict{Said: true, Unreadable: true}
+// ReadOne narrows s by a value that stands alone, as one in an event does.
+func (r *Reader) ReadOne(p *Place, value []byte, now time.Time, s *consent.Signals) {
+	if r.Hears(p.Scheme) {
+		s.Hear(p.Scheme, r.judge(p, value, nil, now))
+	}
+}
+
+// Hears reports whether anything that a scheme says can matter.
+func (r *Reader) Hears(k consent.Scheme) bool { return r.hears.Has(k) }
+
+// judge is what a value says. One that cannot be read is a signal that cannot be read.
+func (r *Reader) judge(p *Place, value, beside []byte, now time.Time) consent.Verdict {
+	a, err := p.read(r, value, beside, now)
+	if err != nil {
+		return consent.Verdict{Said: true, Unreadable: true}
+	}
+	return a.Verdict
+}
+
+// beside is what came at the place of the same scheme that says nothing by itself; nil:
+// nothing came there.
+func beside(all []Carried, p *Place) []byte {
+	for i := range all {
+		if other := all[i].Place; other.Scheme == p.Scheme && other.read == nil {
+			return all[i].Value
+		}
+	}
+	return nil
+}

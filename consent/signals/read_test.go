@@ -1,7 +1,6 @@
 package signals
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +19,11 @@ func shop(t testing.TB) (*consent.Purposes, *Reader) {
 		{Name: "orders", Basis: consent.Contract},
 		{Name: "fraud", Basis: consent.LegitimateInterest},
 		{Name: "analytics", Basis: consent.Consent, Revision: 2, Signals: map[string][]string{"segment": {"Analytics", "Measuring"}}},
-		{Name: "ads", Basis: consent.Consent, Sale: true, TargetedAds: true},
+		{Name: "ads", Basis: consent.Consent, Sale: true, TargetedAds: true, Signals: map[string][]string{
+			"tcf": {"1", "2", "4"}, "gpp": {"sale", "targeted_advertising"}, "uspv1": {"sale"}, "consent_mode": {"ad_storage", "ad_user_data"}, "uet": {"ad_storage"},
+			"device": {"tracking"}, "rudderstack": {"Ads"}, "snowplow": {"ads"}, "onetrust": {"C0004"}, "cookiebot": {"marketing"}, "cookieconsent": {"ads"}, "didomi": {"advertising"},
+			"cookieyes": {"advertisement"}, "c15t": {"marketing"}, "klaro": {"ads"}, "tarteaucitron": {"ads"}, "axeptio": {"ads"}, "cookieinformation": {"cookie_cat_marketing"},
+		}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -35,27 +38,29 @@ func shop(t testing.TB) (*consent.Purposes, *Reader) {
 // TestTable: every scheme has a name, a place that is its alone and a reader. A scheme
 // that lacks one would be heard as nothing.
 func TestTable(t *testing.T) {
-	var all consent.SchemeSet
+	var all, read consent.SchemeSet
 	seen, places := map[string]bool{}, 0
 	for k := consent.NoScheme + 1; k < consent.Schemes; k++ {
-		r, name := table[k], k.String()
+		name := k.String()
 		all = all.With(k)
 		if names.Identifier(name) != nil || seen[name] {
 			t.Errorf("scheme %d has no name of its own in lexicons: %q", k, name)
 		}
-		if r.read == nil || len(r.places) == 0 {
-			t.Errorf("table of read.go has no places or no reader for %s", name)
-		}
 		seen[name] = true
-		for _, p := range r.places {
-			// A header or cookie of one name may not belong to two: each would read the other's.
-			key := strings.ToLower(fmt.Sprint(p.In, p.Name, p.Member))
-			if p.Name == "" || p.Scheme != consent.NoScheme || p.Member != "" && p.In != Event || seen[key] {
-				t.Errorf("%s: place %+v", name, p)
-			}
+	}
+	for _, p := range table {
+		// A header or cookie of one name may not belong to two: each would read the other's.
+		if key := strings.ToLower(p.String()); p.Name == "" || p.Member != "" && p.In != Event || seen[key] {
+			t.Errorf("place %s of %s", p, p.Scheme)
+		} else {
 			seen[key] = true
-			places++
 		}
+		if p.read != nil {
+			read = read.With(p.Scheme)
+		}
+	}
+	for _, k := range (all &^ read).Names() {
+		t.Errorf("table has no place and no reader for %s", k)
 	}
 	if got := all.Names(); len(got) != int(consent.Schemes)-1 || string(all.AppendTo([]byte("x,"))) != "x,"+strings.Join(got, ",") {
 		t.Errorf("names %v, joined %s", got, all)
@@ -70,15 +75,10 @@ func TestTable(t *testing.T) {
 		t.Error("what is not read has a name")
 	}
 	for in := Header; in <= Event; in++ {
-		for _, p := range Places(in) {
-			if p.In != in || p.Scheme == consent.NoScheme {
-				t.Errorf("place %+v", p)
-			}
-			places--
-		}
+		places += len(Places(in))
 	}
-	if places != 0 {
-		t.Errorf("%d places of the table are not listed", places)
+	if places != len(table) {
+		t.Errorf("of %d places %d are listed", len(table), places)
 	}
 }
 
@@ -86,31 +86,38 @@ func TestTable(t *testing.T) {
 // was denied, unreadable or heard is taken back.
 func TestReadOnlyNarrows(t *testing.T) {
 	_, r := shop(t)
-	values := []string{"", "0", "1", "true", "null", "{}", "[]", `{"Analytics":true,"Measuring":true}`, `{"ads":false}`, `{"ads":1}`, "\x00", "%", strings.Repeat("{", 100)}
+	values := []string{"", "0", "1", "true", "null", "{}", "[]", `{"Analytics":true,"Measuring":true}`, `{"ads":false}`, `{"ads":1}`, "\x00", "%", strings.Repeat("{", 100),
+		"1YYN", "1YNN", "1---", "G101", "G100", "13l3l3l3l1", "G", "D", `"D"`, `{"ad_storage":"DENIED"}`, `{"allowedConsentIds":["Ads"]}`, `[{"eventType":"deny_all"}]`,
+		`[{"eventType":"allow_selected","consentScopes":["ads"]}]`, "groups=C0001:1,C0004:0", "groups=C0004:0,C0004:1", "{stamp:'x',marketing:true,method:'implied'}",
+		strings.Repeat("A", 9<<10), "C", "DB", "%25"}
 	var s consent.Signals
-	for k := consent.NoScheme + 1; k < consent.Schemes; k++ {
+	for _, p := range table {
 		for _, v := range values {
 			before := s
-			r.Read(Carried{k, []byte(v)}, now, &s)
+			r.Read([]Carried{{p, []byte(v)}}, now, &s)
 			lost := before.Present&^s.Present | before.OptOut&^s.OptOut | before.Unreadable&^s.Unreadable
 			if lost != 0 || before.Denied()&^s.Denied() != 0 || (s.OptOut|s.Unreadable)&^s.Present != 0 {
-				t.Errorf("%s %q: from %+v to %+v", k, v, before, s)
+				t.Errorf("%s %q: from %+v to %+v", p, v, before, s)
 			}
 		}
+	}
+	if s.Denied() == 0 {
+		t.Error("nothing was denied by any of it")
 	}
 }
 
 func TestGPCIsExactlyOne(t *testing.T) {
 	_, r := shop(t)
+	gpc := At(Header, "sec-gpc")
 	for _, v := range []string{"", "0", "true", "01", "11", "\"1\"", "１", "?1", "1;q=1", "1.0", "1 1", "0,0", "10,01", ",", " ", "1\n", "1\u00a0"} {
 		var s consent.Signals
-		if r.Read(Carried{consent.GPC, []byte(v)}, now, &s); s != (consent.Signals{}) {
+		if r.Read([]Carried{{gpc, []byte(v)}}, now, &s); s != (consent.Signals{}) {
 			t.Errorf("%q is a signal", v)
 		}
 	}
 	for _, v := range []string{"1", "1 ", "\t1", "1,1", "1, 1", "0,1", "1 ,0", ",1", "1,", "0, true ,\t1\t, x"} {
 		var s consent.Signals
-		if r.Read(Carried{consent.GPC, []byte(v)}, now, &s); s.OptOut != s.Present || s.Present.String() != "gpc" {
+		if r.Read([]Carried{{gpc, []byte(v)}}, now, &s); s.OptOut != s.Present || s.Present.String() != "gpc" {
 			t.Errorf("%q is no signal", v)
 		}
 	}
@@ -145,7 +152,7 @@ func TestSegmentPreferences(t *testing.T) {
 		{`{"Analytics":true}x`, "unreadable"},
 	} {
 		var s consent.Signals
-		r.Read(Carried{consent.Segment, []byte(c.raw)}, now, &s)
+		r.ReadOne(At(Event, "context.consent"), []byte(c.raw), now, &s)
 		got := strings.Join(p.Names(s.Denied()), ",")
 		if s.Unreadable != 0 {
 			got = "unreadable"

@@ -2,67 +2,6 @@ package tcf
 
 import "time"
 
-// A Reason is something that bears on whether a string counts.
-type Reason uint8
-
-const (
-	// These bar a string: it may not be used as consent.
-	PolicyTooOld       Reason = iota // of a policy version below 4, which has been invalid since 2023-09-30
-	NotServiceSpecific               // global scope, which is no more: the flag must be 1
-	Expired                          // last updated more than 13 months ago
-	FromTheFuture                    // last updated more than a day from now
-	NoDisclosedVendors               // made on or after 2026-02-28 without the segment
-	SegmentTwice                     // a segment comes twice, and nobody can tell which counts
-
-	// These are only noted.
-	OldWithoutDisclosed // made before that day without the segment
-	LIOnConsentPurposes // legitimate interest on purpose 1 or 3 to 6: ignored
-	PolicyUnknown       // of a policy version above 5
-	AllowedVendors      // a segment of a type that is retired: passed over
-	UnknownSegment      // a segment of a type that is not known: passed over
-	reasons
-)
-
-var reasonNames = [reasons]string{
-	"policy_too_old", "not_service_specific", "expired", "from_the_future", "no_disclosed_vendors", "segment_twice",
-	"old_without_disclosed_vendors", "legitimate_interest_ignored", "policy_unknown", "allowed_vendors", "unknown_segment",
-}
-
-func (r Reason) String() string { return reasonNames[r] }
-
-// Reasons is a set of them.
-type Reasons uint16
-
-const barring = 1<<OldWithoutDisclosed - 1
-
-// Has reports whether the set holds r.
-func (s Reasons) Has(r Reason) bool { return s>>r&1 == 1 }
-
-// Names lists them, in a fixed order.
-func (s Reasons) Names() []string {
-	out := []string{}
-	for r := range reasons {
-		if s.Has(r) {
-			out = append(out, r.String())
-		}
-	}
-	return out
-}
-
-// AppendJSON appends the names as an array.
-func (s Reasons) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '[')
-	for r := range reasons {
-		if s.Has(r) {
-			if dst[len(dst)-1] != '[' {
-				dst = append(dst, ',')
-			}
-			dst = append(append(append(dst, '"'), r.String()...), '"')
-		}
-	}
-	return append(dst, ']')
-}
-
 const (
 	policyLeast, policyMost = 4, 5 // versions that are known
 	ahead                   = 24 * time.Hour
@@ -113,7 +52,7 @@ func (s *String) Judge(now time.Time) (v Verdict) {
 	if s.LI != s.PurposeLI() || s.HasPublisher && s.Publisher.LI != s.PublisherLI() {
 		why |= 1 << LIOnConsentPurposes
 	}
-	v.Valid, v.Reasons = why&barring == 0, why
+	v.Valid, v.Reasons = why&^Noted == 0, why
 	return v
 }
 

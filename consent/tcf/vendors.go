@@ -12,6 +12,9 @@ type Set uint64
 // Has reports whether an id is in the set.
 func (s Set) Has(id int) bool { return id >= 1 && id <= 64 && s>>(id-1)&1 == 1 }
 
+// With is the set with one id more.
+func (s Set) With(id int) Set { return s | 1<<(id-1) }
+
 // without is the set without some ids.
 func (s Set) without(ids ...int) Set {
 	for _, id := range ids {

@@ -93,7 +93,7 @@ func readQuestion(p *policy.Policy, r *collector.Request) (w collector.Hypotheti
 	}
 	w.Place = &place
 	if asked.GPC {
-		w.Carried = []signals.Carried{{Scheme: consent.GPC, Value: []byte("1")}}
+		w.Carried = []signals.Carried{{Place: signals.At(signals.Header, "Sec-GPC"), Value: []byte("1")}}
 	}
 	for name, word := range asked.Consent {
 		if i, ok := p.Purposes().Index(name); !ok || !p.Purposes().At(i).Basis.Chooses() {

@@ -1,0 +1,102 @@
+package signals
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"assent/consent"
+	"assent/consent/gpp"
+	"assent/consent/tcf"
+)
+
+var gppStrings = sync.Pool{New: func() any { return new(gpp.String) }}
+
+// Words of sections of the United States, as a policy maps them.
+var (
+	wordSale        = []byte("sale")
+	wordSharing     = []byte("sharing")
+	wordTargetedAds = []byte("targeted_advertising")
+	wordSensitive   = []byte("sensitive_data")
+	wordChild       = []byte("known_child")
+	wordPersonal    = []byte("personal_data")
+)
+
+// readGPP reads a GPP string. Each section counts, wherever the person is: an opt-out in
+// one is an opt-out. The TC string of section 2, and one that stands in the place of a GPP
+// string, are read for what the policy maps to TCF.
+func readGPP(r *Reader, value, _ []byte, now time.Time) (answer, error) {
+	s := gppStrings.Get().(*gpp.String)
+	defer gppStrings.Put(s)
+	err := gpp.Parse(s, value)
+	if errors.Is(err, gpp.ErrTC) {
+		return readTCF(r, value, nil, now)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{Verdict: consent.Verdict{Said: true}}
+	if text := s.TCF(); text != nil {
+		if a, err = readTCF(r, text, nil, now); err != nil {
+			return answer{}, err
+		}
+	}
+	if c, ok := s.Canada(); ok {
+		r.canada(c, &a)
+	}
+	l := listener{terms: r.terms[consent.GPP], verdict: a.Verdict}
+	for i := range s.Sections() {
+		l.section(&s.Sections()[i])
+	}
+	a.Verdict = l.verdict
+	return a, nil
+}
+
+// canada takes section 5: purposes with express consent are agreed to, those with implied
+// consent are nobody's act, the others are refused.
+func (r *Reader) canada(c *gpp.Canada, a *answer) {
+	express, implied := c.Express, c.Implied
+	if c.Publisher {
+		express, implied = c.PubExpress, c.PubImplied
+	}
+	for i := range r.tcf {
+		t := &r.tcf[i]
+		if missing := t.needs &^ tcf.Set(express); missing&^tcf.Set(implied) != 0 || missing == 0 {
+			a.take(t.purpose, missing == 0, true, true)
+		}
+	}
+}
+
+// section takes one of the United States. One that cannot be read whole may not be used.
+func (l *listener) section(s *gpp.Section) {
+	u, ok := s.US()
+	if !ok {
+		return
+	}
+	l.verdict.OptOut = l.verdict.OptOut || u.GPC
+	refused := no
+	if s.Status() != gpp.Defined {
+		refused = unusable
+	}
+	sensitive := gpp.Unsaid
+	switch {
+	case u.SensitiveDenied != 0:
+		sensitive = gpp.Denied
+	case u.SensitiveAsked != 0:
+		sensitive = gpp.Allowed
+	}
+	for _, w := range [...]struct {
+		word []byte
+		said gpp.Choice
+	}{
+		{wordSale, u.SaleOptOut}, {wordSharing, u.SharingOptOut}, {wordTargetedAds, u.TargetedAdvertisingOptOut},
+		{wordSensitive, sensitive}, {wordChild, u.KnownChild}, {wordPersonal, u.PersonalData},
+	} {
+		switch w.said {
+		case gpp.Denied:
+			l.hear(w.word, refused)
+		case gpp.Allowed:
+			l.hear(w.word, yes)
+		}
+	}
+}

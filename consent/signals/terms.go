@@ -1,0 +1,67 @@
+package signals
+
+import (
+	"strconv"
+
+	"assent/consent"
+	"assent/consent/tcf"
+	"assent/names"
+)
+
+// term is one name of a scheme and the purposes it speaks of.
+type term struct {
+	name     string
+	purposes consent.PurposeSet
+	mapped   bool // the policy maps it, so its absence means something
+}
+
+const maxTerms = 256 // of one scheme
+
+// termsOf are the names under which a scheme speaks of the purposes: those that the
+// policy maps to a purpose; in Segment's, whose names are the brand's own, else the
+// purpose's own name.
+func termsOf(p *consent.Purposes, k consent.Scheme) []term {
+	var out []term
+	add := func(name string, i int, mapped bool) {
+		for k := range out {
+			if names.EqualFold([]byte(out[k].name), name) && out[k].mapped == mapped {
+				out[k].purposes = out[k].purposes.With(i)
+				return
+			}
+		}
+		out = append(out, term{name, consent.PurposeSet(0).With(i), mapped})
+	}
+	for i := range p.Len() {
+		u := p.At(i)
+		for _, n := range u.Signals[k.String()] {
+			add(n, i, true)
+		}
+		if k == consent.Segment && len(u.Signals[k.String()]) == 0 {
+			add(u.Name, i, false)
+		}
+	}
+	return out
+}
+
+// tcfTerm is a purpose and what of TCF the policy maps to it: all of it has to be agreed to.
+type tcfTerm struct {
+	purpose  consent.PurposeSet // of one
+	needs    tcf.Set
+	interest bool // it rests on legitimate interest
+}
+
+func tcfTerms(p *consent.Purposes) (out []tcfTerm) {
+	for i := range p.Len() {
+		u, t := p.At(i), tcfTerm{purpose: consent.PurposeSet(0).With(i)}
+		for _, id := range u.Signals[consent.TCF.String()] {
+			if n, err := strconv.Atoi(id); err == nil {
+				t.needs = t.needs.With(n)
+			}
+		}
+		t.interest = u.Basis == consent.LegitimateInterest
+		if t.needs != 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}

@@ -1,0 +1,80 @@
+package signals
+
+import (
+	"sync"
+	"time"
+
+	"assent/consent"
+	"assent/consent/cmp"
+	"assent/redact"
+)
+
+// readings are as large as what they can hold.
+var readings = sync.Pool{New: func() any { return new(cmp.Reading) }}
+
+// schemeOf is the scheme of a kind of text.
+var schemeOf = map[cmp.Kind]consent.Scheme{
+	cmp.USPrivacy: consent.USPrivacy, cmp.GCS: consent.ConsentMode, cmp.GCD: consent.ConsentMode, cmp.UET: consent.UET,
+	cmp.ATT: consent.Device, cmp.LMT: consent.Device, cmp.LAT: consent.Device, cmp.AdTracking: consent.Device, cmp.IFAType: consent.Device,
+	cmp.OneTrust: consent.OneTrust, cmp.Cookiebot: consent.Cookiebot, cmp.CookieConsent: consent.CookieConsent, cmp.Didomi: consent.Didomi,
+	cmp.CookieYes: consent.CookieYes, cmp.C15t: consent.C15t, cmp.Klaro: consent.Klaro, cmp.Tarteaucitron: consent.Tarteaucitron,
+	cmp.Axeptio: consent.Axeptio, cmp.CookieInformation: consent.CookieInformation,
+}
+
+// flag reads a kind whose values say something of a few words, and nothing of others.
+func flag(k cmp.Kind) reader { return reading(k, false) }
+
+// list reads a kind whose values list what was chosen: a word that is left out is a no.
+func list(k cmp.Kind) reader { return reading(k, true) }
+
+func reading(k cmp.Kind, whole bool) reader {
+	scheme := schemeOf[k]
+	return func(r *Reader, value, beside []byte, now time.Time) (answer, error) {
+		read := readings.Get().(*cmp.Reading)
+		defer readings.Put(read)
+		if err := read.Read(k, value, beside); err != nil {
+			return answer{}, err
+		}
+		return r.words(scheme, read, whole, now), nil
+	}
+}
+
+// words judges what a value says of the words that the policy maps. What is granted counts
+// as a yes only while the value is valid. Defaults are nobody's choice: a no by default
+// keeps a purpose from being used, and is no refusal; a yes by default says nothing.
+func (r *Reader) words(k consent.Scheme, read *cmp.Reading, whole bool, now time.Time) answer {
+	judged := read.Judge(now)
+	l := r.listen(k)
+	for i := range read.Words {
+		switch w := &read.Words[i]; {
+		case w.Said == cmp.Granted && judged.Valid:
+			l.hear(w.Text, yes)
+		case w.Said == cmp.Granted && judged.Choice:
+			l.hear(w.Text, unusable)
+		case w.Said == cmp.Denied && judged.Choice:
+			l.hear(w.Text, no)
+		case w.Said == cmp.Denied:
+			l.hear(w.Text, unusable)
+		default:
+			l.hear(w.Text, unsaid)
+		}
+	}
+	if whole && judged.Choice {
+		l.rest(no)
+	}
+	return answer{Verdict: l.verdict, until: read.Expires}
+}
+
+// text reads a value of an event as text: of a string what it stands for, of a number or
+// true and false their spelling.
+func text(read reader) reader {
+	return func(r *Reader, value, beside []byte, now time.Time) (answer, error) {
+		if len(value) > 0 && value[0] == '"' {
+			var err error
+			if value, err = redact.AppendUnquoted(nil, value); err != nil {
+				return answer{}, err
+			}
+		}
+		return read(r, value, beside, now)
+	}
+}
