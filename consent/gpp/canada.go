@@ -157,18 +157,20 @@ func formOf(r *bitstring.Reader, kind int) (fibonacci, undefined bool, err error
 	}
 	for _, c := range [...]care{exact, ordered} {
 		now, at, isNow := try(true, c)
+		if isNow && c == exact {
+			return true, now.undefined, nil
+		}
 		old, _, isOld := try(false, c)
 		switch {
-		case isNow && (c == exact || !isOld):
-			return true, now.undefined, nil
-		case isOld && !isNow:
-			return false, old.undefined, nil
-		case isNow:
+		case isNow && isOld:
 			r.Fail("vendors that can be read in two ways", r.At())
 			return false, false, r.Err()
-		case c == ordered:
-			err = at.Err()
+		case isNow:
+			return true, now.undefined, nil
+		case isOld:
+			return false, old.undefined, nil
 		}
+		err = at.Err()
 	}
 	return false, false, err
 }

@@ -58,9 +58,26 @@ func (s *Section) Reason() string {
 	case s.status == Unknown:
 		return name + ": version " + strconv.Itoa(int(s.version)) + " is not known"
 	case s.status == Undefined:
-		return name + ": a value is not defined"
+		return name + ": " + s.undefined() + " is not defined"
 	}
 	return ""
+}
+
+// undefined is what makes the section Undefined.
+func (s *Section) undefined() string {
+	if s.layout == nil {
+		return "a value"
+	}
+	at := 0
+	for _, e := range s.layout.entries {
+		for range e.n {
+			if a := answer(s.answers, at); a == 3 || a == 0 && e.field == covered {
+				return "a value of " + fieldNames[e.field]
+			}
+			at++
+		}
+	}
+	return "a sub-section"
 }
 
 // Choice is what a section says of one matter.
