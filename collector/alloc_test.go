@@ -78,9 +78,9 @@ func TestAllocsOfSignals(t *testing.T) {
 	c, _ := newCollector(t, sinks.Discard{})
 	ctx := consented(t, c, []byte(`{"type":"page","name":"Home"}`))
 	h := &ctx.Request.Header
-	h.SetRequestURI("/v1/events?gcs=G101&a=b&gcd=13r3n3v3q5")
+	h.SetRequestURI("/v1/events?gcs=G111&a=b&gcd=13r3n3v3r5&gpp=DBABLA~BVQqAAAAAgA.QA")
 	h.Set("Sec-GPC", "1")
-	wire := strings.Replace(h.String(), "Cookie: ", `Cookie: OptanonConsent=groups=C0001%3A1%2CC0002%3A0&version=202409; OptanonAlertBoxClosed=2026-11-01T10:00:00.000Z; `, 1)
+	wire := strings.Replace(h.String(), "Cookie: ", `Cookie: OptanonConsent=groups=C0001%3A1%2CC0002%3A1%2CC0003%3A1%2CC0004%3A1&version=202409; OptanonAlertBoxClosed=2026-11-01T10:00:00.000Z; `, 1)
 	if err := h.Read(bufio.NewReader(strings.NewReader(wire))); err != nil {
 		t.Fatal(err)
 	}

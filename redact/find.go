@@ -1,7 +1,7 @@
 package redact
 
-// Span is where a value stands, raw: src[Start:End]. Start == End: absent.
-type Span struct{ Start, End int }
+// Span is where a value stands, raw: src[Start:End]. Start == End: absent. MaxSize fits.
+type Span struct{ Start, End uint32 }
 
 // Of returns the bytes of the span.
 func (s Span) Of(src []byte) []byte { return src[s.Start:s.End] }
@@ -144,7 +144,7 @@ func find(src []byte, i int, n *node, spans []Span, seen *uint64, depth int) int
 			return i
 		}
 		if kid != nil && kid.mark != 0 {
-			spans[kid.mark-1] = Span{start, i}
+			spans[kid.mark-1] = Span{uint32(start), uint32(i)}
 		}
 		if i = pass(src, i); uint(i) >= uint(len(src)) {
 			return fail(len(src), UnexpectedEnd)
