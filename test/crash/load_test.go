@@ -50,7 +50,7 @@ const (
 	hasty = 40 // one request in so many
 	// forgetful clients do not repeat a request that failed.
 	forgetful = 50 // one failure in so many
-	patience  = 60 * time.Second
+	patience  = 3 * time.Minute
 )
 
 // Addresses of long-held blocks.
