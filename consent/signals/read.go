@@ -5,6 +5,7 @@ package signals
 
 import (
 	"fmt"
+	"hash/maphash"
 	"time"
 
 	"assent/consent"
@@ -55,13 +56,6 @@ type Carried struct {
 	Value []byte
 }
 
-// answer is what one value says, until an instant at which it has to be asked again; the
-// zero time: for ever.
-type answer struct {
-	consent.Verdict
-	until time.Time
-}
-
 // reader judges one value, with what stood beside it, at an instant. What cannot be read
 // is an error that says where.
 type reader func(r *Reader, value, beside []byte, now time.Time) (answer, error)
@@ -70,6 +64,7 @@ type reader func(r *Reader, value, beside []byte, now time.Time) (answer, error)
 type Reader struct {
 	terms [consent.Schemes][]term
 	tcf   []tcfTerm
+	cache cache[*Place]
 	hears consent.SchemeSet // what the policy maps, and universal opt-outs
 }
 
@@ -80,6 +75,7 @@ var universal = consent.SchemeSet(0).With(consent.GPC).With(consent.GPP)
 // NewReader compiles to which names of which schemes the purposes are mapped.
 func NewReader(p *consent.Purposes) (*Reader, error) {
 	r := &Reader{hears: universal, tcf: tcfTerms(p)}
+	r.cache.seed = maphash.MakeSeed()
 	for k := range consent.Schemes {
 		r.terms[k] = termsOf(p, k)
 		if n := len(r.terms[k]); n > maxTerms {
@@ -96,7 +92,7 @@ func NewReader(p *consent.Purposes) (*Reader, error) {
 func (r *Reader) Read(all []Carried, now time.Time, s *consent.Signals) {
 	for i := range all {
 		if p := all[i].Place; p.read != nil && r.Hears(p.Scheme) {
-			s.Hear(p.Scheme, r.judge(p, all[i].Value, beside(all, p), now))
+			r.hear(p, all[i].Value, beside(all, p), now, s)
 		}
 	}
 }
@@ -104,20 +100,36 @@ func (r *Reader) Read(all []Carried, now time.Time, s *consent.Signals) {
 // ReadOne narrows s by a value that stands alone, as one in an event does.
 func (r *Reader) ReadOne(p *Place, value []byte, now time.Time, s *consent.Signals) {
 	if r.Hears(p.Scheme) {
-		s.Hear(p.Scheme, r.judge(p, value, nil, now))
+		r.hear(p, value, nil, now, s)
 	}
 }
 
 // Hears reports whether anything that a scheme says can matter.
 func (r *Reader) Hears(k consent.Scheme) bool { return r.hears.Has(k) }
 
-// judge is what a value says. One that cannot be read is a signal that cannot be read.
-func (r *Reader) judge(p *Place, value, beside []byte, now time.Time) consent.Verdict {
-	a, err := p.read(r, value, beside, now)
-	if err != nil {
-		return consent.Verdict{Said: true, Unreadable: true}
+func (r *Reader) hear(p *Place, value, beside []byte, now time.Time, s *consent.Signals) {
+	a, unreadable := r.judge(p, value, beside, now)
+	if unreadable {
+		a.Verdict = consent.Verdict{Said: true, Unreadable: true}
 	}
-	return a.Verdict
+	s.Hear(p.Scheme, a.Verdict)
+}
+
+// judge is what a value says, or that it cannot be read.
+func (r *Reader) judge(p *Place, value, beside []byte, now time.Time) (a answer, unreadable bool) {
+	e, keep := r.cache.find(p, value, beside, now)
+	if e != nil {
+		return e.answer, e.unreadable
+	}
+	a, err := p.read(r, value, beside, now)
+	if keep != nil {
+		e = &entry[*Place]{place: p, text: string(value), beside: string(beside), answer: a, unreadable: err != nil, from: now.UnixMicro()}
+		if !a.until.IsZero() {
+			e.until = a.until.UnixMicro()
+		}
+		keep.Store(e)
+	}
+	return a, err != nil
 }
 
 // beside is what came at the place of the same scheme that says nothing by itself; nil:
