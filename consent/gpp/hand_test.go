@@ -147,5 +147,7 @@ func told(text []byte) string {
 	return out.String()
 }
 
-var statusNames = [...]string{Unknown: "unknown", Undefined: "undefined", Defined: "defined", Text: "text"}
-var choiceNames = [...]string{Unsaid: "unsaid", Denied: "denied", Allowed: "allowed"}
+var (
+	statusNames = [...]string{Unknown: "unknown", Undefined: "undefined", Defined: "defined", Text: "text"}
+	choiceNames = [...]string{Unsaid: "unsaid", Denied: "denied", Allowed: "allowed"}
+)

@@ -121,8 +121,10 @@ var more = one(additional)
 // MspaCoveredTransaction is 1 or 2.
 var layouts = []layout{
 	{id: usp, version: 1, name: "uspv1", entries: []entry{one(uspNotice), one(uspSale), one(lspa)}},
-	{id: 7, version: 1, name: "usnat", extra: gpc, entries: national(many(sensitive, 12), many(child, 2)),
-		long: &layout{id: 7, version: 1, name: "usnat", extra: gpc, entries: national(hidden(sensitive, 16, 12), hidden(child, 3, 2))}},
+	{
+		id: 7, version: 1, name: "usnat", extra: gpc, entries: national(many(sensitive, 12), many(child, 2)),
+		long: &layout{id: 7, version: 1, name: "usnat", extra: gpc, entries: national(hidden(sensitive, 16, 12), hidden(child, 3, 2))},
+	},
 	{id: 7, version: 2, name: "usnat", extra: gpc, entries: national(many(sensitive, 16), many(child, 3))},
 	{id: 8, version: 1, name: "usca", extra: gpc, entries: mspa(one(saleNotice), one(sharedNotice), one(limitNotice), one(sale), one(sharing),
 		many(sensitive, 9), many(child, 2), one(personal))},

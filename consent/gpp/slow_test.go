@@ -125,8 +125,10 @@ type slowSection struct {
 	denies     bool // an answer is not defined, or the version not known
 }
 
-var slowNames = []string{6: "uspv1", "usnat", "usca", "usva", "usco", "usut", "usct", "usfl", "usmt", "usor", "ustx", "usde", "usia", "usne",
-	"usnh", "usnj", "ustn", "usmn", "usmd", "usin", "usky", "usri"}
+var slowNames = []string{
+	6: "uspv1", "usnat", "usca", "usva", "usco", "usut", "usct", "usfl", "usmt", "usor", "ustx", "usde", "usia", "usne",
+	"usnh", "usnj", "ustn", "usmn", "usmd", "usin", "usky", "usri",
+}
 
 // slow reads a GPP string.
 func slow(widths map[string][]slowField, text string) (ids []int, sections []slowSection, ok, sure bool) {

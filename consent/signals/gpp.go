@@ -89,8 +89,12 @@ func (l *listener) section(s *gpp.Section) {
 		word []byte
 		said gpp.Choice
 	}{
-		{wordSale, u.SaleOptOut}, {wordSharing, u.SharingOptOut}, {wordTargetedAds, u.TargetedAdvertisingOptOut},
-		{wordSensitive, sensitive}, {wordChild, u.KnownChild}, {wordPersonal, u.PersonalData},
+		{wordSale, u.SaleOptOut},
+		{wordSharing, u.SharingOptOut},
+		{wordTargetedAds, u.TargetedAdvertisingOptOut},
+		{wordSensitive, sensitive},
+		{wordChild, u.KnownChild},
+		{wordPersonal, u.PersonalData},
 	} {
 		switch w.said {
 		case gpp.Denied:

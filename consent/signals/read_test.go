@@ -86,10 +86,12 @@ func TestTable(t *testing.T) {
 // was denied, unreadable or heard is taken back.
 func TestReadOnlyNarrows(t *testing.T) {
 	_, r := shop(t)
-	values := []string{"", "0", "1", "true", "null", "{}", "[]", `{"Analytics":true,"Measuring":true}`, `{"ads":false}`, `{"ads":1}`, "\x00", "%", strings.Repeat("{", 100),
+	values := []string{
+		"", "0", "1", "true", "null", "{}", "[]", `{"Analytics":true,"Measuring":true}`, `{"ads":false}`, `{"ads":1}`, "\x00", "%", strings.Repeat("{", 100),
 		"1YYN", "1YNN", "1---", "G101", "G100", "13l3l3l3l1", "G", "D", `"D"`, `{"ad_storage":"DENIED"}`, `{"allowedConsentIds":["Ads"]}`, `[{"eventType":"deny_all"}]`,
 		`[{"eventType":"allow_selected","consentScopes":["ads"]}]`, "groups=C0001:1,C0004:0", "groups=C0004:0,C0004:1", "{stamp:'x',marketing:true,method:'implied'}",
-		strings.Repeat("A", 9<<10), "C", "DB", "%25"}
+		strings.Repeat("A", 9<<10), "C", "DB", "%25",
+	}
 	var s consent.Signals
 	for _, p := range table {
 		for _, v := range values {

@@ -118,13 +118,23 @@ func slowParse(text string) map[string]any {
 		name string
 		get  func() any
 	}{
-		{"created_ds", func() any { return c.int(36) }}, {"last_updated_ds", func() any { return c.int(36) }},
-		{"cmp_id", func() any { return c.int(12) }}, {"cmp_version", func() any { return c.int(12) }}, {"consent_screen", func() any { return c.int(6) }},
-		{"consent_language", func() any { return c.text() }}, {"vendor_list_version", func() any { return c.int(12) }}, {"policy_version", func() any { return c.int(6) }},
-		{"is_service_specific", func() any { return c.int(1) == 1 }}, {"use_non_standard_texts", func() any { return c.int(1) == 1 }},
-		{"special_feature_optins", func() any { return c.ids(12) }}, {"purpose_consents", func() any { return c.ids(24) }}, {"purpose_li", func() any { return c.ids(24) }},
-		{"purpose_one_treatment", func() any { return c.int(1) == 1 }}, {"publisher_cc", func() any { return c.text() }},
-		{"vendor_consents", func() any { return pairs(c.vendors()) }}, {"vendor_li", func() any { return pairs(c.vendors()) }},
+		{"created_ds", func() any { return c.int(36) }},
+		{"last_updated_ds", func() any { return c.int(36) }},
+		{"cmp_id", func() any { return c.int(12) }},
+		{"cmp_version", func() any { return c.int(12) }},
+		{"consent_screen", func() any { return c.int(6) }},
+		{"consent_language", func() any { return c.text() }},
+		{"vendor_list_version", func() any { return c.int(12) }},
+		{"policy_version", func() any { return c.int(6) }},
+		{"is_service_specific", func() any { return c.int(1) == 1 }},
+		{"use_non_standard_texts", func() any { return c.int(1) == 1 }},
+		{"special_feature_optins", func() any { return c.ids(12) }},
+		{"purpose_consents", func() any { return c.ids(24) }},
+		{"purpose_li", func() any { return c.ids(24) }},
+		{"purpose_one_treatment", func() any { return c.int(1) == 1 }},
+		{"publisher_cc", func() any { return c.text() }},
+		{"vendor_consents", func() any { return pairs(c.vendors()) }},
+		{"vendor_li", func() any { return pairs(c.vendors()) }},
 	} {
 		if out[f.name] = f.get(); c.bad {
 			return nil
