@@ -60,7 +60,10 @@ func BenchmarkDecode(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		err := Parse(&s, all[i%len(all)])
+		if err := Parse(&s, all[i%len(all)]); err != nil {
+			b.Fatal(err)
+		}
+		var err error
 		if out, err = AppendJSON(out[:0], &s); err != nil {
 			b.Fatal(err)
 		}
