@@ -70,6 +70,8 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 		Offers: map[string]string{Offers[offerMessageID]: "00000000-0000-7000-8000-000000000001"},
 	}
 	reason, _ := j.judge(&e[0], &d)
+	heard := p.Signals().Explain(p.Purposes(), h.Carried, h.Now)
+	q.Heard = append(heard, p.Signals().Explain(p.Purposes(), e[0].carried(), h.Now)...)
 	q.Kind, q.Resolution, q.Refused, q.Signals = j.kind, &j.res, string(reason), j.heard.Present.Names()
 	if _, err := PeekObject(h.Event); err != nil {
 		q.RefusedAt = err.Error()

@@ -160,6 +160,16 @@ func (e *Event) signals(r *signals.Reader, now time.Time, s *consent.Signals) {
 	}
 }
 
+// carried lists what the event itself says of consent.
+func (e *Event) carried() (out []signals.Carried) {
+	for i := range eventPlaces {
+		if raw, said := e.peek.at(&eventPlaces[i]); said && raw != nil {
+			out = append(out, signals.Carried{Place: eventPlaces[i].Place, Value: raw})
+		}
+	}
+	return out
+}
+
 // at finds what an event says at a place. Nothing, null (which serialisers write for
 // nothing) or an empty object on the way says nothing. Whatever else stands there means
 // to say something: in another shape than the scheme's it cannot be read.

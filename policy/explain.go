@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"assent/consent"
+	"assent/consent/signals"
 	"assent/geo"
 	"assent/redact"
 )
@@ -26,6 +27,7 @@ type Question struct {
 	Refused      string            // the reason for which the event is refused before it is judged
 	RefusedAt    string            // where, as far as a place is at fault
 	Signals      []string          // that were heard
+	Heard        []signals.Finding // what each value that came did
 }
 
 // Explanation is the whole decision in words. It holds the output, and so the
@@ -37,6 +39,7 @@ type Explanation struct {
 	Regimes      []*Law             `json:"regimes"`
 	OptIn        bool               `json:"opt_in"`
 	Signals      []string           `json:"signals"`
+	Heard        []signals.Finding  `json:"heard,omitempty"`
 	Refused      string             `json:"refused,omitempty"` // the reason; nothing is kept of such an event
 	RefusedAt    string             `json:"refused_at,omitempty"`
 	Event        EventExplained     `json:"event"`
@@ -78,7 +81,7 @@ func (p *Policy) Explain(q Question) (*Explanation, error) {
 	r, res := p.orStrictest(q.Regime, q.Resolution)
 	x := &Explanation{
 		Policy: p.Name() + "@" + p.Version(), Hash: p.hash,
-		Jurisdiction: q.Jurisdiction.String(), Regimes: r.laws, OptIn: r.OptIn(), Signals: q.Signals, Refused: q.Refused, RefusedAt: q.RefusedAt,
+		Jurisdiction: q.Jurisdiction.String(), Regimes: r.laws, OptIn: r.OptIn(), Signals: q.Signals, Heard: q.Heard, Refused: q.Refused, RefusedAt: q.RefusedAt,
 		Event:    EventExplained{Type: string(q.Kind.Type), Event: string(q.Kind.Event), Purposes: []string{}},
 		Purposes: []PurposeExplained{}, Recipients: []RecipientFate{},
 	}

@@ -65,7 +65,7 @@ func (p *Policy) whyPurpose(i int, s Source, r *Regime, res *consent.Resolution)
 		return "rests on " + u.Basis.String() + ", which is not a matter of choice"
 	case res.OptOut && r.Rules.OptOut.Has(i):
 		return "a universal opt-out signal, honoured " + r.under(func(l *Law) bool { return l.withdraws(u) })
-	case res.Denied.Has(i) && reason == consent.DeniedPreference:
+	case res.Denied.Has(i) && (reason == consent.DeniedPreference || reason == consent.SignalUnusable):
 		return reasonTexts[reason] + ": " + res.By[i].String()
 	case res.Denied.Has(i):
 		return reasonTexts[max(reason, consent.NoChoice)]
@@ -90,6 +90,7 @@ var reasonTexts = map[consent.Reason]string{
 	consent.RecordedDenial:   "refused or withdrawn, on record",
 	consent.DeniedPreference: "a signal says no",
 	consent.DeniedOptOut:     "a universal opt-out signal says no",
+	consent.SignalUnusable:   "a signal that would have to allow it may not be used now",
 	consent.RecordedGrant:    "granted, on record",
 	consent.GrantStale:       "granted for another revision of the purpose",
 	consent.GrantExpired:     "granted too long ago",

@@ -28,6 +28,9 @@ func (x *Explanation) WriteText(w io.Writer) error {
 	if x.Event.Event != "" {
 		kind = strings.TrimSpace(fmt.Sprintf("%s %q", kind, x.Event.Event))
 	}
+	for i := range x.Heard {
+		fmt.Fprintf(&b, "signal   %s\n", x.Heard[i].String())
+	}
 	fmt.Fprintf(&b, "event    %s: for %s, %s\n\n", cmp.Or(kind, "of no type"), strings.Join(x.Event.Purposes, ", "), rule)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, p := range x.Purposes {

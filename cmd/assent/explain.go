@@ -181,8 +181,8 @@ func (f *explainFlags) readHeaders(trust *trustConfig, w *collector.Hypothetical
 			w.Named.Region = append(w.Named.Region, []byte(value))
 		case "user-agent":
 			w.UserAgent = value
-		case "cookie":
-			carryCookies(value, w)
+		case "cookie": // Assent's own say nothing here: --consent says what is on record
+			w.Carried = append(w.Carried, signals.Cookies(value)...)
 		default:
 			p := signals.At(signals.Header, name)
 			if p == nil {
@@ -202,17 +202,6 @@ func signalHeaders() string {
 		list = append(list, p.Name)
 	}
 	return strings.Join(list, ", ")
-}
-
-// carryCookies takes the cookies of a line that carry a signal. Others, Assent's own among
-// them, say nothing here: --consent says what is on record.
-func carryCookies(line string, w *collector.Hypothetical) {
-	for pair := range strings.SplitSeq(line, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		if p := signals.At(signals.Cookie, name); p != nil {
-			w.Carried = append(w.Carried, signals.Carried{Place: p, Value: []byte(value)})
-		}
-	}
 }
 
 func sourceOf(cfg *config, id string) (*collector.Source, error) {

@@ -22,6 +22,10 @@ type Decoder struct {
 // it stands before the value, as in name=value.
 func (d *Decoder) AppendJSON(dst, line []byte, now time.Time) (out []byte, valid bool) {
 	kind, value, beside := cmp.Detect(line)
+	return d.appendKind(dst, kind, value, beside, now)
+}
+
+func (d *Decoder) appendKind(dst []byte, kind cmp.Kind, value, beside []byte, now time.Time) (out []byte, valid bool) {
 	start, read := len(dst), d.word
 	if kind == cmp.GPP && len(value) > 0 && value[0] == 'C' {
 		kind = cmp.TCF // many put a TC string where a GPP string belongs

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"assent/consent"
+	"assent/consent/cmp"
 	"assent/consent/gpp"
 	"assent/consent/tcf"
 )
@@ -103,4 +104,12 @@ func (l *listener) section(s *gpp.Section) {
 			l.hear(w.word, yes)
 		}
 	}
+}
+
+// stringAt is a place of TC or GPP strings.
+func stringAt(in Where, name string, k cmp.Kind) *Place {
+	if k == cmp.TCF {
+		return textAt(in, name, k, readTCF)
+	}
+	return textAt(in, name, k, readGPP)
 }

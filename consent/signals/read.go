@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"assent/consent"
+	"assent/consent/cmp"
 )
 
 // Where is a part of a request, or an event in it.
@@ -39,6 +40,7 @@ type Place struct {
 	// read judges what stands there. Nil: it says nothing by itself, and is handed to the
 	// scheme's other places as what stands beside.
 	read reader
+	kind cmp.Kind // of text, which Decoder reads; else Unknown
 }
 
 // String names the place, without a value.

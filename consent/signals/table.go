@@ -17,44 +17,44 @@ var table = []*Place{
 	{Scheme: consent.RudderStack, In: Event, Name: "context.consentManagement", read: readRudderStack},
 	{Scheme: consent.Snowplow, In: Event, Name: "context.entities.consent_preferences", read: readSnowplow},
 
-	{Scheme: consent.TCF, In: Cookie, Name: "euconsent-v2", read: readTCF},
-	{Scheme: consent.TCF, In: Cookie, Name: "eupubconsent-v2", read: readTCF},
-	{Scheme: consent.TCF, In: Query, Name: "gdpr_consent", read: readTCF},
-	{Scheme: consent.TCF, In: Event, Name: "context.IABTCF_TCString", read: text(readTCF)},
-	{Scheme: consent.GPP, In: Cookie, Name: "gpp", read: readGPP},
-	{Scheme: consent.GPP, In: Cookie, Name: "OTGPPConsent", read: readGPP},
-	{Scheme: consent.GPP, In: Query, Name: "gpp", read: readGPP},
-	{Scheme: consent.GPP, In: Event, Name: "context.IABGPP_HDR_GppString", read: text(readGPP)},
-	{Scheme: consent.USPrivacy, In: Cookie, Name: "usprivacy", read: flag(cmp.USPrivacy)},
-	{Scheme: consent.USPrivacy, In: Query, Name: "us_privacy", read: flag(cmp.USPrivacy)},
-	{Scheme: consent.USPrivacy, In: Event, Name: "context.IABUSPrivacy_String", read: text(flag(cmp.USPrivacy))},
+	stringAt(Cookie, "euconsent-v2", cmp.TCF),
+	stringAt(Cookie, "eupubconsent-v2", cmp.TCF),
+	stringAt(Query, "gdpr_consent", cmp.TCF),
+	stringAt(Event, "context.IABTCF_TCString", cmp.TCF),
+	stringAt(Cookie, "gpp", cmp.GPP),
+	stringAt(Cookie, "OTGPPConsent", cmp.GPP),
+	stringAt(Query, "gpp", cmp.GPP),
+	stringAt(Event, "context.IABGPP_HDR_GppString", cmp.GPP),
+	flagAt(Cookie, "usprivacy", cmp.USPrivacy),
+	flagAt(Query, "us_privacy", cmp.USPrivacy),
+	flagAt(Event, "context.IABUSPrivacy_String", cmp.USPrivacy),
 
-	{Scheme: consent.ConsentMode, In: Query, Name: "gcs", read: flag(cmp.GCS)},
-	{Scheme: consent.ConsentMode, In: Query, Name: "gcd", read: flag(cmp.GCD)},
+	flagAt(Query, "gcs", cmp.GCS),
+	flagAt(Query, "gcd", cmp.GCD),
 	{Scheme: consent.ConsentMode, In: Event, Name: "context.consentMode", read: readConsentMode},
-	{Scheme: consent.UET, In: Query, Name: "asc", read: flag(cmp.UET)},
+	flagAt(Query, "asc", cmp.UET),
 
-	{Scheme: consent.Device, In: Query, Name: "att_status", read: flag(cmp.ATT)},
-	{Scheme: consent.Device, In: Query, Name: "lmt", read: flag(cmp.LMT)},
-	{Scheme: consent.Device, In: Query, Name: "is_lat", read: flag(cmp.LAT)},
-	{Scheme: consent.Device, In: Query, Name: "ifa_type", read: flag(cmp.IFAType)},
-	{Scheme: consent.Device, In: Event, Name: "context.device.attTrackingStatus", read: text(flag(cmp.ATT))},
-	{Scheme: consent.Device, In: Event, Name: "context.device.lmt", read: text(flag(cmp.LMT))},
-	{Scheme: consent.Device, In: Event, Name: "context.device.is_lat", read: text(flag(cmp.LAT))},
-	{Scheme: consent.Device, In: Event, Name: "context.device.adTrackingEnabled", read: text(flag(cmp.AdTracking))},
-	{Scheme: consent.Device, In: Event, Name: "context.device.ifa_type", read: text(flag(cmp.IFAType))},
+	flagAt(Query, "att_status", cmp.ATT),
+	flagAt(Query, "lmt", cmp.LMT),
+	flagAt(Query, "is_lat", cmp.LAT),
+	flagAt(Query, "ifa_type", cmp.IFAType),
+	flagAt(Event, "context.device.attTrackingStatus", cmp.ATT),
+	flagAt(Event, "context.device.lmt", cmp.LMT),
+	flagAt(Event, "context.device.is_lat", cmp.LAT),
+	flagAt(Event, "context.device.adTrackingEnabled", cmp.AdTracking),
+	flagAt(Event, "context.device.ifa_type", cmp.IFAType),
 
-	{Scheme: consent.OneTrust, In: Cookie, Name: "OptanonConsent", read: list(cmp.OneTrust)},
+	listAt(Cookie, "OptanonConsent", cmp.OneTrust),
 	{Scheme: consent.OneTrust, In: Cookie, Name: "OptanonAlertBoxClosed"},
-	{Scheme: consent.Cookiebot, In: Cookie, Name: "CookieConsent", read: list(cmp.Cookiebot)},
-	{Scheme: consent.CookieConsent, In: Cookie, Name: "cc_cookie", read: list(cmp.CookieConsent)},
-	{Scheme: consent.Didomi, In: Cookie, Name: "didomi_token", read: list(cmp.Didomi)},
-	{Scheme: consent.CookieYes, In: Cookie, Name: "cookieyes-consent", read: list(cmp.CookieYes)},
-	{Scheme: consent.C15t, In: Cookie, Name: "c15t-consent", read: list(cmp.C15t)},
-	{Scheme: consent.Klaro, In: Cookie, Name: "klaro", read: list(cmp.Klaro)},
-	{Scheme: consent.Tarteaucitron, In: Cookie, Name: "tarteaucitron", read: list(cmp.Tarteaucitron)},
-	{Scheme: consent.Axeptio, In: Cookie, Name: "axeptio_cookies", read: list(cmp.Axeptio)},
-	{Scheme: consent.CookieInformation, In: Cookie, Name: "CookieInformationConsent", read: list(cmp.CookieInformation)},
+	listAt(Cookie, "CookieConsent", cmp.Cookiebot),
+	listAt(Cookie, "cc_cookie", cmp.CookieConsent),
+	listAt(Cookie, "didomi_token", cmp.Didomi),
+	listAt(Cookie, "cookieyes-consent", cmp.CookieYes),
+	listAt(Cookie, "c15t-consent", cmp.C15t),
+	listAt(Cookie, "klaro", cmp.Klaro),
+	listAt(Cookie, "tarteaucitron", cmp.Tarteaucitron),
+	listAt(Cookie, "axeptio_cookies", cmp.Axeptio),
+	listAt(Cookie, "CookieInformationConsent", cmp.CookieInformation),
 }
 
 // Places lists the places of one kind.
@@ -76,4 +76,15 @@ func At(in Where, name string) *Place {
 		}
 	}
 	return nil
+}
+
+// Cookies takes what the cookies of a Cookie header's value carry of signals.
+func Cookies(line string) (out []Carried) {
+	for pair := range strings.SplitSeq(line, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		if p := At(Cookie, name); p != nil {
+			out = append(out, Carried{p, []byte(value)})
+		}
+	}
+	return out
 }

@@ -1,6 +1,7 @@
 package signals
 
 import (
+	"bytes"
 	"sync"
 	"time"
 
@@ -14,18 +15,28 @@ var readings = sync.Pool{New: func() any { return new(cmp.Reading) }}
 
 // schemeOf is the scheme of a kind of text.
 var schemeOf = map[cmp.Kind]consent.Scheme{
-	cmp.USPrivacy: consent.USPrivacy, cmp.GCS: consent.ConsentMode, cmp.GCD: consent.ConsentMode, cmp.UET: consent.UET,
+	cmp.TCF: consent.TCF, cmp.GPP: consent.GPP, cmp.USPrivacy: consent.USPrivacy, cmp.GCS: consent.ConsentMode, cmp.GCD: consent.ConsentMode, cmp.UET: consent.UET,
 	cmp.ATT: consent.Device, cmp.LMT: consent.Device, cmp.LAT: consent.Device, cmp.AdTracking: consent.Device, cmp.IFAType: consent.Device,
 	cmp.OneTrust: consent.OneTrust, cmp.Cookiebot: consent.Cookiebot, cmp.CookieConsent: consent.CookieConsent, cmp.Didomi: consent.Didomi,
 	cmp.CookieYes: consent.CookieYes, cmp.C15t: consent.C15t, cmp.Klaro: consent.Klaro, cmp.Tarteaucitron: consent.Tarteaucitron,
 	cmp.Axeptio: consent.Axeptio, cmp.CookieInformation: consent.CookieInformation,
 }
 
-// flag reads a kind whose values say something of a few words, and nothing of others.
-func flag(k cmp.Kind) reader { return reading(k, false) }
+// flagAt is a place of a kind whose values say something of a few words, and nothing of
+// others.
+func flagAt(in Where, name string, k cmp.Kind) *Place { return textAt(in, name, k, reading(k, false)) }
 
-// list reads a kind whose values list what was chosen: a word that is left out is a no.
-func list(k cmp.Kind) reader { return reading(k, true) }
+// listAt is a place of a kind whose values list what was chosen: a word that is left out
+// is a no.
+func listAt(in Where, name string, k cmp.Kind) *Place { return textAt(in, name, k, reading(k, true)) }
+
+// textAt is a place of text. What an event has there is a string or a number.
+func textAt(in Where, name string, k cmp.Kind, read reader) *Place {
+	if in == Event {
+		read = unquoted(read)
+	}
+	return &Place{Scheme: schemeOf[k], In: in, Name: name, kind: k, read: read}
+}
 
 func reading(k cmp.Kind, whole bool) reader {
 	scheme := schemeOf[k]
@@ -65,16 +76,24 @@ func (r *Reader) words(k consent.Scheme, read *cmp.Reading, whole bool, now time
 	return answer{Verdict: l.verdict, until: read.Expires}
 }
 
-// text reads a value of an event as text: of a string what it stands for, of a number or
-// true and false their spelling.
-func text(read reader) reader {
+func unquoted(read reader) reader {
 	return func(r *Reader, value, beside []byte, now time.Time) (answer, error) {
-		if len(value) > 0 && value[0] == '"' {
-			var err error
-			if value, err = redact.AppendUnquoted(nil, value); err != nil {
-				return answer{}, err
-			}
+		text, err := textOf(value)
+		if err != nil {
+			return answer{}, err
 		}
-		return read(r, value, beside, now)
+		return read(r, text, beside, now)
 	}
+}
+
+// textOf is what a JSON string stands for; of a number, true and false their spelling.
+// Only a string with escapes allocates.
+func textOf(value []byte) ([]byte, error) {
+	switch {
+	case len(value) < 2 || value[0] != '"':
+		return value, nil
+	case bytes.IndexByte(value, '\\') < 0:
+		return value[1 : len(value)-1], nil
+	}
+	return redact.AppendUnquoted(nil, value)
 }

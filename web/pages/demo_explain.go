@@ -23,12 +23,13 @@ const (
 
 // question is the body of POST /demo/explain: an event as sent, where it comes
 // from, what the person chose ("granted" or "denied" by purpose; left out: not
-// asked) and whether Sec-GPC came with it.
+// asked), whether Sec-GPC came with it, and with which cookies of consent managers.
 type question struct {
 	Event   json.RawMessage   `json:"event"`
 	Region  string            `json:"region"`
 	Consent map[string]string `json:"consent"`
 	GPC     bool              `json:"gpc"`
+	Cookie  string            `json:"cookie"`
 }
 
 // explain answers a question with a policy.Explanation, or {"error"}.
@@ -73,7 +74,7 @@ func readQuestion(p *policy.Policy, r *collector.Request) (w collector.Hypotheti
 	d := json.NewDecoder(bytes.NewReader(r.Body))
 	d.DisallowUnknownFields()
 	if d.Decode(&asked) != nil {
-		return w, errors.New("a question is a JSON object of event, region, consent (purpose to granted or denied) and gpc")
+		return w, errors.New("a question is a JSON object of event, region, consent (purpose to granted or denied), gpc and cookie")
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return w, errors.New("something follows the question")
@@ -95,6 +96,7 @@ func readQuestion(p *policy.Policy, r *collector.Request) (w collector.Hypotheti
 	if asked.GPC {
 		w.Carried = []signals.Carried{{Place: signals.At(signals.Header, "Sec-GPC"), Value: []byte("1")}}
 	}
+	w.Carried = append(w.Carried, signals.Cookies(asked.Cookie)...)
 	for name, word := range asked.Consent {
 		if i, ok := p.Purposes().Index(name); !ok || !p.Purposes().At(i).Basis.Chooses() {
 			return w, errors.New("consent: not a purpose that one can choose")

@@ -231,6 +231,7 @@ func TestExplainRefuses(t *testing.T) {
 	f(`{"event":{"a":Canary}}`, 400, "a question is")
 	f(`{"event":{},"Canary":1}`, 400, "a question is")
 	f(`{"event":{},"gpc":"Canary"}`, 400, "a question is")
+	f(`{"event":{},"cookie":7}`, 400, "a question is")
 	f(`{"event":{}} "Canary"`, 400, "something follows")
 	f(`{"region":"FR"}`, 400, "event: missing")
 	f(`{"event":null}`, 400, "not_an_object")

@@ -186,6 +186,14 @@ func TestDemoInChromium(t *testing.T) {
 		click("gpc"), pass("warehouse", true), pass("ads", false),
 		poll("the signal as the reason", `document.querySelector('[data-verdict="ads"]').textContent.includes("universal opt-out")`))
 
+	// A consent manager's cookie: what it said, and what it took away.
+	run(click("gpc"), pass("ads", true),
+		js(`(e => { e.value = "OptanonConsent=groups=C0002%3A1%2CC0003%3A1%2CC0004%3A0; OptanonAlertBoxClosed=2026-11-01T10:00:00.000Z"; e.dispatchEvent(new Event("change", {bubbles: true})); })(document.getElementById("cookie"))`),
+		pass("ads", false), poll("what it took away", `document.getElementById("heard").textContent.includes("onetrust, cookie OptanonConsent was heard; refuses ads")`),
+		poll("the signal as the reason", `document.querySelector('[data-verdict="ads"]').textContent.includes("a signal says no: onetrust")`),
+		poll("the command", `document.getElementById("curl").textContent.includes("--header 'Cookie: OptanonConsent=groups")`),
+		js(`(e => { e.value = ""; e.dispatchEvent(new Event("change", {bubbles: true})); })(document.getElementById("cookie"))`), pass("ads", true))
+
 	// Typing: bytes are shown as they came, and what is no JSON is said so.
 	typed := `{"type":"page","name":"<img src=x onerror=alert(1)>","properties":{"value":1234567890123456789012,"a.b":[{}]},"name":"twice"}`
 	run(js(fmt.Sprintf(`(e => { e.value = %q; e.dispatchEvent(new Event("input", {bubbles: true})); })(document.getElementById("event"))`, typed)),

@@ -42,11 +42,22 @@ function buildControls() {
     el('p', { class: 'verdict', 'data-verdict': p.name }))));
 }
 
+/** What a signal did, for people. */
+function signalWords(h) {
+  const words = {
+    not_mapped: 'is mapped to nothing here', no_signal: 'is no signal', heard: 'was heard', opt_out: 'is a universal opt-out',
+    unreadable: 'cannot be read: only contract and law hold', stand_beside: 'is read beside the other',
+  };
+  return [words[h.verdict], h.refused && `refuses ${h.refused.join(', ')}`, h.barred && `may not be used now for ${h.barred.join(', ')}`,
+    h.reasons?.length && h.reasons.join(', ')].filter(Boolean).join('; ');
+}
+
 function showJudgement(x, text, root, answer) {
   last = { text, root, best: bestFates(x.recipients) };
   $('backdrop').replaceChildren(markInput(text, root, last.best));
   $('law').replaceChildren(...x.regimes.map((l) => el('span', {}, el('strong', {}, l.name), ` ${l.title}. `)),
     x.opt_in ? 'Consent comes first.' : 'Allowed until refused.');
+  $('heard').replaceChildren(...(x.heard ?? []).map((h) => el('li', {}, el('code', {}, `${h.scheme}, ${h.place}`), ` ${signalWords(h)}`)));
   for (const p of x.purposes) {
     document.querySelector(`[data-verdict="${CSS.escape(p.name)}"]`).replaceChildren(
       el('span', { class: `mark ${p.allowed ? 'yes' : 'no'}` }, p.allowed ? '✓ allowed' : '✕ not allowed'),
@@ -71,6 +82,7 @@ function showCommands(text, root) {
     $('region').value && `--region ${$('region').value}`,
     Object.keys(chosen).length && `--consent ${Object.entries(chosen).map((e) => e.join('=')).join(',')}`,
     $('gpc').checked && "--header 'Sec-GPC: 1'",
+    $('cookie').value && `--header ${quote(`Cookie: ${$('cookie').value}`)}`,
   ].filter(Boolean).join(' ');
   $('curl').textContent = [
     ...(Object.keys(chosen).length ? [post('/v1/consent', JSON.stringify({ purposes: chosen }))] : []),
@@ -93,7 +105,7 @@ async function judge() {
   try {
     const root = parse(text);
     showCommands(text, root);
-    const rest = JSON.stringify({ region: $('region').value, consent: choice(), gpc: $('gpc').checked });
+    const rest = JSON.stringify({ region: $('region').value, consent: choice(), gpc: $('gpc').checked, cookie: $('cookie').value });
     const response = await fetch('/demo/explain', {
       method: 'POST', headers: { 'content-type': 'application/json' }, signal: asking.signal,
       body: `{"event":${text},${rest.slice(1)}`,
@@ -170,7 +182,7 @@ function listen() {
     $('backdrop').replaceChildren(`${$('event').value}\n`);
     judgeSoon();
   });
-  for (const id of ['region', 'gpc', 'purposes']) $(id).addEventListener('change', judgeSoon);
+  for (const id of ['region', 'gpc', 'cookie', 'purposes']) $(id).addEventListener('change', judgeSoon);
   $('sample').addEventListener('change', () => {
     $('event').value = samples[$('sample').value].text;
     judge();
