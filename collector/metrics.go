@@ -29,6 +29,7 @@ type instruments struct {
 	twins      *metrics.Counter
 	capped     *metrics.Counter
 	evicted    *metrics.Counter
+	heard      heardCounters
 }
 
 func newInstruments() *instruments {
@@ -51,6 +52,7 @@ func newInstruments() *instruments {
 	for _, r := range redact.Reasons() {
 		m.reasons[Reason(r.String())] = m.set.GetOrCreateCounter(fmt.Sprintf(`assent_collector_refused_total{reason=%q}`, r.String()))
 	}
+	m.heard.set = m.set
 	m.unknown = m.set.NewCounter(`assent_collector_refused_total{reason="unlisted"}`)
 	m.twins = m.set.NewCounter(`assent_collector_twins_waited_total`)
 	m.capped = m.set.NewCounter(`assent_collector_bad_rows_capped_total`)
@@ -166,4 +168,45 @@ func (m *instruments) observeSteps(w *stopwatch, now time.Time) {
 			m.steps[s].Observe(int64(w.took[s]))
 		}
 	}
+}
+
+// heardCounters count what events and their requests said of consent. A counter is made
+// when it first counts: most schemes and pairs never come.
+type heardCounters struct {
+	set       *metrics.Set
+	verdicts  [consent.Schemes][len(verdictNames)]atomic.Pointer[metrics.Counter]
+	conflicts [consent.Schemes][consent.Schemes]atomic.Pointer[metrics.Counter]
+}
+
+// verdictNames are the verdicts on a scheme, of which one event has one or more.
+var verdictNames = [...]string{"allows", "refuses", "unusable", "unreadable", "opt_out", "tcf_in_gpp"}
+
+// count counts one event.
+func (h *heardCounters) count(s *consent.Signals) {
+	if s.Present == 0 {
+		return
+	}
+	for k := consent.NoScheme + 1; k < consent.Schemes; k++ {
+		if !s.Present.Has(k) {
+			continue
+		}
+		v := s.Of(k)
+		for i, is := range [len(verdictNames)]bool{v.Allowed != 0, v.Denied != 0, v.Unusable != 0, v.Unreadable, v.OptOut, v.Misplaced} {
+			if is {
+				h.inc(&h.verdicts[k][i], `assent_consent_signals_total{scheme=%q,verdict=%q}`, k.String(), verdictNames[i])
+			}
+		}
+	}
+	s.Conflicts(func(yes, no consent.Scheme) {
+		h.inc(&h.conflicts[yes][no], `assent_consent_signal_conflicts_total{allows=%q,refuses=%q}`, yes.String(), no.String())
+	})
+}
+
+func (h *heardCounters) inc(at *atomic.Pointer[metrics.Counter], name, one, other string) {
+	c := at.Load()
+	if c == nil {
+		c = h.set.GetOrCreateCounter(fmt.Sprintf(name, one, other))
+		at.Store(c)
+	}
+	c.Inc()
 }

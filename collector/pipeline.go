@@ -128,6 +128,7 @@ func (c *Collector) decide(x *exchange, e *Event) (sinks.Stage, Reason) {
 	reason, stage := one.judge(e, &x.decision)
 	if reason == "" {
 		x.policy.countDecisions(&one.place, consent.PurposeSet(x.decision.Allowed))
+		c.m.heard.count(&one.heard)
 	}
 	return stage, reason
 }

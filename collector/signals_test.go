@@ -173,3 +173,30 @@ func TestEventSignals(t *testing.T) {
 	inContext(`{"categorypreferences":{"Analytics":false}}`, unreadable)
 	inContext(`{"Analytics":false}`, unreadable)
 }
+
+// TestHeardIsCounted: by scheme and verdict, and where two schemes contradict each other.
+func TestHeardIsCounted(t *testing.T) {
+	s := serve(t, &fakeSink{})
+	event := `{"type":"page","context":{"consent":{"categoryPreferences":{"Analytics":true,"Functional":true,"Advertising":true}}}}`
+	for _, cookies := range []string{
+		"Cookie: OptanonConsent=groups=C0002%3A0%2CC0003%3A1%2CC0004%3A1; OptanonAlertBoxClosed=2026-11-01T10:00:00.000Z",
+		"Cookie: euconsent-v2=garbled",
+		"Cookie: a=b; OptanonConsent=groups=C0002%3A0", // defaults
+	} {
+		if r, body := s.send(post("/v1/events", event, cookies, "Sec-GPC: 1")); r.StatusCode != 200 {
+			t.Fatalf("%d %s", r.StatusCode, body)
+		}
+	}
+	for name, want := range map[string]int{
+		`assent_consent_signals_total{scheme="segment",verdict="allows"}`:            3,
+		`assent_consent_signals_total{scheme="gpc",verdict="opt_out"}`:               3,
+		`assent_consent_signals_total{scheme="onetrust",verdict="refuses"}`:          1,
+		`assent_consent_signals_total{scheme="onetrust",verdict="unusable"}`:         1,
+		`assent_consent_signals_total{scheme="tcf",verdict="unreadable"}`:            1,
+		`assent_consent_signal_conflicts_total{allows="segment",refuses="onetrust"}`: 1,
+	} {
+		if got := s.metric(name); got != want {
+			t.Errorf("%s is %d, want %d", name, got, want)
+		}
+	}
+}

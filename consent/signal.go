@@ -6,6 +6,7 @@ type Signals struct {
 	Present    SchemeSet
 	OptOut     SchemeSet // of those present, universal opt-outs: see Rules.OptOut
 	Unreadable SchemeSet // of those present, what cannot be read
+	Misplaced  SchemeSet // of those present, TC strings in the place of another
 	allowed    [Schemes]PurposeSet
 	denied     [Schemes]PurposeSet
 	unusable   [Schemes]PurposeSet
@@ -55,12 +56,21 @@ func (s *Signals) Conflicts(f func(yes, no Scheme)) {
 	}
 }
 
+// Of is what was heard of one scheme, for whoever counts.
+func (s *Signals) Of(k Scheme) Verdict {
+	return Verdict{
+		Said: s.Present.Has(k), OptOut: s.OptOut.Has(k), Unreadable: s.Unreadable.Has(k), Misplaced: s.Misplaced.Has(k),
+		Allowed: s.allowed[k], Denied: s.denied[k], Unusable: s.unusable[k],
+	}
+}
+
 // Verdict is what one value of a scheme says. The zero Verdict is of a value that is no
 // signal.
 type Verdict struct {
 	Said       bool // it is a signal
 	OptOut     bool // it says no to whatever the law lets a universal opt-out take away
 	Unreadable bool // nobody can tell what it says
+	Misplaced  bool // a TC string in the place of a GPP string
 	Allowed    PurposeSet
 	Denied     PurposeSet
 	Unusable   PurposeSet // it has a say in them that may not be used now
@@ -78,6 +88,9 @@ func (s *Signals) Hear(k Scheme, v Verdict) {
 	}
 	if v.Unreadable {
 		s.Unreadable = s.Unreadable.With(k)
+	}
+	if v.Misplaced {
+		s.Misplaced = s.Misplaced.With(k)
 	}
 	s.allowed[k] |= v.Allowed
 	s.denied[k] |= v.Denied

@@ -31,7 +31,9 @@ func readGPP(r *Reader, value, _ []byte, now time.Time) (answer, error) {
 	defer gppStrings.Put(s)
 	err := gpp.Parse(s, value)
 	if errors.Is(err, gpp.ErrTC) {
-		return readTCF(r, value, nil, now)
+		a, err := readTCF(r, value, nil, now)
+		a.Misplaced = true
+		return a, err
 	}
 	if err != nil {
 		return answer{}, err
