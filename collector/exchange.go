@@ -54,6 +54,7 @@ type state struct {
 	fresh   string // a visitor id given out with this answer
 	late    bool   // the batch is durable, and was to be delivered as well by now
 	doubles int    // duplicates of stored or pending events
+	adopted bool   // a consent manager's choice was recorded, and its cookies are set
 
 	watch stopwatch
 }

@@ -107,6 +107,7 @@ func (c *Collector) locate(x *exchange) {
 // consent finds what the person recorded, and the signals of the request.
 func (c *Collector) consent(x *exchange) {
 	c.person(x)
+	c.adopt(x)
 	c.visitor(x)
 }
 

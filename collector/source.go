@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"assent/consent"
 	"assent/names"
 	"assent/policy"
 	"assent/rate"
@@ -37,7 +38,10 @@ type Source struct {
 	// A server that sent its bearer token may name these for the person it
 	// speaks of; without the right the person's place is unknown.
 	MayNameAddress, MayNameTime bool
-	Promise                     sinks.Promise // what a 2xx to it stands for; durable by default
+	// Authority are the consent managers that speak for its visitors: a string of theirs
+	// is a choice of the person whom the same request proves.
+	Authority consent.SchemeSet
+	Promise   sinks.Promise // what a 2xx to it stands for; durable by default
 
 	urn     []byte
 	share   [2][4]byte // see Shares

@@ -2,8 +2,6 @@ package collector
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -154,47 +152,8 @@ func (r *Request) sameOrigin() bool {
 // choice is durable and effective for the very next event once Choose returns. It must
 // have come by Form, or as JSON.
 func (v *Visit) Choose(choice consent.Choice) (*consent.Outcome, *RequestError) {
-	c, x := v.c, v.x
 	if !v.mayChoose {
 		return nil, &RequestError{ReasonOrigin, ""}
 	}
-	if err := c.chargeChoice(x, &choice); err != nil {
-		return nil, err
-	}
-	regime := x.place.regime
-	choice.Visitor = x.person
-	choice.NewID = c.o.Cookies.Domain != "" && x.person.Mixed()
-	choice.Jurisdiction, choice.Regimes = x.place.at.String(), regime.Names()
-	choice.Policy, choice.PolicyHash, choice.Source = x.policy.stamp, x.policy.hash, x.source.ID
-	choice.Signals = x.signals.Present
-	choice.NeedsID = func(s *consent.State) bool {
-		k := x.circumstances
-		k.person = s
-		return k.keepsID(nil)
-	}
-	before := x.person
-	out, err := c.o.Registry.Record(context.Background(), choice)
-	var wrong consent.ChoiceError
-	switch {
-	case errors.As(err, &wrong):
-		return nil, &RequestError{ReasonChoice, wrong.Error()}
-	case err != nil:
-		return nil, &RequestError{ReasonUnavailable, "the choice was not recorded"}
-	}
-	c.m.countChoice(regime.Header(), before.In(x.policy.Purposes()), out.State.In(x.policy.Purposes()))
-	c.choiceCookies(x, out)
-	x.person = out.State
-	return out, nil
-}
-
-// choiceCookies sets what the outcome says: the choice, which names nobody, and
-// the id only while something allowed needs it.
-func (c *Collector) choiceCookies(x *exchange, out *consent.Outcome) {
-	x.ans.Cookies = append(x.ans.Cookies[:0], Cookie{Name: c.o.Cookies.Choice, Value: out.ChoiceCookie, MaxAge: choiceLife})
-	switch {
-	case out.IDCookie != "":
-		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: out.IDCookie, MaxAge: out.IDEnds.Sub(x.req.Received)})
-	case x.idCookies > 0:
-		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID})
-	}
+	return v.c.choose(v.x, choice)
 }

@@ -1,10 +1,13 @@
 package collector
 
 import (
+	"context"
+	"errors"
 	"time"
 	"unsafe"
 
 	"assent/consent"
+	"assent/consent/signals"
 )
 
 // choiceLife is how long a browser keeps the choice cookie. A grant in it ends
@@ -16,6 +19,106 @@ const choiceLife = 400 * 24 * time.Hour
 func (c *Collector) person(x *exchange) {
 	x.person = c.o.Registry.Identify(x.req.ChoiceCookie, x.req.IDCookie, x.req.SubjectToken).In(x.policy.Purposes())
 	x.policy.Signals().Read(x.carried, x.now, &x.signals)
+}
+
+// choose records a choice of the person, within the rate of their address, and sets the
+// cookies that follow from it. It is durable and effective once choose returns.
+func (c *Collector) choose(x *exchange, choice consent.Choice) (*consent.Outcome, *RequestError) {
+	if err := c.chargeChoice(x, &choice); err != nil {
+		return nil, err
+	}
+	regime := x.place.regime
+	choice.Visitor = x.person
+	choice.NewID = c.o.Cookies.Domain != "" && x.person.Mixed()
+	choice.Jurisdiction, choice.Regimes = x.place.at.String(), regime.Names()
+	choice.Policy, choice.PolicyHash, choice.Source = x.policy.stamp, x.policy.hash, x.source.ID
+	choice.Signals = x.signals.Present
+	choice.NeedsID = func(s *consent.State) bool {
+		k := x.circumstances
+		k.person = s
+		return k.keepsID(nil)
+	}
+	before := x.person
+	out, err := c.o.Registry.Record(context.Background(), choice)
+	var wrong consent.ChoiceError
+	switch {
+	case errors.As(err, &wrong):
+		return nil, &RequestError{ReasonChoice, wrong.Error()}
+	case err != nil:
+		return nil, &RequestError{ReasonUnavailable, "the choice was not recorded"}
+	}
+	c.m.countChoice(regime.Header(), before.In(x.policy.Purposes()), out.State.In(x.policy.Purposes()))
+	c.choiceCookies(x, out)
+	x.person = out.State
+	return out, nil
+}
+
+// choiceCookies sets what the outcome says: the choice, which names nobody, and
+// the id only while something allowed needs it.
+func (c *Collector) choiceCookies(x *exchange, out *consent.Outcome) {
+	x.ans.Cookies = append(x.ans.Cookies[:0], Cookie{Name: c.o.Cookies.Choice, Value: out.ChoiceCookie, MaxAge: choiceLife})
+	switch {
+	case out.IDCookie != "":
+		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: out.IDCookie, MaxAge: out.IDEnds.Sub(x.req.Received)})
+	case x.idCookies > 0:
+		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID})
+	}
+}
+
+// adopt records what a consent manager that speaks for the source's visitors says that the
+// person chose, before anything is judged: once for each change, and only what is newer
+// than what is on record. Nothing is recorded for somebody who proves nobody and has no
+// cookies to remember it. What cannot be recorded now still narrows, as every signal does.
+// Only strings that the page itself sent count, or that its cookies hold: a link that
+// somebody else wrote proves nothing, though a browser sends its cookies with it.
+func (c *Collector) adopt(x *exchange) {
+	authority := x.source.Authority
+	remembers := x.source.Kind == KindWeb && !x.fetched || !x.person.Subject.IsZero()
+	if authority == 0 || x.person.Unreadable || !remembers {
+		return
+	}
+	purposes := x.policy.Purposes()
+	for _, claim := range x.policy.Signals().Claims(x.claimed(), authority, x.now) {
+		changes := map[string]consent.Status{}
+		person := x.person.In(purposes)
+		for i := range purposes.Len() {
+			e := person.Entry(i)
+			if !purposes.At(i).Basis.Chooses() || e != nil && !e.SinceTime().Before(claim.Made) {
+				continue
+			}
+			switch {
+			case claim.Denied.Has(i) && !person.Denied.Has(i):
+				changes[purposes.At(i).Name] = consent.Denied
+			case claim.Granted.Has(i) && !(person.Granted.Has(i) && e.Status == consent.Granted && x.now.Before(e.UntilTime())):
+				changes[purposes.At(i).Name] = consent.Granted
+			}
+		}
+		if len(changes) == 0 {
+			continue
+		}
+		choice := consent.Choice{Purposes: changes, Method: consent.CMP, AssertedAt: claim.Made, Evidence: claim.Evidence()}
+		if _, err := c.choose(x, choice); err == nil {
+			x.adopted = true
+		}
+	}
+}
+
+// claimed are the values that may speak for the person: those of cookies, and, where the
+// request is no mere link, those of query and events.
+func (x *exchange) claimed() []signals.Carried {
+	var out []signals.Carried
+	own := string(x.req.Method) == "POST"
+	for _, c := range x.carried {
+		if c.Place.In == signals.Cookie || own {
+			out = append(out, c)
+		}
+	}
+	if own {
+		for i := range x.payload.Events {
+			out = append(out, x.payload.Events[i].carried()...)
+		}
+	}
+	return out
 }
 
 // visitor gives an id to whoever needs one and has none: its cookie goes out with the
@@ -37,13 +140,13 @@ func (c *Collector) visitor(x *exchange) {
 // from all others. Of a state that cannot be read nothing is concluded; nor is anything
 // of a state that a newer choice made old while the request was under way, because the
 // answer to that choice may have reached the browser before this one. An answer to
-// events sets no choice cookie otherwise.
+// events sets no choice cookie otherwise; adopt has set its own.
 func (c *Collector) cookies(x *exchange) {
 	r, person := c.o.Registry, x.person
 	if x.fresh != "" {
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: r.IDCookie(x.fresh), MaxAge: consent.IDLife})
 	}
-	if x.source.Kind != KindWeb || person.Unreadable || x.place.unreadable || person.Snapshot != 0 && !r.Unchanged(person.Snapshot) {
+	if x.source.Kind != KindWeb || x.adopted || person.Unreadable || x.place.unreadable || person.Snapshot != 0 && !r.Unchanged(person.Snapshot) {
 		return
 	}
 	ends := x.fresh == "" && x.idCookies > 0 && !x.keepsID(nil)

@@ -35,9 +35,18 @@ type Choice struct {
 	PolicyHash   string
 	Source       string
 	Signals      SchemeSet // of the request
+	Evidence     *Evidence // of a choice taken over from a consent manager; nil: made here
 	// NeedsID reports whether an allowed purpose needs an identifier in this state;
 	// nil: none does. Called while no lock is held.
 	NeedsID func(*State) bool
+}
+
+// Evidence is the string in which a consent manager wrote a choice down.
+type Evidence struct {
+	Scheme string    `json:"scheme"`
+	Place  string    `json:"place"` // where the request carried it
+	Made   time.Time `json:"made"`  // as the string says
+	String string    `json:"string"`
 }
 
 // ChoiceError says what is wrong with a choice: the sender's to repair. Every

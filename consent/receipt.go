@@ -33,6 +33,7 @@ type Receipt struct {
 	Purposes      []ReceiptPurpose  `json:"purposes"` // those the choice named, as they stand after it
 	Preferences   map[string]string `json:"preferences,omitempty"`
 	Signals       []string          `json:"signals"`
+	Evidence      *Evidence         `json:"evidence,omitempty"` // of what was chosen elsewhere
 	CollectedAt   time.Time         `json:"collected_at"`
 	AssertedAt    *time.Time        `json:"asserted_at,omitempty"` // as the device says, never after collected_at
 }
@@ -55,7 +56,7 @@ func (r *Registry) receipt(w *recording, record *Record) *Receipt {
 		SubjectKind: record.Subject.Kind.String(), Subject: record.Subject.ID,
 		Controller: r.o.Controller, Source: c.Source, Jurisdiction: c.Jurisdiction,
 		Regimes: append([]string{}, c.Regimes...), Policy: c.Policy, PolicyHash: c.PolicyHash,
-		Method: c.Method.String(), Preferences: c.Preferences, Signals: c.Signals.Names(),
+		Method: c.Method.String(), Preferences: c.Preferences, Signals: c.Signals.Names(), Evidence: c.Evidence,
 		Purposes: []ReceiptPurpose{}, CollectedAt: w.now.UTC().Truncate(time.Microsecond),
 	}
 	if c.Notice != (Notice{}) {

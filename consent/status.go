@@ -49,11 +49,12 @@ const (
 	Import  // of unknown origin
 	Implied // going on using the service, a pre-ticked box, a default
 	Signal  // taken over from a signal of a device or another tool
+	CMP     // an act at a consent manager that speaks for the brand
 )
 
 var methodNames = [...]string{
 	"", "banner", "preference_centre", "form", "app", "api", "pair", "paper",
-	"import", "implied", "signal",
+	"import", "implied", "signal", "cmp",
 }
 
 // ParseMethod reads the name a choice uses.
@@ -75,7 +76,7 @@ func (m Method) String() string {
 // art. 4(11); recital 32: silence and pre-ticked boxes are none).
 func (m Method) Affirmative() bool {
 	switch m {
-	case Banner, PreferenceCentre, Form, App, API, Pair, Paper:
+	case Banner, PreferenceCentre, Form, App, API, Pair, Paper, CMP:
 		return true
 	}
 	return false

@@ -10,6 +10,7 @@ import (
 
 	"assent/collector"
 	"assent/collector/dialect"
+	"assent/consent/signals"
 	"assent/geo"
 	"assent/policy"
 	"assent/sinks"
@@ -74,6 +75,7 @@ type sourceConfig struct {
 	Paths      []string `yaml:"paths"`
 	Audience   string   `yaml:"audience"`
 	MayName    []string `yaml:"may_name"`
+	Authority  []string `yaml:"authority"`
 	Promise    string   `yaml:"promise"`
 }
 
@@ -230,6 +232,14 @@ func (c *config) sources(p *problems) []*collector.Source {
 			default:
 				p.add(fmt.Sprintf("%s.may_name[%d]", at, k), "source %q: %q is none of address, event_time", s.ID, right)
 			}
+		}
+		for k, name := range s.Authority {
+			scheme, err := signals.Speaker(name)
+			if err != nil {
+				p.add(fmt.Sprintf("%s.authority[%d]", at, k), "source %q: %v", s.ID, err)
+				continue
+			}
+			src.Authority = src.Authority.With(scheme)
 		}
 		switch {
 		case s.Promise == "" || s.Promise == "durable":

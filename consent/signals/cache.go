@@ -21,6 +21,7 @@ const (
 type answer struct {
 	consent.Verdict
 	until time.Time
+	made  time.Time // when a person chose what it says; zero: not said, or nobody chose
 }
 
 // cache is used by many at once: an entry does not change, and a slot holds the newest.

@@ -47,6 +47,9 @@ func readGPP(r *Reader, value, _ []byte, now time.Time) (answer, error) {
 	if c, ok := s.Canada(); ok {
 		r.canada(c, &a)
 	}
+	if !s.Valid() {
+		a.made = time.Time{}
+	}
 	l := listener{terms: r.terms[consent.GPP], verdict: a.Verdict}
 	for i := range s.Sections() {
 		l.section(&s.Sections()[i])

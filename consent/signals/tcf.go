@@ -27,6 +27,9 @@ func readTCF(r *Reader, value, _ []byte, now time.Time) (answer, error) {
 func (r *Reader) agreed(s *tcf.String, now time.Time) answer {
 	judged := s.Judge(now)
 	a := answer{Verdict: consent.Verdict{Said: true}, until: judged.Until}
+	if judged.Valid {
+		a.made = s.Updated()
+	}
 	consents, interests := s.Consents, s.PurposeLI()
 	if s.HasPublisher {
 		consents, interests = s.Publisher.Consents, s.PublisherLI()

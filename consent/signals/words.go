@@ -73,7 +73,11 @@ func (r *Reader) words(k consent.Scheme, read *cmp.Reading, whole bool, now time
 	if whole && judged.Choice {
 		l.rest(no)
 	}
-	return answer{Verdict: l.verdict, until: read.Expires}
+	a := answer{Verdict: l.verdict, until: read.Expires}
+	if judged.Valid && judged.Choice {
+		a.made = read.Made
+	}
+	return a
 }
 
 func unquoted(read reader) reader {

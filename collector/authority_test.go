@@ -1,0 +1,213 @@
+package collector_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"assent/collector"
+	"assent/collector/dialect"
+	"assent/consent"
+	"assent/policy"
+)
+
+// browser keeps cookies: those of answers, and those of a consent manager.
+type browser struct {
+	*story
+	jar, cmp map[string]string
+}
+
+func newBrowser(t *testing.T, src *collector.Source) *browser {
+	s := newStoryUnder(t, policy.Default()).remade(func(o *collector.Options) {
+		o.Sources = []*collector.Source{src}
+		o.Dialects = append(o.Dialects, collector.Route{Method: "GET", Path: "/v1/pixel.gif", Dialect: dialect.Pixel{}})
+	})
+	return &browser{s, map[string]string{}, map[string]string{}}
+}
+
+// oneTrust has the consent manager write its cookies: groups that are on, and when
+// somebody chose, by the time since the story began.
+func (b *browser) oneTrust(groups string, chosen time.Duration) {
+	at := began.Add(chosen)
+	b.cmp["OptanonConsent"] = "groups=" + strings.NewReplacer(":", "%3A", ",", "%2C").Replace(groups)
+	b.cmp["OptanonAlertBoxClosed"] = at.Format("2006-01-02T15:04:05.000Z")
+}
+
+func (b *browser) do(method, path, body string, lines ...string) (answer string, set []string) {
+	b.t.Helper()
+	all := maps.Clone(b.jar)
+	maps.Copy(all, b.cmp)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		lines = append(lines, "Cookie: "+name+"="+all[name])
+	}
+	r := b.talk(method, path, body, lines...)
+	for line := range cookieLines(r) {
+		pair, attributes, _ := strings.Cut(line, ";")
+		name, value, _ := strings.Cut(pair, "=")
+		set = append(set, name)
+		if b.jar[name] = value; value == "" || strings.Contains(attributes, "Max-Age=0") {
+			delete(b.jar, name)
+		}
+	}
+	return string(r.Body()), set
+}
+
+// status is what stands for analytics.
+func (b *browser) status() string {
+	b.t.Helper()
+	body, _ := b.do("GET", "/v1/consent?k=k", "")
+	var s collector.Standing
+	if err := json.Unmarshal([]byte(body), &s); err != nil {
+		b.t.Fatalf("%v: %s", err, body)
+	}
+	a := s.Purposes["analytics"]
+	return fmt.Sprintf("%s, %s, allowed %t", a.Status, a.Why, a.Allowed)
+}
+
+// began is when every story does.
+var began = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+const (
+	view     = `{"type":"page","name":"Home"}`
+	recorded = "granted, recorded_grant, allowed true"
+)
+
+// TestAuthority: what a consent manager that speaks for the source's visitors says is
+// recorded as the choice of the person, once for each change, and only what is newer than
+// what is on record.
+func TestAuthority(t *testing.T) {
+	b := newBrowser(t, &collector.Source{ID: "web", Key: "k", Audience: policy.General, Authority: consent.SchemeSet(0).With(consent.OneTrust).With(consent.TCF)})
+	send := func(want string, sets bool) {
+		t.Helper()
+		b.now = b.now.Add(time.Minute)
+		body, set := b.do("POST", "/v1/events?k=k", view)
+		if want = `{"accepted":1,"withheld":` + want; !strings.HasPrefix(body, want) || len(set) > 0 != sets {
+			t.Errorf("answered %s, cookies %v, want %s and cookies: %t", body, set, want, sets)
+		}
+	}
+	is := func(want string) {
+		t.Helper()
+		if got := b.status(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	send("1", false)
+	is("unknown, no_choice, allowed false")
+	b.cmp["OptanonConsent"] = "groups=C0002%3A1" // defaults
+	send("1", false)
+	b.oneTrust("C0002:1,C0003:0,C0004:0", -time.Hour)
+	send("0", true)
+	is(recorded)
+	for range 2 {
+		send("0", false) // once for the change
+	}
+
+	// Taken back on the brand's own page: the consent manager's older yes gives nothing back.
+	b.now = b.now.Add(time.Minute)
+	b.do("POST", "/v1/consent?k=k", `{"purposes":{"analytics":"denied"}}`)
+	send("1", false)
+	is("denied, recorded_denial, allowed false")
+	b.oneTrust("C0002:1,C0003:0,C0004:0", time.Hour) // a clock that is ahead
+	send("1", false)
+	// A newer yes does, and a newer no takes it again.
+	b.now = b.now.Add(2 * time.Hour)
+	send("0", true)
+	is(recorded)
+	b.oneTrust("C0002:0,C0003:0,C0004:0", b.now.Sub(began)+30*time.Second)
+	send("1", true)
+	is("denied, recorded_denial, allowed false")
+	send("1", false)
+}
+
+// TestAuthorityReachesNobodyElse: who may not speak, and what nobody can know to be the
+// person's own, records nothing.
+func TestAuthorityReachesNobodyElse(t *testing.T) {
+	authority := consent.SchemeSet(0).With(consent.OneTrust).With(consent.TCF)
+	grant := func(b *browser) { b.oneTrust("C0002:1,C0003:1,C0004:1", -time.Hour) }
+	silent := "unknown, no_choice, allowed false"
+	for name, c := range map[string]struct {
+		source *collector.Source
+		does   func(b *browser)
+		want   string
+	}{
+		"a source without authority": {&collector.Source{}, grant, silent},
+		"of another scheme":          {&collector.Source{Authority: consent.SchemeSet(0).With(consent.TCF)}, grant, silent},
+		"an app that proves nobody":  {&collector.Source{Kind: collector.KindApp, Authority: authority}, grant, silent},
+		"the source itself":          {&collector.Source{Authority: authority}, grant, recorded},
+	} {
+		src := c.source
+		src.ID, src.Key, src.Audience = "web", "k", policy.General
+		b := newBrowser(t, src)
+		c.does(b)
+		b.do("POST", "/v1/events?k=k", view)
+		b.cmp = nil
+		if got := b.status(); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+
+	// A link to the pixel, which a victim follows with the cookies of the brand, carries
+	// somebody else's string in its query.
+	b := newBrowser(t, &collector.Source{ID: "web", Key: "k", Audience: policy.General, Authority: authority})
+	b.now = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+	yes := tcYes()
+	b.do("GET", "/v1/pixel.gif?k=k&type=page&name=Home&gdpr_consent="+yes, "")
+	if got := b.status(); got != silent {
+		t.Errorf("by a link: %s", got)
+	}
+	b.do("POST", "/v1/events?k=k&gdpr_consent="+yes, view)
+	if got := b.status(); got != recorded {
+		t.Errorf("by the page itself: %s", got)
+	}
+	// The string says the day only. What was refused on that day may have been refused later.
+	b = newBrowser(t, &collector.Source{ID: "web", Key: "k", Audience: policy.General, Authority: authority})
+	b.now = time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
+	b.do("POST", "/v1/consent?k=k", `{"purposes":{"analytics":"denied"}}`)
+	b.cmp["euconsent-v2"] = yes
+	b.now = b.now.Add(time.Hour)
+	if b.do("POST", "/v1/events?k=k", view); b.status() != "denied, recorded_denial, allowed false" {
+		t.Errorf("on the day of the refusal: %s", b.status())
+	}
+}
+
+// TestAuthorityLeavesProof: the receipt holds the string, where it came from and when it
+// was made.
+func TestAuthorityLeavesProof(t *testing.T) {
+	b := newBrowser(t, &collector.Source{ID: "web", Key: "k", Audience: policy.General, Authority: consent.SchemeSet(0).With(consent.OneTrust)})
+	b.oneTrust("C0002:1", -time.Hour)
+	b.do("POST", "/v1/events?k=k", view)
+	id := b.registry.Identify([]byte(b.jar["__Host-assent_choice"]), []byte(b.jar["__Host-assent_id"]), nil).Receipt
+	raw, err := b.store.Receipt(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"method":"cmp"`, `"scheme":"onetrust"`, `"place":"cookie OptanonConsent"`, `"made":"2026-11-22T08:00:00Z"`, `groups=C0002%3A1`} {
+		if !strings.Contains(string(raw), want) {
+			t.Errorf("the receipt lacks %s: %s", want, raw)
+		}
+	}
+}
+
+// tcYes is a TC string of 2026-11-24 that says yes to all purposes.
+func tcYes() string {
+	made := fmt.Sprintf("%036b", time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC).UnixMilli()/100)
+	digits := "000010" + made + made + strings.Repeat("0", 12+12+6) + "000100001101" + strings.Repeat("0", 12) + "000101" + "10" +
+		strings.Repeat("0", 12) + strings.Repeat("1", 24) + strings.Repeat("0", 24) + "0" + "000101010001" + strings.Repeat("0", 17+17+12)
+	for len(digits)%6 != 0 {
+		digits += "0"
+	}
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	var out strings.Builder
+	for i := 0; i < len(digits); i += 6 {
+		n := 0
+		for _, d := range digits[i : i+6] {
+			n = n<<1 | int(d-'0')
+		}
+		out.WriteByte(alphabet[n])
+	}
+	return out.String() + ".IAAA"
+}

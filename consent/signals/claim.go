@@ -1,0 +1,55 @@
+package signals
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"assent/consent"
+)
+
+// speakers are the schemes whose strings say when somebody chose: only of such a string
+// can be told whether it is newer than what is on record.
+var speakers = consent.SchemeSet(0).With(consent.TCF).With(consent.GPP).With(consent.OneTrust).With(consent.Cookiebot).
+	With(consent.CookieConsent).With(consent.Didomi).With(consent.C15t).With(consent.Axeptio).With(consent.CookieInformation)
+
+// Speaker is the scheme of a name, if a source can make it speak for its visitors.
+func Speaker(name string) (consent.Scheme, error) {
+	for k := consent.NoScheme + 1; k < consent.Schemes; k++ {
+		if k.String() == name && speakers.Has(k) {
+			return k, nil
+		}
+	}
+	return consent.NoScheme, errors.New("authority: want some of " + strings.Join(speakers.Names(), ", ") + ": strings of others do not say when somebody chose")
+}
+
+// Claim is what a consent manager says that a person chose, by a string that is valid now.
+type Claim struct {
+	Granted, Denied consent.PurposeSet
+	Made            time.Time
+	carried         *Carried
+}
+
+// Evidence is the string itself.
+func (c *Claim) Evidence() *consent.Evidence {
+	return &consent.Evidence{
+		Scheme: c.carried.Place.Scheme.String(), Place: c.carried.Place.String(), Made: c.Made, String: string(c.carried.Value),
+	}
+}
+
+// Claims are those of some schemes among the values that came, in their order. What two of
+// them contradict each other in is for the caller to keep: each is a claim.
+func (r *Reader) Claims(all []Carried, of consent.SchemeSet, now time.Time) (out []Claim) {
+	for i := range all {
+		p, value := all[i].Place, all[i].Value
+		if p.read == nil || !of.Has(p.Scheme) || !speakers.Has(p.Scheme) || !r.Hears(p.Scheme) {
+			continue
+		}
+		a, unreadable := r.judge(p, value, beside(all, p), now)
+		if unreadable || a.made.IsZero() || a.made.After(now) || a.Allowed|a.Denied == 0 {
+			continue
+		}
+		out = append(out, Claim{Granted: a.Allowed &^ (a.Denied | a.Unusable), Denied: a.Denied, Made: a.made, carried: &all[i]})
+	}
+	return out
+}
