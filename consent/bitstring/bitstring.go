@@ -26,16 +26,21 @@ const slack = 8
 // Bits holds the bits of one text. The zero Bits is ready; one can be used again, for a
 // text at a time.
 type Bits struct {
-	bytes [MaxText*6/8 + 3 + slack]byte
+	bytes [MaxText*6/8 + 8 + slack]byte
 }
 
-// sextet is the value of each character of base64url, 0xff of all others.
-var sextet = func() (t [256]byte) {
-	for i := range t {
-		t[i] = 0xff
-	}
-	for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
-		t[c] = byte(i)
+// bad marks what is no character of base64url.
+const bad = 1 << 31
+
+// sextets are the values of each character at each of four places in 24 bits.
+var sextets = func() (t [4][256]uint32) {
+	for place := range t {
+		for i := range t[place] {
+			t[place][i] = bad
+		}
+		for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+			t[place][c] = uint32(i) << (18 - 6*place)
+		}
 	}
 	return t
 }()
@@ -49,26 +54,26 @@ func Decode[T string | []byte](b *Bits, text T) Reader {
 		return Reader{err: Error{tooLong, MaxText * 6}}
 	}
 	n, i := 0, 0
-	for ; i+4 <= len(text); i += 4 {
-		w, x, y, z := sextet[text[i]], sextet[text[i+1]], sextet[text[i+2]], sextet[text[i+3]]
-		if w|x|y|z == 0xff {
+	t := &sextets
+	for ; i+8 <= len(text); i += 8 {
+		one := t[0][text[i]] | t[1][text[i+1]] | t[2][text[i+2]] | t[3][text[i+3]]
+		two := t[0][text[i+4]] | t[1][text[i+5]] | t[2][text[i+6]] | t[3][text[i+7]]
+		if (one|two)&bad != 0 {
 			break // below, one by one
 		}
-		b.bytes[n], b.bytes[n+1], b.bytes[n+2] = w<<2|x>>4, x<<4|y>>2, y<<6|z
-		n += 3
+		binary.BigEndian.PutUint64(b.bytes[n:], uint64(one)<<40|uint64(two)<<16)
+		n += 6
 	}
-	var last uint32
-	shift := 18
+	var last uint64
 	for j := i; j < len(text); j++ {
-		s := sextet[text[j]]
-		if s == 0xff {
+		s := t[3][text[j]]
+		if s&bad != 0 {
 			return Reader{err: Error{"no character of base64url", j * 6}}
 		}
-		last |= uint32(s) << shift
-		shift -= 6
+		last |= uint64(s) << (58 - 6*(j-i))
 	}
-	b.bytes[n], b.bytes[n+1], b.bytes[n+2] = byte(last>>16), byte(last>>8), byte(last)
-	clear(b.bytes[n+3 : n+3+slack])
+	binary.BigEndian.PutUint64(b.bytes[n:], last)
+	clear(b.bytes[n+8 : n+8+slack])
 	return Reader{bytes: b.bytes[:], end: len(text) * 6}
 }
 

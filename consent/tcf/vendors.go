@@ -49,28 +49,41 @@ func readVendors(r *bitstring.Reader) Vendors {
 func readRanges(r *bitstring.Reader, most int) Vendors {
 	v := Vendors{ranges: r.Int(12)}
 	v.from = r.From(r.At())
-	for n := 0; n < v.ranges && r.Err() == nil; n++ {
+	if r.Left() < 17*v.ranges {
+		r.Skip(17 * v.ranges) // fewer than announced: an error that says so
+		return v
+	}
+	for n := 0; n < v.ranges; n++ {
 		at := r.At()
 		start, end := readRange(r)
-		switch {
-		case start > end:
-			r.Fail("a range that ends before it begins", at)
-		case start == 0:
-			r.Fail("a range from vendor 0", at)
-		case end > most:
-			r.Fail("a range beyond the largest vendor", at)
+		if start == 0 || start > end || end > most {
+			failRange(r, at, start, end)
+			break
 		}
 	}
 	return v
 }
 
-func readRange(r *bitstring.Reader) (start, end int) {
-	if r.Bool() {
-		start = r.Int(16)
-		return start, r.Int(16)
+// failRange says what is wrong with a range that was read at a bit, if it was there.
+func failRange(r *bitstring.Reader, at, start, end int) {
+	switch {
+	case start > end:
+		r.Fail("a range that ends before it begins", at)
+	case start == 0:
+		r.Fail("a range from vendor 0", at)
+	default:
+		r.Fail("a range beyond the largest vendor", at)
 	}
-	start = r.Int(16)
-	return start, start
+}
+
+// readRange reads IsARange and one id or two.
+func readRange(r *bitstring.Reader) (start, end int) {
+	v := r.Int(1 + 16)
+	start = v & (1<<16 - 1)
+	if v>>16 == 0 {
+		return start, start
+	}
+	return start, r.Int(16)
 }
 
 // Has reports whether a vendor is in the set.
