@@ -223,3 +223,35 @@ func repeat(event []byte, n int) [][]byte {
 	}
 	return out
 }
+
+// BenchmarkSignals is the same request with and without a TC cookie, OneTrust's cookies and
+// a GPP string in the query.
+func BenchmarkSignals(b *testing.B) {
+	event, err := os.ReadFile("../redact/testdata/event.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, _ := newCollector(b, sinks.Discard{})
+	plain, with := consented(b, c, bytes.TrimSpace(event)), consented(b, c, bytes.TrimSpace(event))
+	h := &with.Request.Header
+	h.SetRequestURI("/v1/events?gpp=DBABLA~BVQqAAAAAgA.QA")
+	cookies := "Cookie: euconsent-v2=" + tcYes() + "; OptanonConsent=isGpcEnabled=0&datestamp=Sun+Nov+22+2026+10%3A00%3A00+GMT%2B0100&version=202409.1.0&groups=C0001%3A1%2CC0002%3A1%2CC0003%3A1%2CC0004%3A1; OptanonAlertBoxClosed=2026-11-22T09:00:00.000Z; "
+	if err := h.Read(bufio.NewReader(strings.NewReader(strings.Replace(h.String(), "Cookie: ", cookies, 1)))); err != nil {
+		b.Fatal(err)
+	}
+	for _, k := range []struct {
+		name string
+		ctx  *fasthttp.RequestCtx
+	}{{"without", plain}, {"with", with}} {
+		b.Run(k.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				k.ctx.Response.Reset()
+				c.Handle(k.ctx)
+			}
+			if k.ctx.Response.StatusCode() != 200 {
+				b.Fatalf("%s", k.ctx.Response.Body())
+			}
+		})
+	}
+}

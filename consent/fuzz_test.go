@@ -170,7 +170,7 @@ func TestParseChoiceRefuses(t *testing.T) {
 		`{"link":{"anonymousId":"a\u0085b"}}`:                                         "link.anonymousId: a character that is not text",
 		`{"notice":{"copy":"secret"}}`:                                                "notice: an unknown name; known are id, version, hash, language, variant",
 		`{"notice":{"id":{}}}`:                                                        "notice.id: want a string",
-		`{"method":"telepathy"}`:                                                      "method: a method is one of banner, preference_centre, form, app, api, pair, paper, import, implied, signal",
+		`{"method":"telepathy"}`:                                                      "method: a method is one of banner, preference_centre, form, app, api, pair, paper, import, implied, signal, cmp",
 		`{"asserted_at":"yesterday"}`:                                                 "asserted_at: want an RFC 3339 time",
 		`{"asserted_at":"0000-01-01T00:00:00+23:59"}`:                                 "asserted_at: want a time from 1970 to now",
 		`{"asserted_at":"0001-01-01T00:00:00Z"}`:                                      "asserted_at: want a time from 1970 to now",
