@@ -65,7 +65,7 @@ func (c *Collector) carry(h *fasthttp.RequestHeader, query *fasthttp.Args, x *ex
 			x.carried = append(x.carried, signals.Carried{Place: p, Value: line})
 		}
 	}
-	if len(c.places.arguments) > 0 {
+	if c.places.arguments.lengths != 0 {
 		for name, value := range query.All() {
 			x.carryNamed(c.places.arguments, name, value)
 		}
@@ -73,8 +73,11 @@ func (c *Collector) carry(h *fasthttp.RequestHeader, query *fasthttp.Args, x *ex
 }
 
 // carryNamed notes a value that came under a name, where the name is one of the places'.
-func (x *exchange) carryNamed(places []*signals.Place, name, value []byte) {
-	for _, p := range places {
+func (x *exchange) carryNamed(places namedPlaces, name, value []byte) {
+	if places.lengths>>len(name)&1 == 0 {
+		return
+	}
+	for _, p := range places.list {
 		if p.Name == string(name) {
 			x.carried = append(x.carried, signals.Carried{Place: p, Value: value})
 		}

@@ -186,17 +186,13 @@ func (h *heardCounters) count(s *consent.Signals) {
 	if s.Present == 0 {
 		return
 	}
-	for k := consent.NoScheme + 1; k < consent.Schemes; k++ {
-		if !s.Present.Has(k) {
-			continue
-		}
-		v := s.Of(k)
+	s.Each(func(k consent.Scheme, v consent.Verdict) {
 		for i, is := range [len(verdictNames)]bool{v.Allowed != 0, v.Denied != 0, v.Unusable != 0, v.Unreadable, v.OptOut, v.Misplaced} {
 			if is {
 				h.inc(&h.verdicts[k][i], `assent_consent_signals_total{scheme=%q,verdict=%q}`, k.String(), verdictNames[i])
 			}
 		}
-	}
+	})
 	s.Conflicts(func(yes, no consent.Scheme) {
 		h.inc(&h.conflicts[yes][no], `assent_consent_signal_conflicts_total{allows=%q,refuses=%q}`, yes.String(), no.String())
 	})

@@ -101,10 +101,28 @@ func cut[T any](s []T, n int) []T {
 }
 
 // requestPlaces are where signals are looked for in a request.
-type requestPlaces struct{ headers, cookies, arguments []*signals.Place }
+type requestPlaces struct {
+	headers            []*signals.Place
+	cookies, arguments namedPlaces
+}
 
 func tablePlaces() requestPlaces {
-	return requestPlaces{signals.Places(signals.Header), signals.Places(signals.Cookie), signals.Places(signals.Query)}
+	return requestPlaces{signals.Places(signals.Header), named(signals.Cookie), named(signals.Query)}
+}
+
+// namedPlaces are places by name. Most names that come are none of theirs, and have
+// another length.
+type namedPlaces struct {
+	list    []*signals.Place
+	lengths uint64 // a bit for each length of a name
+}
+
+func named(in signals.Where) namedPlaces {
+	out := namedPlaces{list: signals.Places(in)}
+	for _, p := range out.list {
+		out.lengths |= 1 << len(p.Name)
+	}
+	return out
 }
 
 var methodGet = []byte("GET")

@@ -44,23 +44,24 @@ func first(sets *[Schemes]PurposeSet, p PurposeSet) Scheme {
 // Conflicts calls f with every pair of schemes of which one says yes to a purpose and
 // the other no. The no stands.
 func (s *Signals) Conflicts(f func(yes, no Scheme)) {
-	if s.Present&(s.Present-1) == 0 {
-		return
-	}
-	for a := range s.allowed {
-		for b := range s.denied {
-			if a != b && s.allowed[a]&s.denied[b] != 0 {
-				f(Scheme(a), Scheme(b))
+	for as := s.Present; as != 0; as &= as - 1 {
+		a := as.first()
+		for bs := s.Present; bs != 0 && s.allowed[a] != 0; bs &= bs - 1 {
+			if b := bs.first(); a != b && s.allowed[a]&s.denied[b] != 0 {
+				f(a, b)
 			}
 		}
 	}
 }
 
-// Of is what was heard of one scheme, for whoever counts.
-func (s *Signals) Of(k Scheme) Verdict {
-	return Verdict{
-		Said: s.Present.Has(k), OptOut: s.OptOut.Has(k), Unreadable: s.Unreadable.Has(k), Misplaced: s.Misplaced.Has(k),
-		Allowed: s.allowed[k], Denied: s.denied[k], Unusable: s.unusable[k],
+// Each calls f with what was heard of each scheme, for whoever counts.
+func (s *Signals) Each(f func(k Scheme, v Verdict)) {
+	for rest := s.Present; rest != 0; rest &= rest - 1 {
+		k := rest.first()
+		f(k, Verdict{
+			Said: true, OptOut: s.OptOut.Has(k), Unreadable: s.Unreadable.Has(k), Misplaced: s.Misplaced.Has(k),
+			Allowed: s.allowed[k], Denied: s.denied[k], Unusable: s.unusable[k],
+		})
 	}
 }
 

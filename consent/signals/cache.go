@@ -12,7 +12,7 @@ import (
 // at most slots entries of at most maxCached bytes, 10 MiB in all.
 const (
 	slots     = 4096
-	minCached = 32 // shorter ones are read as fast
+	minCached = 16 // shorter ones are read as fast
 	maxCached = 2 << 10
 )
 
