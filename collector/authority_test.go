@@ -211,3 +211,61 @@ func tcYes() string {
 	}
 	return out.String() + ".IAAA"
 }
+
+// TestAccounts: a server that shows its token records the choice of an account and sends
+// its events; the account is one in all sources of a realm, and nobody else's.
+func TestAccounts(t *testing.T) {
+	const token = "a-token-of-more-than-twenty-characters"
+	s := newStoryUnder(t, policy.Default()).remade(func(o *collector.Options) {
+		o.Sources = []*collector.Source{
+			{ID: "back", Kind: collector.KindServer, Key: "back", Bearer: token, Accounts: "shop", MayNameAddress: true, Audience: policy.General},
+			{ID: "mail", Kind: collector.KindServer, Bearer: token + "2", Accounts: "shop", MayNameAddress: true, Audience: policy.General},
+			{ID: "other", Kind: collector.KindServer, Bearer: token + "3", MayNameAddress: true, Audience: policy.General},
+			{ID: "web", Key: "web", Audience: policy.General},
+		}
+	})
+	choose := func(status int, body string, lines ...string) {
+		t.Helper()
+		s.now = s.now.Add(time.Minute)
+		r := s.talk("POST", "/v1/consent", body, lines...)
+		if r.StatusCode() != status {
+			t.Errorf("%s: %d %s", body, r.StatusCode(), r.Body())
+		}
+		if cookies := setCookies(r); status != 201 && len(cookies) > 0 {
+			t.Errorf("%s: cookies %v", body, cookies)
+		}
+	}
+	event := func(want, more string, lines ...string) {
+		t.Helper()
+		s.now = s.now.Add(time.Minute)
+		body := `{"type":"page","name":"Home","context":{"ip":"192.0.2.1"}` + more + `}`
+		got := string(s.talk("POST", "/v1/events", body, lines...).Body())
+		if want = `{"accepted":1,"withheld":` + want; !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s", more, got, want)
+		}
+	}
+	bearer := func(more string) string { return "Authorization: Bearer " + token + more }
+	const (
+		grant  = `{"purposes":{"analytics":"granted"},"subject":{"userId":"u-7"},"method":"form"}`
+		refuse = `{"purposes":{"analytics":"denied"},"subject":{"userId":"u-7"}}`
+	)
+	for _, lines := range [][]string{{"X-A: b"}, {"Authorization: Basic d2ViOg=="}, {"Authorization: Basic YmFjazo="}} { // nobody, web:, back:
+		path := "/v1/consent"
+		if r := s.talk("POST", path, grant, lines...); r.StatusCode() != 401 && r.StatusCode() != 403 {
+			t.Errorf("%v: %d %s", lines, r.StatusCode(), r.Body())
+		}
+	}
+	event("1", `,"userId":"u-7"`, bearer(""))
+	choose(400, `{"all":"granted","subject":{"userId":""}}`, bearer(""))
+	choose(400, `{"all":"granted","subject":{"email":"x"}}`, bearer(""))
+	choose(201, grant, bearer(""))
+	event("0", `,"userId":"u-7"`, bearer(""))
+	event("0", `,"userId":"u-7"`, bearer("2")) // of the same realm
+	event("1", `,"userId":"u-7"`, bearer("3")) // of another
+	event("1", `,"userId":"u-8"`, bearer(""))
+	event("1", `,"userId":["u-7"]`, bearer(""))
+	event("1", `,"userId":7.0`, bearer(""))
+	event("1", `,"userId":"u-7"`, "Authorization: Basic YmFjazo=") // whoever has the public key
+	choose(201, refuse, bearer("2"))
+	event("1", `,"userId":"u-7"`, bearer(""))
+}

@@ -30,6 +30,13 @@ func recordChoice(v *Visit, _ *Answer) {
 		v.Refuse(&RequestError{ReasonChoice, err.Error()})
 		return
 	}
+	if choice.UserID != "" {
+		if !v.x.proven {
+			v.Refuse(&RequestError{ReasonSubject, ""})
+			return
+		}
+		choice.Account = consent.UserOf(v.x.source.Accounts, choice.UserID)
+	}
 	out, refused := v.Choose(choice)
 	if refused != nil {
 		v.Refuse(refused)

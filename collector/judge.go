@@ -21,6 +21,7 @@ type circumstances struct {
 	person  *consent.State  // whom the request proves, and what they chose
 	signals consent.Signals // of the request
 	fetched bool            // by a mail provider: see fetchers
+	unnamed bool            // a server vouches for an account that it names in no form that can be read
 	at, now time.Time       // of what is judged; of the judgement
 	sentAt  []byte          // of the request, by its sender's clock; raw JSON, nil: not said
 }
@@ -44,9 +45,9 @@ type judged struct {
 	snapshot uint64                       // of what was known of them
 }
 
-// maxSubjects are two people, or two remembered choices and an id given out now, and a
-// tracker's id.
-const maxSubjects = 4
+// maxSubjects are two people, or two remembered choices and an id given out now, a
+// tracker's id and an account.
+const maxSubjects = 5
 
 // judge works out what the policy allows of an event. A reason says that it is refused,
 // and at which step.
@@ -92,23 +93,10 @@ func (e *Event) kind() (k policy.EventKind, reason Reason) {
 	return k, ""
 }
 
-// plainInteger reports whether a JSON number is written in the one way in which every
-// reader gives the same id: no sign, fraction or exponent, and small enough for a
-// double (RFC 8259, 6: up to 2^53).
-func plainInteger(raw []byte) bool {
-	const most = "9007199254740991"
-	for _, b := range raw {
-		if b < '0' || b > '9' {
-			return false
-		}
-	}
-	return len(raw) < len(most) || len(raw) == len(most) && string(raw) <= most
-}
-
 // resolve answers for every purpose under the signals given.
 func (k *circumstances) resolve(heard *consent.Signals) consent.Resolution {
 	rules := k.place.regime.Rules
-	rules.Unreadable = k.place.unreadable
+	rules.Unreadable = k.place.unreadable || k.unnamed
 	return consent.Resolve(rules, k.person.In(k.policy.Purposes()), heard, k.at, k.now)
 }
 

@@ -24,6 +24,7 @@ const (
 	peekSentAt
 	peekMetadata
 	peekOriginalTimestamp
+	peekUserID
 	peekSignals // the first of signalPaths
 	peekCount   = peekSignals + len(signalPaths)
 )
@@ -39,7 +40,7 @@ var signalPaths = [...]string{
 
 var finder = redact.NewFinder(append([]string{
 	"type", "event", "messageId", "anonymousId", "timestamp", "context.ip", "batch", "writeKey",
-	"sentAt", "_metadata", "originalTimestamp",
+	"sentAt", "_metadata", "originalTimestamp", "userId",
 }, signalPaths[:]...)...)
 
 // Peek holds where those values lie in one JSON object. Each is unique: an
@@ -199,6 +200,32 @@ func scalarText(raw []byte) []byte {
 		return raw
 	}
 	return text(raw)
+}
+
+// plainInteger reports whether a JSON number is written in the one way in which every
+// reader gives the same id: no sign, fraction or exponent, and small enough for a
+// double (RFC 8259, 6: up to 2^53).
+func plainInteger(raw []byte) bool {
+	const most = "9007199254740991"
+	for _, b := range raw {
+		if b < '0' || b > '9' {
+			return false
+		}
+	}
+	return len(raw) < len(most) || len(raw) == len(most) && string(raw) <= most
+}
+
+// account is the account id that an event names; nil where it names one that cannot be
+// told from others. An empty userId is absent.
+func (e *Event) account() (id []byte, said bool) {
+	raw := e.peek.get(peekUserID)
+	if raw == nil || string(raw) == "null" || string(raw) == `""` {
+		return nil, false
+	}
+	if raw[0] != '"' && !plainInteger(raw) || !consent.Nameable(scalarText(raw)) {
+		return nil, true
+	}
+	return scalarText(raw), true
 }
 
 // address is the one that an event names for its person, in context.ip; the zero Addr

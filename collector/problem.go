@@ -26,6 +26,7 @@ var problems = map[Reason]struct {
 	ReasonMediaType:   {415, "The content type must be application/json"},
 	ReasonSource:      {401, "No source has this key"},
 	ReasonOrigin:      {403, "This origin may not speak for this source"},
+	ReasonSubject:     {403, "Only a server that shows its token may name a subject"},
 	ReasonChoice:      {400, "The choice cannot be recorded as sent"},
 	ReasonTimeout:     {408, "The request took too long to arrive"},
 	ReasonRateLimited: {429, "Too many requests from here; send this one again later"},

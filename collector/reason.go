@@ -25,6 +25,7 @@ const (
 	ReasonSource      Reason = "source_unknown"
 	ReasonOrigin      Reason = "origin_not_allowed"
 	ReasonChoice      Reason = "choice_invalid"
+	ReasonSubject     Reason = "subject_not_allowed"
 	ReasonTimeout     Reason = "request_timeout"
 	ReasonRateLimited Reason = "rate_limited"
 	ReasonUnavailable Reason = "sink_unavailable"
@@ -44,7 +45,7 @@ const (
 // AllReasons lists every reason this package gives, without those of redact.
 var AllReasons = []Reason{
 	ReasonMethod, ReasonNotFound, ReasonUnreadable, ReasonEmpty, ReasonEncoding, ReasonDecompress,
-	ReasonTooLarge, ReasonHeaderLarge, ReasonTooMany, ReasonMediaType, ReasonSource, ReasonOrigin, ReasonChoice,
+	ReasonTooLarge, ReasonHeaderLarge, ReasonTooMany, ReasonMediaType, ReasonSource, ReasonOrigin, ReasonChoice, ReasonSubject,
 	ReasonTimeout, ReasonRateLimited, ReasonUnavailable, ReasonOverloaded, ReasonInternal,
 	ReasonTypeMissing, ReasonTypeInvalid, ReasonEventInvalid, ReasonIDInvalid, ReasonEventTooLarge,
 }

@@ -41,7 +41,10 @@ type Source struct {
 	// Authority are the consent managers that speak for its visitors: a string of theirs
 	// is a choice of the person whom the same request proves.
 	Authority consent.SchemeSet
-	Promise   sinks.Promise // what a 2xx to it stands for; durable by default
+	// Accounts is the realm of the account ids that a server vouches for, which sources may
+	// share. Only one that sent its bearer token does.
+	Accounts string
+	Promise  sinks.Promise // what a 2xx to it stands for; durable by default
 
 	urn     []byte
 	share   [2][4]byte // see Shares

@@ -163,8 +163,8 @@ func (c *Collector) cookies(x *exchange) {
 }
 
 // personOf finds whose event it is: who proved an id by cookie or token; else whoever
-// a choice linked the tracker's own anonymous id to. The id that an event names beside
-// a proven one narrows: its holder may have refused on another device. The subjects are
+// a choice linked the tracker's own anonymous id to; else the account that a server with
+// its token vouches for. The id that an event names beside one of these narrows: its holder may have refused on another device. The subjects are
 // those who may yet take back what the event is judged by, an id that nobody linked so
 // far and one that the answer to this request gives out among them.
 func (c *Collector) personOf(x *exchange, e *Event) {
@@ -188,18 +188,27 @@ func (c *Collector) personOf(x *exchange, e *Event) {
 		one.snapshot = joined(registry, n, one.snapshot, registry.Snapshot(fresh))
 		add(fresh)
 	}
-	id := scalarText(e.peek.get(peekAnonymousID))
-	if len(id) == 0 {
-		return
+	answers := !proven.IsZero() // somebody does already; whom else the event names narrows
+	name := func(s consent.Subject) {
+		known := registry.Lookup(s)
+		one.snapshot = joined(registry, n, one.snapshot, known.Snapshot)
+		add(s)
+		if answers {
+			one.person = consent.Narrow(one.person, known)
+			return
+		}
+		one.person = consent.Combine(one.person, known.In(x.policy.Purposes()))
+		answers = !known.Empty()
 	}
-	named := consent.Subject{Kind: consent.Anonymous, ID: unsafe.String(unsafe.SliceData(id), len(id))}
-	known := registry.Lookup(named)
-	one.snapshot = joined(registry, n, one.snapshot, known.Snapshot)
-	add(named)
-	if proven.IsZero() {
-		one.person = consent.Combine(x.person, known.In(x.policy.Purposes()))
-	} else {
-		one.person = consent.Narrow(x.person, known)
+	if id := scalarText(e.peek.get(peekAnonymousID)); len(id) > 0 {
+		name(consent.Subject{Kind: consent.Anonymous, ID: unsafe.String(unsafe.SliceData(id), len(id))})
+	}
+	switch id, said := e.account(); {
+	case !x.proven || !said:
+	case id == nil:
+		one.unnamed = true
+	default:
+		name(consent.UserOf(x.source.Accounts, string(id)))
 	}
 }
 

@@ -18,6 +18,7 @@ type Choice struct {
 	All         Status            // Granted: all that rest on consent. Denied: those, and objections to every legitimate interest
 	Preferences map[string]string // wishes beside the purposes; kept in the receipt
 	AnonymousID string            // link.anonymousId: a tracker's own id
+	UserID      string            // subject.userId: an account, named by a source that vouches for it
 	Notice      Notice            // what was shown
 	Method      Method            // API when not said
 	AssertedAt  time.Time         // when the device says it happened, 1970 or later; evidence, orders nothing
@@ -64,7 +65,7 @@ const (
 
 // ParseChoice reads the body of POST /v1/consent: a JSON object of purposes
 // (name to "granted" or "denied"), all, preferences (name to a word or boolean), link
-// ({"anonymousId"}), notice (see Notice), method, asserted_at (RFC 3339), all of
+// ({"anonymousId"}), subject ({"userId"}), notice (see Notice), method, asserted_at (RFC 3339), all of
 // them optional, 16 kB at most. Unknown and repeated names are errors. Errors name
 // the field, never its value.
 func ParseChoice(body []byte) (Choice, error) {
@@ -100,13 +101,9 @@ func (c *Choice) member(key string, raw json.RawMessage) (err error) {
 		c.Preferences = map[string]string{}
 		return members(raw, key, c.preference)
 	case "link":
-		return members(raw, key, func(name string, raw json.RawMessage) error {
-			if name != "anonymousId" {
-				return refuse("link: only anonymousId is known")
-			}
-			c.AnonymousID, err = text("link.anonymousId", raw)
-			return err
-		})
+		return onlyID(raw, key, "anonymousId", &c.AnonymousID)
+	case "subject":
+		return onlyID(raw, key, "userId", &c.UserID)
 	case "notice":
 		return members(raw, key, c.Notice.member)
 	case "method":
@@ -129,9 +126,20 @@ func (c *Choice) member(key string, raw json.RawMessage) (err error) {
 			return refuse("asserted_at: want a time from 1970 to now")
 		}
 	default:
-		return refuse("a choice: an unknown name; known are purposes, all, preferences, link, notice, method, asserted_at")
+		return refuse("a choice: an unknown name; known are purposes, all, preferences, link, subject, notice, method, asserted_at")
 	}
 	return err
+}
+
+// onlyID reads an object of one id.
+func onlyID(raw []byte, key, want string, id *string) error {
+	return members(raw, key, func(name string, raw json.RawMessage) (err error) {
+		if name != want {
+			return refuse("%s: only %s is known", key, want)
+		}
+		*id, err = text(key+"."+want, raw)
+		return err
+	})
 }
 
 // preference reads one wish. A word, not free text: an address or a name has no

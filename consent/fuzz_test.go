@@ -154,7 +154,7 @@ func TestParseChoiceRefuses(t *testing.T) {
 		`[]`:                              "a choice: want an object",
 		`"denied"`:                        "a choice: want an object",
 		`{"all":"denied","all":"denied"}`: "a choice: a name comes twice",
-		`{"All":"denied"}`:                "a choice: an unknown name; known are purposes, all, preferences, link, notice, method, asserted_at",
+		`{"All":"denied"}`:                "a choice: an unknown name; known are purposes, all, preferences, link, subject, notice, method, asserted_at",
 		`{"all":"maybe-secret"}`:          `all: want "granted" or "denied"`,
 		`{"all":"unknown"}`:               `all: want "granted" or "denied"`,
 		`{"all":true}`:                    `all: want "granted" or "denied"`,

@@ -40,10 +40,10 @@ type Subject struct {
 	ID   string
 }
 
-// UserOf is the subject of an account id, which means something only within the
-// source that vouches for it.
-func UserOf(source, account string) Subject {
-	return Subject{Kind: User, ID: source + "\x00" + account}
+// UserOf is the subject of an account id, which means something only within the realm
+// whose sources vouch for it.
+func UserOf(realm, account string) Subject {
+	return Subject{Kind: User, ID: realm + "\x00" + account}
 }
 
 func (s Subject) IsZero() bool { return s.Kind == NoSubject }

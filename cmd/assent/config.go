@@ -12,6 +12,7 @@ import (
 	"assent/collector/dialect"
 	"assent/consent/signals"
 	"assent/geo"
+	"assent/names"
 	"assent/policy"
 	"assent/sinks"
 	"assent/sinks/dedup"
@@ -76,6 +77,7 @@ type sourceConfig struct {
 	Audience   string   `yaml:"audience"`
 	MayName    []string `yaml:"may_name"`
 	Authority  []string `yaml:"authority"`
+	Accounts   string   `yaml:"accounts"`
 	Promise    string   `yaml:"promise"`
 }
 
@@ -208,7 +210,7 @@ func (c *config) sources(p *problems) []*collector.Source {
 		at := fmt.Sprintf("$.sources[%d]", i)
 		src := &collector.Source{
 			ID: s.ID, Kind: collector.Kind(s.Kind), Key: s.Key, Origins: s.Origins, Hosts: s.Hosts, Paths: s.Paths,
-			Audience: policy.General,
+			Audience: policy.General, Accounts: s.Accounts,
 		}
 		if s.Audience != "" {
 			var err error
@@ -223,24 +225,7 @@ func (c *config) sources(p *problems) []*collector.Source {
 				src.Bearer = at // there is one, and its file is the only problem
 			}
 		}
-		for k, right := range s.MayName {
-			switch right {
-			case "address":
-				src.MayNameAddress = true
-			case "event_time":
-				src.MayNameTime = true
-			default:
-				p.add(fmt.Sprintf("%s.may_name[%d]", at, k), "source %q: %q is none of address, event_time", s.ID, right)
-			}
-		}
-		for k, name := range s.Authority {
-			scheme, err := signals.Speaker(name)
-			if err != nil {
-				p.add(fmt.Sprintf("%s.authority[%d]", at, k), "source %q: %v", s.ID, err)
-				continue
-			}
-			src.Authority = src.Authority.With(scheme)
-		}
+		s.rights(p, at, src)
 		switch {
 		case s.Promise == "" || s.Promise == "durable":
 		case s.Promise != "kafka":
@@ -250,9 +235,6 @@ func (c *config) sources(p *problems) []*collector.Source {
 		default:
 			src.Promise = sinks.Delivered
 		}
-		if len(s.MayName) > 0 && s.BearerFile == "" {
-			p.add(at+".may_name", "source %q: may_name needs a bearer_file: a public key proves nothing", s.ID)
-		}
 		out = append(out, src)
 	}
 	// The demo page's files stand under the same path as its page of choices.
@@ -261,6 +243,38 @@ func (c *config) sources(p *problems) []*collector.Source {
 		p.add(fmt.Sprintf("$.sources[%d]", wrong.Index), "%v", wrong)
 	}
 	return out
+}
+
+// rights reads what a source may name or have named for its visitors.
+func (s *sourceConfig) rights(p *problems, at string, src *collector.Source) {
+	for k, right := range s.MayName {
+		switch right {
+		case "address":
+			src.MayNameAddress = true
+		case "event_time":
+			src.MayNameTime = true
+		default:
+			p.add(fmt.Sprintf("%s.may_name[%d]", at, k), "source %q: %q is none of address, event_time", s.ID, right)
+		}
+	}
+	for k, name := range s.Authority {
+		scheme, err := signals.Speaker(name)
+		if err != nil {
+			p.add(fmt.Sprintf("%s.authority[%d]", at, k), "source %q: %v", s.ID, err)
+			continue
+		}
+		src.Authority = src.Authority.With(scheme)
+	}
+	if s.Accounts != "" {
+		if err := names.Identifier(s.Accounts); err != nil {
+			p.add(at+".accounts", "source %q: %q: %v", s.ID, s.Accounts, err)
+		} else if s.BearerFile == "" {
+			p.add(at+".accounts", "source %q: accounts needs a bearer_file: a public key vouches for nobody", s.ID)
+		}
+	}
+	if len(s.MayName) > 0 && s.BearerFile == "" {
+		p.add(at+".may_name", "source %q: may_name needs a bearer_file: a public key proves nothing", s.ID)
+	}
 }
 
 func (c *config) proxies(p *problems) *geo.Proxies {

@@ -329,6 +329,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 		"notice":{"id":"banner","version":"3","language":"fr"},"method":"banner","asserted_at":"2026-11-22T09:00:00Z"}`, 201, "Content-Type", json)
 	f("POST /v1/consent", "?k=app-key", `{"all":"granted","link":{"anonymousId":"v-7"}}`, 201)
 	f("POST /v1/consent", key, `{"purposes":{"analytics":"maybe"}}`, 400)
+	f("POST /v1/consent", key, `{"all":"denied","subject":{"userId":"u-7"}}`, 403, "Content-Type", json)
 	f("POST /v1/consent", "", `{"all":"denied"}`, 401)
 	f("POST /v1/consent", key, `{"all":"denied"}`, 403, "Origin", "https://other.example")
 	f("POST /v1/consent", key, strings.Repeat(" ", 1<<20), 413)
