@@ -119,6 +119,7 @@ func FuzzOneTrust(f *testing.F) {
 		want := newTwin(Form{})
 		ok := read(func() {
 			refuse(len(value) > MaxText)
+			plainText(value)
 			for _, entry := range strings.Split(value, "&") {
 				key, v, ok := strings.Cut(entry, "=")
 				refuse(!ok)

@@ -22,6 +22,9 @@ func readOneTrust(r *Reading, text, beside []byte) error {
 		r.Made = time.Time{}
 		r.facts |= 1 << NoChoice
 	}
+	if err := plain(text); err != nil {
+		return err
+	}
 	seen := 0
 	for at := 0; at <= len(text); {
 		entry := text[at:]

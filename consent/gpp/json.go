@@ -189,10 +189,9 @@ const maxRestricted = 1 << 20
 
 // appendTC appends the fields of a section that is shaped like a TC string.
 func (s *String) appendTC(dst []byte, sec *Section, core []tcField, rest []tcPart) ([]byte, error) {
-	var set ids
 	at := int(sec.start)
 	r, _ := s.open(at, sec)
-	w := tcWriter{dst: dst, r: &r, form: vendors{r: &r, ids: &set}}
+	w := tcWriter{dst: dst, r: &r, form: vendors{r: &r, ids: &s.ids}}
 	w.write(core, sec.id == tcfCA, typeCore)
 	if err := failure(&r, at); err != nil {
 		return dst, err

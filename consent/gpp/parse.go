@@ -20,6 +20,7 @@ type String struct {
 	sections [maxSections]Section
 	canada   Canada
 	bits     bitstring.Bits
+	ids      ids // for AppendJSON
 }
 
 // Parse reads a GPP string, which s refers to until the next Parse. The text must not

@@ -1,6 +1,7 @@
 package signals
 
 import (
+	"strconv"
 	"time"
 
 	"assent/consent/cmp"
@@ -43,7 +44,7 @@ func (d *Decoder) appendKind(dst []byte, kind cmp.Kind, value, beside []byte, no
 	dst, valid, err := read(kind, dst, value, beside, now)
 	if err != nil {
 		dst = appendMember(append(dst[:start], '{'), "kind", name)
-		return append(appendMember(append(dst, `,"valid":false,`...), "error", err.Error()), '}'), false
+		return append(strconv.AppendQuote(append(dst, `,"valid":false,"error":`...), err.Error()), '}'), false
 	}
 	return append(dst, '}'), valid
 }
@@ -90,8 +91,11 @@ func (d *Decoder) platform(k cmp.Kind, dst, value, _ []byte, now time.Time) ([]b
 		if err := d.tcf.Parse(text); err != nil {
 			return dst, false, err
 		}
-		for _, why := range d.tcf.Judge(now).Reasons.Names() {
-			reason("tcfeuv2: ", why)
+		judged := d.tcf.Judge(now)
+		for why := tcf.PolicyTooOld; why <= tcf.UnknownSegment; why++ {
+			if judged.Reasons.Has(why) {
+				reason("tcfeuv2: ", why.String())
+			}
 		}
 	}
 	for i := range d.gpp.Sections() {

@@ -44,8 +44,11 @@ func readGPP(r *Reader, value, _ []byte, now time.Time) (answer, error) {
 			return answer{}, err
 		}
 	}
-	if c, ok := s.Canada(); ok {
-		r.canada(c, &a)
+	c, defined := s.Canada()
+	for i := range s.Sections() {
+		if s.Sections()[i].ID() == canada {
+			r.canada(c, defined, &a)
+		}
 	}
 	if !s.Valid() {
 		a.made = time.Time{}
@@ -58,15 +61,22 @@ func readGPP(r *Reader, value, _ []byte, now time.Time) (answer, error) {
 	return a, nil
 }
 
+const canada = 5 // the id of its section
+
 // canada takes section 5: purposes with express consent are agreed to, those with implied
-// consent are nobody's act, the others are refused.
-func (r *Reader) canada(c *gpp.Canada, a *answer) {
+// consent are nobody's act, the others are refused. One of a version that is not known, or
+// with a value that is not defined, may not be used.
+func (r *Reader) canada(c *gpp.Canada, defined bool, a *answer) {
 	express, implied := c.Express, c.Implied
 	if c.Publisher {
 		express, implied = c.PubExpress, c.PubImplied
 	}
 	for i := range r.tcf {
 		t := &r.tcf[i]
+		if !defined {
+			a.Unusable |= t.purpose
+			continue
+		}
 		if missing := t.needs &^ tcf.Set(express); missing&^tcf.Set(implied) != 0 || missing == 0 {
 			a.take(t.purpose, missing == 0, true, true)
 		}

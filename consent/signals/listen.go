@@ -28,9 +28,13 @@ func (r *Reader) listen(k consent.Scheme) listener {
 }
 
 // hear takes what the value says of a name.
-func (l *listener) hear(name []byte, s said) {
+func (l *listener) hear(name []byte, s said) { l.hearOf(name, s, false) }
+
+// hearOf takes what the value says of a name; of interest: of legitimate interest in it
+// alone, which is no consent.
+func (l *listener) hearOf(name []byte, s said, interest bool) {
 	for k := range l.terms {
-		if t := &l.terms[k]; names.EqualFold(name, t.name) {
+		if t := &l.terms[k]; (t.interest || !interest) && names.EqualFold(name, t.name) {
 			l.seen[k/64] |= 1 << (k % 64)
 			l.take(t, s)
 		}

@@ -15,6 +15,7 @@ var (
 	errNotGranted = errors.New("a consent is GRANTED or DENIED")
 	errNotArray   = errors.New("consent ids are an array of strings")
 	errNotType    = errors.New("an eventType is one of the schema's")
+	errTwice      = errors.New("a member twice: nobody can tell which counts")
 )
 
 // readSegment reads an event's context.consent.categoryPreferences, given as JSON: an
@@ -61,15 +62,22 @@ func readConsentMode(r *Reader, raw, _ []byte, _ time.Time) (answer, error) {
 // denied. An id in neither list is not allowed; one in both is denied.
 func readRudderStack(r *Reader, raw, _ []byte, _ time.Time) (answer, error) {
 	l := r.listen(consent.RudderStack)
+	var allowed, denied []byte
 	err := redact.EachMember(raw, func(key, value []byte) error {
 		switch string(key) {
 		case "allowedConsentIds":
-			return eachText(value, func(id []byte) { l.hear(id, yes) })
+			return once(&allowed, value)
 		case "deniedConsentIds":
-			return eachText(value, func(id []byte) { l.hear(id, no) })
+			return once(&denied, value)
 		}
 		return nil
 	})
+	if err == nil && allowed != nil {
+		err = eachText(allowed, func(id []byte) { l.hear(id, yes) })
+	}
+	if err == nil && denied != nil {
+		err = eachText(denied, func(id []byte) { l.hear(id, no) })
+	}
 	l.rest(no)
 	return answer{Verdict: l.verdict}, err
 }
@@ -77,7 +85,7 @@ func readRudderStack(r *Reader, raw, _ []byte, _ time.Time) (answer, error) {
 // readSnowplow reads entities of iglu:com.snowplowanalytics.snowplow/consent_preferences:
 // an array of them, whose eventType says what was chosen and consentScopes of what. What
 // is selected and not in the scopes is refused. A choice that is pending, implied or
-// expired may not be used.
+// expired may not be used. Each entity counts by itself.
 func readSnowplow(r *Reader, raw, _ []byte, _ time.Time) (answer, error) {
 	l := r.listen(consent.Snowplow)
 	err := redact.EachElement(raw, func(entity []byte) error {
@@ -85,15 +93,16 @@ func readSnowplow(r *Reader, raw, _ []byte, _ time.Time) (answer, error) {
 		err := redact.EachMember(entity, func(key, value []byte) error {
 			switch string(key) {
 			case "eventType":
-				kind = value
+				return once(&kind, value)
 			case "consentScopes":
-				scopes = value
+				return once(&scopes, value)
 			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
+		l.seen = [len(l.seen)]uint64{}
 		switch string(kind) {
 		case `"allow_all"`:
 			l.rest(yes)
@@ -110,6 +119,15 @@ func readSnowplow(r *Reader, raw, _ []byte, _ time.Time) (answer, error) {
 		return err
 	})
 	return answer{Verdict: l.verdict}, err
+}
+
+// once takes the value of a member that may come once.
+func once(to *[]byte, value []byte) error {
+	if *to != nil {
+		return errTwice
+	}
+	*to = value
+	return nil
 }
 
 // eachText calls f with the strings of an array.

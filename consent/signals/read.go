@@ -94,7 +94,7 @@ func NewReader(p *consent.Purposes) (*Reader, error) {
 func (r *Reader) Read(all []Carried, now time.Time, s *consent.Signals) {
 	for i := range all {
 		if p := all[i].Place; p.read != nil && r.Hears(p.Scheme) {
-			r.hear(p, all[i].Value, beside(all, p), now, s)
+			s.Hear(p.Scheme, r.verdict(p, all[i].Value, beside(all, p), now))
 		}
 	}
 }
@@ -102,19 +102,20 @@ func (r *Reader) Read(all []Carried, now time.Time, s *consent.Signals) {
 // ReadOne narrows s by a value that stands alone, as one in an event does.
 func (r *Reader) ReadOne(p *Place, value []byte, now time.Time, s *consent.Signals) {
 	if r.Hears(p.Scheme) {
-		r.hear(p, value, nil, now, s)
+		s.Hear(p.Scheme, r.verdict(p, value, nil, now))
 	}
 }
 
 // Hears reports whether anything that a scheme says can matter.
 func (r *Reader) Hears(k consent.Scheme) bool { return r.hears.Has(k) }
 
-func (r *Reader) hear(p *Place, value, beside []byte, now time.Time, s *consent.Signals) {
+// verdict is what a value says. One that cannot be read is a signal that cannot be read.
+func (r *Reader) verdict(p *Place, value, beside []byte, now time.Time) consent.Verdict {
 	a, unreadable := r.judge(p, value, beside, now)
 	if unreadable {
-		a.Verdict = consent.Verdict{Said: true, Unreadable: true}
+		return consent.Verdict{Said: true, Unreadable: true}
 	}
-	s.Hear(p.Scheme, a.Verdict)
+	return a.Verdict
 }
 
 // judge is what a value says, or that it cannot be read.

@@ -44,16 +44,16 @@ var table = []*Place{
 	flagAt(Event, "context.device.adTrackingEnabled", cmp.AdTracking),
 	flagAt(Event, "context.device.ifa_type", cmp.IFAType),
 
-	listAt(Cookie, "OptanonConsent", cmp.OneTrust),
+	answersAt(Cookie, "OptanonConsent", cmp.OneTrust),
 	{Scheme: consent.OneTrust, In: Cookie, Name: "OptanonAlertBoxClosed"},
 	listAt(Cookie, "CookieConsent", cmp.Cookiebot),
-	listAt(Cookie, "cc_cookie", cmp.CookieConsent),
+	answersAt(Cookie, "cc_cookie", cmp.CookieConsent),
 	listAt(Cookie, "didomi_token", cmp.Didomi),
-	listAt(Cookie, "cookieyes-consent", cmp.CookieYes),
-	listAt(Cookie, "c15t-consent", cmp.C15t),
+	answersAt(Cookie, "cookieyes-consent", cmp.CookieYes),
+	answersAt(Cookie, "c15t", cmp.C15t),
 	listAt(Cookie, "klaro", cmp.Klaro),
 	listAt(Cookie, "tarteaucitron", cmp.Tarteaucitron),
-	listAt(Cookie, "axeptio_cookies", cmp.Axeptio),
+	answersAt(Cookie, "axeptio_cookies", cmp.Axeptio),
 	listAt(Cookie, "CookieInformationConsent", cmp.CookieInformation),
 }
 

@@ -13,6 +13,7 @@ type term struct {
 	name     string
 	purposes consent.PurposeSet
 	mapped   bool // the policy maps it, so its absence means something
+	interest bool // the purposes rest on legitimate interest
 }
 
 const maxTerms = 256 // of one scheme
@@ -23,13 +24,14 @@ const maxTerms = 256 // of one scheme
 func termsOf(p *consent.Purposes, k consent.Scheme) []term {
 	var out []term
 	add := func(name string, i int, mapped bool) {
+		interest := p.At(i).Basis == consent.LegitimateInterest
 		for k := range out {
-			if names.EqualFold([]byte(out[k].name), name) && out[k].mapped == mapped {
-				out[k].purposes = out[k].purposes.With(i)
+			if t := &out[k]; names.EqualFold([]byte(t.name), name) && t.mapped == mapped && t.interest == interest {
+				t.purposes = t.purposes.With(i)
 				return
 			}
 		}
-		out = append(out, term{name, consent.PurposeSet(0).With(i), mapped})
+		out = append(out, term{name, consent.PurposeSet(0).With(i), mapped, interest})
 	}
 	for i := range p.Len() {
 		u := p.At(i)

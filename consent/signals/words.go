@@ -2,6 +2,7 @@ package signals
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,13 +23,28 @@ var schemeOf = map[cmp.Kind]consent.Scheme{
 	cmp.Axeptio: consent.Axeptio, cmp.CookieInformation: consent.CookieInformation,
 }
 
+// whole is what a value that leaves a word out says of it.
+type whole uint8
+
+const (
+	part     whole = iota // nothing
+	listed                // a no, unless it lists nothing at all
+	answered              // a no: it says apart that it was answered
+)
+
 // flagAt is a place of a kind whose values say something of a few words, and nothing of
 // others.
-func flagAt(in Where, name string, k cmp.Kind) *Place { return textAt(in, name, k, reading(k, false)) }
+func flagAt(in Where, name string, k cmp.Kind) *Place { return textAt(in, name, k, reading(k, part)) }
 
 // listAt is a place of a kind whose values list what was chosen: a word that is left out
 // is a no.
-func listAt(in Where, name string, k cmp.Kind) *Place { return textAt(in, name, k, reading(k, true)) }
+func listAt(in Where, name string, k cmp.Kind) *Place { return textAt(in, name, k, reading(k, listed)) }
+
+// answersAt is a place of lists that say whether they were answered, so that an empty one
+// refuses all.
+func answersAt(in Where, name string, k cmp.Kind) *Place {
+	return textAt(in, name, k, reading(k, answered))
+}
 
 // textAt is a place of text. What an event has there is a string or a number.
 func textAt(in Where, name string, k cmp.Kind, read reader) *Place {
@@ -38,7 +54,7 @@ func textAt(in Where, name string, k cmp.Kind, read reader) *Place {
 	return &Place{Scheme: schemeOf[k], In: in, Name: name, kind: k, read: read}
 }
 
-func reading(k cmp.Kind, whole bool) reader {
+func reading(k cmp.Kind, whole whole) reader {
 	scheme := schemeOf[k]
 	return func(r *Reader, value, beside []byte, now time.Time) (answer, error) {
 		read := readings.Get().(*cmp.Reading)
@@ -53,24 +69,25 @@ func reading(k cmp.Kind, whole bool) reader {
 // words judges what a value says of the words that the policy maps. What is granted counts
 // as a yes only while the value is valid. Defaults are nobody's choice: a no by default
 // keeps a purpose from being used, and is no refusal; a yes by default says nothing.
-func (r *Reader) words(k consent.Scheme, read *cmp.Reading, whole bool, now time.Time) answer {
+func (r *Reader) words(k consent.Scheme, read *cmp.Reading, whole whole, now time.Time) answer {
 	judged := read.Judge(now)
+	choice := judged.Choice || whole == answered && !judged.Reasons.Has(cmp.NoChoice)
 	l := r.listen(k)
 	for i := range read.Words {
-		switch w := &read.Words[i]; {
+		w, s := &read.Words[i], unsaid
+		switch {
 		case w.Said == cmp.Granted && judged.Valid:
-			l.hear(w.Text, yes)
-		case w.Said == cmp.Granted && judged.Choice:
-			l.hear(w.Text, unusable)
-		case w.Said == cmp.Denied && judged.Choice:
-			l.hear(w.Text, no)
-		case w.Said == cmp.Denied:
-			l.hear(w.Text, unusable)
-		default:
-			l.hear(w.Text, unsaid)
+			s = yes
+		case w.Said == cmp.Granted && choice:
+			s = unusable
+		case w.Said == cmp.Denied && choice:
+			s = no
+		case w.Said == cmp.Denied, whole != part && choice: // a no by default, a value that is not defined
+			s = unusable
 		}
+		l.hearOf(w.Text, s, strings.HasSuffix(w.Of, "_li"))
 	}
-	if whole && judged.Choice {
+	if whole != part && choice {
 		l.rest(no)
 	}
 	a := answer{Verdict: l.verdict, until: read.Expires}
