@@ -63,6 +63,7 @@ func decodeLines(out io.Writer, in io.Reader, now time.Time) error {
 	var d signals.Decoder
 	var answer, long []byte
 	all := true
+	var failed error
 	for {
 		line, err := r.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
@@ -73,6 +74,10 @@ func decodeLines(out io.Writer, in io.Reader, now time.Time) error {
 			}
 		}
 		ended := err == nil
+		if !ended && !errors.Is(err, io.EOF) {
+			failed = err
+			break
+		}
 		if len(line) == 0 && !ended {
 			break
 		}
@@ -86,13 +91,10 @@ func decodeLines(out io.Writer, in io.Reader, now time.Time) error {
 			return err
 		}
 		if !ended {
-			if !errors.Is(err, io.EOF) {
-				return err
-			}
 			break
 		}
 	}
-	if err := w.Flush(); err != nil {
+	if err := errors.Join(w.Flush(), failed); err != nil {
 		return err
 	}
 	if !all {
