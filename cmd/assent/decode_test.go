@@ -90,8 +90,10 @@ func TestDecodeGolden(t *testing.T) {
 		}
 		in, answers = in[1:], answers[1:]
 	}
-	for _, k := range []string{"tcf", "gpp", "uspv1", "gcs", "gcd", "uet", "onetrust", "cookiebot", "att", "lmt", "is_lat", "ad_tracking_enabled", "ifa_type", "cookieconsent", "didomi",
-		"cookieyes", "complianz", "iubenda", "usercentrics", "c15t", "klaro", "tarteaucitron", "axeptio", "cookieinformation", "unknown"} {
+	for _, k := range []string{
+		"tcf", "gpp", "uspv1", "gcs", "gcd", "uet", "onetrust", "cookiebot", "att", "lmt", "is_lat", "ad_tracking_enabled", "ifa_type", "cookieconsent", "didomi",
+		"cookieyes", "complianz", "iubenda", "usercentrics", "c15t", "klaro", "tarteaucitron", "axeptio", "cookieinformation", "unknown",
+	} {
 		if !kinds[k] {
 			t.Errorf("%s has no line of kind %s", file, k)
 		}
@@ -291,9 +293,11 @@ func corpus(t testing.TB) (out [][]byte) {
 func hostile(t testing.TB) [][]byte {
 	all := corpus(t)
 	long := func(text string) []byte { return []byte(strings.Repeat(text, 8<<10/len(text)+1)) }
-	out := [][]byte{long("C"), long("CA"), long("DBAB"), long("{"), long("["), long(`{"categories":`), long("%7B"), long("eyJ"), long("1-"), long("&groups="), long("="), long("\x00"),
+	out := [][]byte{
+		long("C"), long("CA"), long("DBAB"), long("{"), long("["), long(`{"categories":`), long("%7B"), long("eyJ"), long("1-"), long("&groups="), long("="), long("\x00"),
 		[]byte("klaro=" + strings.Repeat("[", 8000)), []byte("c15t=" + strings.Repeat("c.a:1,", 1300)), []byte("tarteaucitron=" + strings.Repeat("!a=b", 2000)),
-		[]byte("OptanonConsent=groups=" + strings.Repeat("a:1,", 2000)), []byte("didomi_token=" + strings.Repeat("eyJh", 2000))}
+		[]byte("OptanonConsent=groups=" + strings.Repeat("a:1,", 2000)), []byte("didomi_token=" + strings.Repeat("eyJh", 2000)),
+	}
 	for i := 0; len(out) < 4000; i++ {
 		v := all[i*7%len(all)]
 		for n := 0; n < len(v); n += 3 {

@@ -185,10 +185,21 @@ var usnatFields = []struct {
 	name string
 	n    int
 }{
-	{"SharingNotice", 1}, {"SaleOptOutNotice", 1}, {"SharingOptOutNotice", 1}, {"TargetedAdvertisingOptOutNotice", 1},
-	{"SensitiveDataProcessingOptOutNotice", 1}, {"SensitiveDataLimitUseNotice", 1}, {"SaleOptOut", 1}, {"SharingOptOut", 1}, {"TargetedAdvertisingOptOut", 1},
-	{"SensitiveDataProcessing", 12}, {"KnownChildSensitiveDataConsents", 2}, {"PersonalDataConsents", 1},
-	{"MspaCoveredTransaction", 1}, {"MspaOptOutOptionMode", 1}, {"MspaServiceProviderMode", 1},
+	{"SharingNotice", 1},
+	{"SaleOptOutNotice", 1},
+	{"SharingOptOutNotice", 1},
+	{"TargetedAdvertisingOptOutNotice", 1},
+	{"SensitiveDataProcessingOptOutNotice", 1},
+	{"SensitiveDataLimitUseNotice", 1},
+	{"SaleOptOut", 1},
+	{"SharingOptOut", 1},
+	{"TargetedAdvertisingOptOut", 1},
+	{"SensitiveDataProcessing", 12},
+	{"KnownChildSensitiveDataConsents", 2},
+	{"PersonalDataConsents", 1},
+	{"MspaCoveredTransaction", 1},
+	{"MspaOptOutOptionMode", 1},
+	{"MspaServiceProviderMode", 1},
 }
 
 func (a arguments) usnat() string {

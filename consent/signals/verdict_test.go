@@ -140,7 +140,9 @@ func told(p *consent.Purposes, r *Reader, came []Carried, at time.Time) string {
 		is   bool
 		text string
 	}{
-		{!all.Said, "no signal"}, {all.OptOut, "opt-out"}, {all.Unreadable, "unreadable"},
+		{!all.Said, "no signal"},
+		{all.OptOut, "opt-out"},
+		{all.Unreadable, "unreadable"},
 		{all.Allowed != 0, "allows " + strings.Join(p.Names(all.Allowed), " ")},
 		{all.Denied != 0, "denies " + strings.Join(p.Names(all.Denied), " ")},
 		{all.Unusable != 0, "unusable for " + strings.Join(p.Names(all.Unusable), " ")},
