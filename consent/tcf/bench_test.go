@@ -55,13 +55,21 @@ func BenchmarkJSON(b *testing.B) {
 func TestAllocatesNothing(t *testing.T) {
 	var s String
 	text, now := typical(t), time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
-	n := testing.AllocsPerRun(100, func() {
-		if s.Parse(text) != nil {
-			t.Fatal("not read")
+	out := make([]byte, 0, 1<<14)
+	for name, fn := range map[string]func(){
+		"parse and judge": func() {
+			if s.Parse(text) != nil {
+				t.Fatal("not read")
+			}
+			judged = s.Judge(now)
+		},
+		"look up": func() { looked = s.VendorConsents.Has(7) && s.VendorLI.Has(7) && s.Disclosed.Has(7) },
+		"JSON":    func() { out = s.AppendJSON(out[:0]) },
+	} {
+		if n := testing.AllocsPerRun(100, fn); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
 		}
-		judged = s.Judge(now)
-	})
-	if n != 0 {
-		t.Errorf("%v allocations", n)
 	}
 }
+
+var looked bool

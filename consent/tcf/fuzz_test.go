@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"assent/consent/bitstring"
 )
@@ -106,14 +107,15 @@ func pairs(list []int) [][2]int {
 	return out
 }
 
-// slowParse gives the object that AppendJSON writes; nil: it cannot be read.
-func slowParse(text string) map[string]any {
+// slowParse gives the object that AppendJSON writes and what reading notes; nil: it cannot
+// be read.
+func slowParse(text string) (out map[string]any, notes map[string]bool) {
 	parts := strings.Split(text, ".")
 	c := slowBits(parts[0])
 	if c.int(6) != 2 || len(text) > bitstring.MaxText {
-		return nil
+		return nil, nil
 	}
-	out := map[string]any{"version": 2}
+	out, notes = map[string]any{"version": 2}, map[string]bool{}
 	for _, f := range []struct {
 		name string
 		get  func() any
@@ -137,25 +139,25 @@ func slowParse(text string) map[string]any {
 		{"vendor_li", func() any { return pairs(c.vendors()) }},
 	} {
 		if out[f.name] = f.get(); c.bad {
-			return nil
+			return nil, nil
 		}
 	}
 	restrictions := []any{}
 	for range c.int(12) {
 		restrictions = append(restrictions, map[string]any{"purpose": c.int(6), "type": c.int(2), "vendors": pairs(c.ranges(65535))})
 		if c.bad {
-			return nil
+			return nil, nil
 		}
 	}
 	out["restrictions"], out["disclosed_vendors"], out["publisher_tc"] = restrictions, nil, nil
 	if c.bad || strings.Contains(c.digits, "1") {
-		return nil
+		return nil, nil
 	}
 	for _, part := range parts[1:] {
 		p := slowBits(part)
 		kind := p.int(3)
 		if p.bad {
-			return nil
+			return nil, nil
 		}
 		switch {
 		case kind == 1 && out["disclosed_vendors"] == nil:
@@ -165,14 +167,21 @@ func slowParse(text string) map[string]any {
 			n := p.int(6)
 			tc["num_custom_purposes"], tc["custom_consents"], tc["custom_li"] = n, p.ids(n), p.ids(n)
 			out["publisher_tc"] = tc
+		case kind == 0 || kind == 1 || kind == 3:
+			notes["segment_twice"] = true
+			continue
+		case kind == 2:
+			notes["allowed_vendors"] = true
+			continue
 		default:
+			notes["unknown_segment"] = true
 			continue
 		}
 		if p.bad || strings.Contains(p.digits, "1") {
-			return nil
+			return nil, nil
 		}
 	}
-	return out
+	return out, notes
 }
 
 func FuzzParse(f *testing.F) {
@@ -190,30 +199,71 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(text)
 	}
+	for n := range 6 * len(good+disclosed) {
+		f.Add(cutBits(good+disclosed, n))
+	}
 	var s String
 	f.Fuzz(func(t *testing.T, text string) {
-		if len(text) > 600 && len(text) <= bitstring.MaxText {
-			return // the twin takes its time
-		}
-		want := slowParse(text)
-		if err := s.Parse([]byte(text)); err != nil {
-			if want != nil {
-				t.Fatalf("%q: %v", text, err)
-			}
-			if e := new(bitstring.Error); !errors.As(err, &e) || e.Bit < 0 || e.Bit > 6*len(text) {
-				t.Fatalf("%q: %v", text, err)
+		if len(text) > 600 && len(text) <= bitstring.MaxText { // the twin takes its time
+			if s.Parse([]byte(text)) == nil && !json.Valid(s.AppendJSON(nil)) {
+				t.Fatalf("%q: no JSON", text)
 			}
 			return
 		}
-		if want == nil {
-			t.Fatalf("%q is read", text)
-		}
-		wanted, err := json.Marshal(want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, wanted := sortedRestrictions(t, s.AppendJSON(nil)), sortedRestrictions(t, wanted); got != wanted {
-			t.Fatalf("%q: got\n%s\nwant\n%s", text, got, wanted)
-		}
+		agree(t, &s, text)
 	})
+}
+
+// agree holds what is read to the twin.
+func agree(t *testing.T, s *String, text string) {
+	t.Helper()
+	want, notes := slowParse(text)
+	if err := s.Parse([]byte(text)); err != nil {
+		if want != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if e := new(bitstring.Error); !errors.As(err, &e) || e.Bit < 0 || e.Bit > 6*len(text) {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if now := time.Unix(0, 0); s.Judge(now).Valid || s.Consents != 0 || s.HasDisclosed || s.HasPublisher || s.VendorConsents.Has(1) {
+			t.Fatalf("%q: something is left of what cannot be read", text)
+		}
+		return
+	}
+	if want == nil {
+		t.Fatalf("%q is read", text)
+	}
+	wanted, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, wanted := sortedRestrictions(t, s.AppendJSON(nil)), sortedRestrictions(t, wanted); got != wanted {
+		t.Fatalf("%q: got\n%s\nwant\n%s", text, got, wanted)
+	}
+	for r := range reasons {
+		if s.notes.Has(r) != notes[r.String()] {
+			t.Fatalf("%q: notes %v, want %v", text, s.notes.Names(), notes)
+		}
+	}
+}
+
+// cutBits is a text of n bits of another, its last character filled up with zeros.
+func cutBits(text string, n int) string {
+	out := text[:n/6]
+	if c := strings.IndexByte(alphabet, text[n/6]); n%6 > 0 && c >= 0 {
+		out += string(alphabet[c>>(6-n%6)<<(6-n%6)])
+	}
+	return out
+}
+
+// TestTruncatedBits cuts at every bit and holds what is left to the twin.
+func TestTruncatedBits(t *testing.T) {
+	var s String
+	all := vectors(t)
+	slices.SortStableFunc(all, func(a, b vector) int { return len(a.String) - len(b.String) })
+	for i := 0; i < 100; i += 10 {
+		for n := range 6 * len(all[i].String) {
+			agree(t, &s, cutBits(all[i].String, n))
+		}
+	}
 }

@@ -24,7 +24,10 @@ type Verdict struct {
 // Judge says whether a string counts, at an instant.
 func (s *String) Judge(now time.Time) (v Verdict) {
 	made := s.Updated()
-	ends := monthsLater(made, months)
+	newest, ends := made, monthsLater(made, months)
+	if created := time.UnixMilli(s.Created * 100); created.After(made) {
+		newest = created
+	}
 	why := s.notes
 	if s.PolicyVersion < policyLeast {
 		why |= 1 << PolicyTooOld
@@ -35,19 +38,23 @@ func (s *String) Judge(now time.Time) (v Verdict) {
 	if !s.ServiceSpecific {
 		why |= 1 << NotServiceSpecific
 	}
-	switch {
-	case now.After(ends):
+	if now.After(ends) {
 		why |= 1 << Expired
-	case made.Sub(now) > ahead:
-		why |= 1 << FromTheFuture
-		v.Until = made.Add(-ahead)
-	default:
+	} else {
 		v.Until = ends.Add(time.Nanosecond)
 	}
-	if created := time.UnixMilli(s.Created * 100); !s.HasDisclosed && (!made.Before(disclosedFrom) || !created.Before(disclosedFrom)) {
-		why |= 1 << NoDisclosedVendors
-	} else if !s.HasDisclosed {
+	if newest.Sub(now) > ahead {
+		why |= 1 << FromTheFuture
+		if here := newest.Add(-ahead); v.Until.IsZero() || here.Before(v.Until) {
+			v.Until = here
+		}
+	}
+	switch {
+	case s.HasDisclosed:
+	case newest.Before(disclosedFrom):
 		why |= 1 << OldWithoutDisclosed
+	default:
+		why |= 1 << NoDisclosedVendors
 	}
 	if s.LI != s.PurposeLI() || s.HasPublisher && s.Publisher.LI != s.PublisherLI() {
 		why |= 1 << LIOnConsentPurposes

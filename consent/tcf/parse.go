@@ -12,7 +12,8 @@ import (
 )
 
 // A String holds what one TC string says. The zero String is ready and can be used
-// again, for a string at a time: it is large, pool it.
+// again, for a string at a time: it is large, pool it. A copy of one still looks at the
+// bits of the first.
 type String struct {
 	Created, LastUpdated int64 // deciseconds since 1970
 	CMPID, CMPVersion    int
@@ -49,6 +50,7 @@ type Publisher struct {
 
 // Types of segments behind the core.
 const (
+	typeCore      = 0
 	typeDisclosed = 1
 	typeAllowed   = 2 // retired
 	typePublisher = 3
@@ -101,7 +103,11 @@ func at(r bitstring.Reader, start int) error {
 }
 
 func (s *String) core(r *bitstring.Reader) {
-	if v := r.Int(6); v != version {
+	switch r.Int(6) {
+	case version:
+	case 1:
+		r.Fail("version 1, which version 2 has replaced", 0)
+	default:
 		r.Fail("a version other than 2", 0)
 	}
 	s.Created, s.LastUpdated = int64(r.Uint(36)), int64(r.Uint(36))
@@ -153,20 +159,19 @@ func (s *String) segment(text []byte, start int) error {
 	}
 	// Its type is its first three bits, known before the bits are: those of one kind stay
 	// where they are read.
-	kind, into := typeOf(text[0]), &s.bits[1]
-	if kind == typePublisher {
-		into = &s.bits[2]
-	}
-	twice := kind == typeDisclosed && s.HasDisclosed || kind == typePublisher && s.HasPublisher
-	if twice {
+	into := &s.bits[1]
+	kind := typeOf(text[0])
+	switch {
+	case kind == typeCore, kind == typeDisclosed && s.HasDisclosed, kind == typePublisher && s.HasPublisher:
 		s.notes |= 1 << SegmentTwice
-	}
-	if twice || kind != typeDisclosed && kind != typePublisher {
-		if kind == typeAllowed {
-			s.notes |= 1 << AllowedVendors
-		} else if !twice {
-			s.notes |= 1 << UnknownSegment
-		}
+		return check(text, start)
+	case kind == typeAllowed:
+		s.notes |= 1 << AllowedVendors
+		return check(text, start)
+	case kind == typePublisher:
+		into = &s.bits[2]
+	case kind != typeDisclosed:
+		s.notes |= 1 << UnknownSegment
 		return check(text, start)
 	}
 	r := bitstring.Decode(into, text)
@@ -249,7 +254,7 @@ func (s *String) interests(li Set) Set {
 // Restriction is what the publisher asks of a vendor's purpose.
 type Restriction int
 
-// The restrictions. Of several for one purpose and vendor the one that is not allowed wins.
+// The restrictions (Publisher Restrictions Section, RestrictionType).
 const (
 	NotAllowed     Restriction = iota
 	RequireConsent             // whatever basis the vendor would take

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"assent/consent/bitstring"
 )
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -55,8 +57,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// sortedRestrictions is the same object with its restrictions in the order of the vectors,
-// and those that name nobody left out: the library cannot write them.
+// sortedRestrictions is the same object with its restrictions in an order of their own.
 func sortedRestrictions(t *testing.T, raw []byte) string {
 	t.Helper()
 	var m map[string]any
@@ -107,7 +108,12 @@ func day(s string) string {
 // core writes a core segment that says yes to purposes 1 and 2, with fields that a test
 // may set otherwise.
 func core(made, policy, serviceSpecific, li, rest string) string {
-	return fields("6:2 36:"+made+" 36:"+made+" 12:7 12:1 6:1 6:4 6:13 12:9 6:"+policy+" 1:"+serviceSpecific+" 1:0 12:0 1:1 1:1 22:0", li, "1:0 6:5 6:17", rest)
+	return madeAt(made, made, "6:"+policy+" 1:"+serviceSpecific, li, rest)
+}
+
+// madeAt is the same with two dates, that of the creation and that of the last change.
+func madeAt(created, updated, policy, li, rest string) string {
+	return fields("6:2 36:"+created+" 36:"+updated+" 12:7 12:1 6:1 6:4 6:13 12:9", policy, "1:0 12:0 1:1 1:1 22:0", li, "1:0 6:5 6:17", rest)
 }
 
 const (
@@ -128,12 +134,19 @@ func TestParse(t *testing.T) {
 		"retired type":                 {good + "." + fields("3:2 16:1 1:0 1:1") + disclosed, "consents=3 disclosed=true notes=[allowed_vendors]"},
 		"unknown type":                 {good + "." + fields("3:5 30:7") + disclosed, "consents=3 disclosed=true notes=[unknown_segment]"},
 		"disclosed twice":              {good + disclosed + disclosed, "consents=3 disclosed=true notes=[segment_twice]"},
+		"publisher twice":              {good + publisher + publisher, "consents=3 disclosed=false publisher=1/0 custom=2/2/1 notes=[segment_twice]"},
+		"core twice":                   {good + disclosed + "." + good, "consents=3 disclosed=true notes=[segment_twice]"},
+		"retired type twice":           {good + "." + fields("3:2 16:0 1:0") + "." + fields("3:2 16:0 1:0"), "consents=3 disclosed=false notes=[allowed_vendors]"},
 		"many zeros behind":            {good + strings.Repeat("A", 60), "consents=3 disclosed=false"},
 		"a field of bits":              {core(made, "5", "1", noLI, "16:9 1:0 9:257 16:0 1:0 12:0"), "consents=3 disclosed=false vendors=1-1 9-9"},
 		"ranges, overlapping":          {core(made, "5", "1", noLI, "16:90 1:1 12:3 1:1 16:5 16:9 1:0 16:90 1:1 16:2 16:6 16:0 1:0 12:0"), "consents=3 disclosed=false vendors=2-9 90-90"},
+		"ranges, side by side":         {core(made, "5", "1", noLI, "16:90 1:1 12:3 1:1 16:5 16:9 1:0 16:4 1:1 16:10 16:12 16:0 1:0 12:0"), "consents=3 disclosed=false vendors=4-12"},
+		"ranges, one in another":       {core(made, "5", "1", noLI, "16:90 1:1 12:3 1:1 16:5 16:9 1:1 16:6 16:7 1:0 16:9 16:0 1:0 12:0"), "consents=3 disclosed=false vendors=5-9"},
+		"60 custom purposes":           {good + "." + fields("3:3 24:0 24:0 6:60 60:1 60:1"), fmt.Sprintf("consents=3 disclosed=false publisher=0/0 custom=60/%d/%d", 1<<59, 1<<59)},
 		"restrictions of nobody known": {core(made, "5", "1", noLI, "16:0 1:0 16:0 1:0 12:1 6:3 2:1 12:1 1:1 16:60000 16:65535"), "consents=3 disclosed=false restricted=3/1:60000-65535"},
 
-		"version 1":                {"B" + good[1:], "a version other than 2, at bit 0"},
+		"version 1":                {"B" + good[1:], "version 1, which version 2 has replaced, at bit 0"},
+		"version 3":                {"D" + good[1:], "a version other than 2, at bit 0"},
 		"nothing":                  {"", "the text ends too early, at bit 0"},
 		"a dot":                    {".", "the text ends too early, at bit 0"},
 		"an empty segment":         {good + ".", fmt.Sprintf("a segment without a type, at bit %d", (len(good)+1)*6)},
@@ -189,19 +202,29 @@ func ranges(v *Vendors) string {
 	return strings.NewReplacer("[[", "", "]]", "", "],[", " ", ",", "-", "[]", "").Replace(string(v.AppendJSON(nil)))
 }
 
-// TestTruncated: no string cut at any character says more than the whole.
+// TestTruncated: a string cut at any character cannot be read, or says what the whole
+// says but for segments that are gone: the last characters of a segment may be padding.
 func TestTruncated(t *testing.T) {
-	var s, whole String
-	for _, v := range vectors(t)[:60] {
-		if err := whole.Parse([]byte(v.String)); err != nil {
+	var s String
+	for _, v := range vectors(t) {
+		var whole map[string]json.RawMessage
+		if err := json.Unmarshal(v.TCF, &whole); err != nil {
 			t.Fatal(err)
 		}
+		delete(whole, "restrictions") // in another order; the core is there whole or not at all
 		for n := range len(v.String) {
 			if s.Parse([]byte(v.String[:n])) != nil {
 				continue
 			}
-			if s.Consents&^whole.Consents != 0 || s.Publisher.Consents&^whole.Publisher.Consents != 0 || s.LI&^whole.LI != 0 || s.HasDisclosed && !whole.HasDisclosed {
-				t.Errorf("%s cut to %d says more", v.String, n)
+			var cut map[string]json.RawMessage
+			if err := json.Unmarshal(s.AppendJSON(nil), &cut); err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range whole {
+				gone := string(cut[name]) == "null" && (name == "disclosed_vendors" || name == "publisher_tc")
+				if !gone && string(cut[name]) != string(want) {
+					t.Errorf("%s cut to %d: %s is %s, of the whole %s", v.String, n, name, cut[name], want)
+				}
 			}
 		}
 	}
@@ -218,22 +241,49 @@ func TestInterests(t *testing.T) {
 	}
 }
 
-func TestVendorsHas(t *testing.T) {
-	var s String
-	for _, v := range vectors(t) {
-		if err := s.Parse([]byte(v.String)); err != nil {
-			t.Fatal(err)
+// TestHostile: strings as long as they may be, and full of what costs most.
+func TestHostile(t *testing.T) {
+	const room = bitstring.MaxText * 6
+	head := len(core("0", "5", "1", noLI, "")) * 6
+	overlapping := (room - head - 100) / (1 + 16 + 16)
+	empty := (room - head - 100) / (6 + 2 + 12)
+	for name, c := range map[string]struct{ text, has string }{
+		"overlapping ranges": {
+			core("0", "5", "1", noLI, fmt.Sprintf("16:65535 1:1 12:%d ", overlapping)+strings.Repeat("1:1 16:1 16:65535 ", overlapping)+"16:0 1:0 12:0"),
+			`"vendor_consents":[[1,65535]]`,
+		},
+		"empty restrictions": {
+			core("0", "5", "1", noLI, fmt.Sprintf("16:0 1:0 16:0 1:0 12:%d ", empty)+strings.Repeat("6:63 2:3 12:0 ", empty)),
+			`{"purpose":63,"type":3,"vendors":[]}],"publisher_tc"`,
+		},
+		"a field of every second": {
+			core("0", "5", "1", noLI, fmt.Sprintf("16:%d 1:0 ", room-head-100)+strings.Repeat("2:1 ", (room-head-100)/2)+"16:0 1:0 12:0"),
+			`"vendor_consents":[[2,2],[4,4],[6,6],`,
+		},
+	} {
+		if len(c.text) > bitstring.MaxText || len(c.text) < bitstring.MaxText-100 {
+			t.Fatalf("%s: %d characters", name, len(c.text))
 		}
-		in := map[int]bool{}
-		s.VendorConsents.Each(func(start, end int) {
-			for id := start; id <= end; id++ {
-				in[id] = true
+		var s String
+		if err := s.Parse([]byte(c.text)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		out := s.AppendJSON(nil)
+		if !bytes.Contains(out, []byte(c.has)) || !json.Valid(out) {
+			t.Errorf("%s: no %s", name, c.has)
+		}
+		if len(out) > 50*len(c.text) {
+			t.Errorf("%s: %d bytes out of %d", name, len(out), len(c.text))
+		}
+		start := time.Now()
+		for range 20 {
+			if s.Parse([]byte(c.text)) != nil {
+				t.Fatal(name)
 			}
-		})
-		for id := -1; id < 1600; id++ {
-			if s.VendorConsents.Has(id) != in[id] {
-				t.Fatalf("%s: vendor %d", v.String, id)
-			}
+			s.AppendJSON(out[:0])
+		}
+		if took := time.Since(start) / 20; took > 50*time.Millisecond {
+			t.Errorf("%s takes %v", name, took)
 		}
 	}
 }

@@ -8,9 +8,9 @@ const (
 	PolicyTooOld       Reason = iota // of a policy version below 4, which has been invalid since 2023-09-30
 	NotServiceSpecific               // global scope, which is no more: the flag must be 1
 	Expired                          // last updated more than 13 months ago
-	FromTheFuture                    // last updated more than a day from now
+	FromTheFuture                    // created or last updated more than a day from now
 	NoDisclosedVendors               // made on or after 2026-02-28 without the segment
-	SegmentTwice                     // a segment comes twice, and nobody can tell which counts
+	SegmentTwice                     // a segment comes twice, the core too, and nobody can tell which counts
 
 	// These are only noted.
 	OldWithoutDisclosed // made before that day without the segment
