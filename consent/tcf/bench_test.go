@@ -63,8 +63,9 @@ func TestAllocatesNothing(t *testing.T) {
 			}
 			judged = s.Judge(now)
 		},
-		"look up": func() { looked = s.VendorConsents.Has(7) && s.VendorLI.Has(7) && s.Disclosed.Has(7) },
-		"JSON":    func() { out = s.AppendJSON(out[:0]) },
+		"look up":     func() { looked = s.VendorConsents.Has(7) && s.VendorLI.Has(7) && s.Disclosed.Has(7) },
+		"restriction": func() { _, looked = s.Restriction(2, 7) },
+		"JSON":        func() { out = s.AppendJSON(out[:0]) },
 	} {
 		if n := testing.AllocsPerRun(100, fn); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)

@@ -270,3 +270,18 @@ func (s *String) EachRestriction(f func(purpose int, kind Restriction, vendors V
 		f(purpose, kind, readRanges(&r, 1<<16-1))
 	}
 }
+
+// Restriction is what the publisher asks of a vendor for a purpose; ok is false where it
+// asks nothing. NotAllowed wins, and stands for what is undefined or contradicts itself.
+func (s *String) Restriction(purpose, vendor int) (kind Restriction, ok bool) {
+	s.EachRestriction(func(p int, k Restriction, vendors Vendors) {
+		if p != purpose || !vendors.Has(vendor) {
+			return
+		}
+		if k == Undefined || ok && k != kind {
+			k = NotAllowed
+		}
+		kind, ok = k, true
+	})
+	return kind, ok
+}
