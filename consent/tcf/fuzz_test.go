@@ -150,8 +150,11 @@ func slowParse(text string) (out map[string]any, notes map[string]bool) {
 		}
 	}
 	out["restrictions"], out["disclosed_vendors"], out["publisher_tc"] = restrictions, nil, nil
-	if c.bad || strings.Contains(c.digits, "1") {
+	if c.bad {
 		return nil, nil
+	}
+	if strings.Contains(c.digits, "1") {
+		notes["trailing_bits"] = true
 	}
 	for _, part := range parts[1:] {
 		p := slowBits(part)
@@ -177,8 +180,11 @@ func slowParse(text string) (out map[string]any, notes map[string]bool) {
 			notes["unknown_segment"] = true
 			continue
 		}
-		if p.bad || strings.Contains(p.digits, "1") {
+		if p.bad {
 			return nil, nil
+		}
+		if strings.Contains(p.digits, "1") {
+			notes["trailing_bits"] = true
 		}
 	}
 	return out, notes

@@ -33,6 +33,7 @@ func TestJudge(t *testing.T) {
 		"LI on 2 and 7":           {core(day("2026-11-01"), "5", "1", "1:0 1:1 4:0 1:1 17:0", noVendors) + disclosed, now, "valid"},
 		"publisher's LI on 3":     {on("2026-11-01") + "." + fields("3:3 24:0 2:0 1:1 21:0 6:0"), now, "valid: legitimate_interest_ignored"},
 		"a core twice":            {on("2026-11-01") + "." + core(day("2026-11-01"), "5", "1", noLI, noVendors), now, "not valid: segment_twice"},
+		"something behind":        {on("2026-11-01") + "AAAAAAAAAAAAAAAAAAAAAAB", now, "not valid: trailing_bits"},
 		"disclosed vendors twice": {on("2026-11-01") + disclosed, now, "not valid: segment_twice"},
 
 		"the day before they were due":  {core(day("2026-02-27"), "5", "1", noLI, noVendors), now, "valid: old_without_disclosed_vendors"},

@@ -125,7 +125,7 @@ func (s *String) core(r *bitstring.Reader) {
 		r.Skip(6 + 2)
 		readRanges(r, 1<<16-1) // they may span ids that no list has
 	}
-	end(r)
+	s.end(r)
 }
 
 // letters reads two letters of six bits each, A being 0.
@@ -142,12 +142,12 @@ func letters(r *bitstring.Reader) (out [2]byte) {
 	return out
 }
 
-// end refuses what follows the last field, but for zeros: encoders pad as they like.
-func end(r *bitstring.Reader) {
+// end notes what follows the last field, but for zeros: encoders pad as they like. Even
+// the specification has an example with more bits than its MaxVendorId says.
+func (s *String) end(r *bitstring.Reader) {
 	for r.Left() > 0 {
-		at := r.At()
 		if r.Uint(min(r.Left(), 56)) != 0 {
-			r.Fail("something behind the last field", at)
+			s.notes |= 1 << TrailingBits
 		}
 	}
 }
@@ -182,7 +182,7 @@ func (s *String) segment(text []byte, start int) error {
 	} else {
 		s.Disclosed, s.HasDisclosed = readVendors(&r), true
 	}
-	end(&r)
+	s.end(&r)
 	return at(r, start)
 }
 

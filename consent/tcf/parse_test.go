@@ -143,6 +143,8 @@ func TestParse(t *testing.T) {
 		"ranges, side by side":         {core(made, "5", "1", noLI, "16:90 1:1 12:3 1:1 16:5 16:9 1:0 16:4 1:1 16:10 16:12 16:0 1:0 12:0"), "consents=3 disclosed=false vendors=4-12"},
 		"ranges, one in another":       {core(made, "5", "1", noLI, "16:90 1:1 12:3 1:1 16:5 16:9 1:1 16:6 16:7 1:0 16:9 16:0 1:0 12:0"), "consents=3 disclosed=false vendors=5-9"},
 		"60 custom purposes":           {good + "." + fields("3:3 24:0 24:0 6:60 60:1 60:1"), fmt.Sprintf("consents=3 disclosed=false publisher=0/0 custom=60/%d/%d", 1<<59, 1<<59)},
+		"something behind the core":    {good + "AB", "consents=3 disclosed=false notes=[trailing_bits]"},
+		"something behind a segment":   {good + disclosed + "AAAAAAAAAAAAAAAAAAAAAAB", "consents=3 disclosed=true notes=[trailing_bits]"},
 		"restrictions of nobody known": {core(made, "5", "1", noLI, "16:0 1:0 16:0 1:0 12:1 6:3 2:1 12:1 1:1 16:60000 16:65535"), "consents=3 disclosed=false restricted=3/1:60000-65535"},
 
 		"version 1":                {"B" + good[1:], "version 1, which version 2 has replaced, at bit 0"},
@@ -160,7 +162,6 @@ func TestParse(t *testing.T) {
 		"a range past its end":     {core(made, "5", "1", noLI, "16:90 1:1 12:1 1:0 16:91 16:0 1:0 12:0"), "a range beyond the largest vendor, at bit 242"},
 		"fewer ranges than said":   {core(made, "5", "1", noLI, "16:90 1:1 12:4095 1:0 16:9"), "the text ends too early, at bit 264"},
 		"fewer bits than said":     {core(made, "5", "1", noLI, "16:65535 1:0 9:1"), "the text ends too early, at bit 240"},
-		"something behind":         {good + "AB", "something behind the last field, at bit 259"},
 		"4,095 empty restrictions": {core(made, "5", "1", noLI, "16:0 1:0 16:0 1:0 12:4095"), "the text ends too early, at bit 264"},
 		"too long":                 {good + strings.Repeat("A", 8<<10), "longer than 8192 characters, at bit 49152"},
 		"megabytes of zeros":       {strings.Repeat("A", 5<<20), "longer than 8192 characters, at bit 49152"},
@@ -200,6 +201,29 @@ func describe(s *String) string {
 
 func ranges(v *Vendors) string {
 	return strings.NewReplacer("[[", "", "]]", "", "],[", " ", ",", "-", "[]", "").Replace(string(v.AppendJSON(nil)))
+}
+
+// TestSpecification reads the examples that stand in the specification (TC String Format,
+// and Full TC String passing), one of which has more bits than its fields.
+func TestSpecification(t *testing.T) {
+	const (
+		disclosed = ".IFukWSQgAIQwgI0QEByFAAAAeIAACAIgSAAQAIAgEQACEABAAAAgAQFAEAIAAAGBAAgAAAAQAIFAAMCQAAgAAQiRAEQAAAAANAAIAAggAIYQFAAARmggBC3ZCYzU2yIA"
+		allowed   = ".QFukWSQgAIQwgI0QEByFAAAAeIAACAIgSAAQAIAgEQACEABAAAAgAQFAEAIAAAGBAAgAAAAQAIFAAMCQAAgAAQiRAEQAAAAANAAIAAggAIYQFAAARmggBC3ZCYzU2yIA"
+	)
+	now := instant(t, "2026-11-28")
+	for text, want := range map[string]string{
+		"CLcVDxRMWfGmWAVAHCENAXCkAKDAADnAABRgA5mdfCKZuYJez-NQm0TBMYA4oCAAGQYIAAAAAAEAIAEgAA.argAC0gAAAAAAAAAAAA":                                                                       "policy_too_old expired old_without_disclosed_vendors",
+		"COw4XqLOw4XqLAAAAAENAXCAAAAAAAAAAAAAAAAAAAAA" + disclosed + allowed + ".YAAAAAAAAAAAAAAAAAA":                                                                                  "policy_too_old not_service_specific expired trailing_bits allowed_vendors",
+		"COvFyGBOvFyGBAbAAAENAPCAAOAAAAAAAAAAAEEUACCKAAA.IFoEUQQgAIQwgIwQABAEAAAAOIAACAIAAAAQAIAgEAACEAAAAAgAQBAAAAAAAGBAAgAAAAAAAFAAECAAAgAAQARAEQAAAAAJAAIAAgAAAYQEAAAQmAgBC3ZAYzUw": "policy_too_old not_service_specific expired",
+	} {
+		var s String
+		if err := s.Parse([]byte(text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if v := s.Judge(now); strings.Join(v.Reasons.Names(), " ") != want || v.Valid {
+			t.Errorf("%s: %v", text, v.Reasons.Names())
+		}
+	}
 }
 
 // TestTruncated: a string cut at any character cannot be read, or says what the whole

@@ -11,6 +11,7 @@ const (
 	FromTheFuture                    // created or last updated more than a day from now
 	NoDisclosedVendors               // made on or after 2026-02-28 without the segment
 	SegmentTwice                     // a segment comes twice, the core too, and nobody can tell which counts
+	TrailingBits                     // more follows the last field of a segment, and nobody can tell what it means
 
 	// These are only noted.
 	OldWithoutDisclosed // made before that day without the segment
@@ -22,7 +23,7 @@ const (
 )
 
 var reasonNames = [reasons]string{
-	"policy_too_old", "not_service_specific", "expired", "from_the_future", "no_disclosed_vendors", "segment_twice",
+	"policy_too_old", "not_service_specific", "expired", "from_the_future", "no_disclosed_vendors", "segment_twice", "trailing_bits",
 	"old_without_disclosed_vendors", "legitimate_interest_ignored", "policy_unknown", "allowed_vendors", "unknown_segment",
 }
 
