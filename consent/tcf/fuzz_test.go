@@ -62,7 +62,7 @@ func (s *slow) letter() byte {
 }
 
 func (s *slow) ranges(most int) []int {
-	in := map[int]bool{}
+	var in [1 << 16]bool
 	for range s.int(12) {
 		isRange, start := s.int(1), s.int(16)
 		end := start
@@ -80,10 +80,11 @@ func (s *slow) ranges(most int) []int {
 		}
 	}
 	out := []int{}
-	for id := range in {
-		out = append(out, id)
+	for id, yes := range in {
+		if yes {
+			out = append(out, id)
+		}
 	}
-	slices.Sort(out)
 	return out
 }
 
