@@ -1,6 +1,8 @@
 package tcf
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -38,6 +40,21 @@ func BenchmarkParseAndJudge(b *testing.B) {
 				judged = s.Judge(now)
 			}
 		})
+	}
+}
+
+// BenchmarkHostile reads and prints the longest string of the most ranges.
+func BenchmarkHostile(b *testing.B) {
+	const n = 1400
+	text := []byte(core("0", "5", "1", noLI, fmt.Sprintf("16:65535 1:1 12:%d ", n)+strings.Repeat("1:1 16:1 16:65535 ", n)+"16:0 1:0 12:0"))
+	var s String
+	var out []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Parse(text); err != nil {
+			b.Fatal(err)
+		}
+		out = s.AppendJSON(out[:0])
 	}
 }
 
