@@ -79,6 +79,20 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
+// TestStrangers: a character of another alphabet is named wherever it stands.
+func TestStrangers(t *testing.T) {
+	var b Bits
+	for size := range 40 {
+		for at := range size {
+			text := strings.Repeat("_", at) + "=" + strings.Repeat("A", size-at-1)
+			r := Decode(&b, text)
+			if want := (&Error{"no character of base64url", at * 6}).Error(); r.Err() == nil || r.Err().Error() != want {
+				t.Errorf("%s: %v", text, r.Err())
+			}
+		}
+	}
+}
+
 func TestDecode(t *testing.T) {
 	var b Bits
 	r := Decode(&b, []byte(base64.RawURLEncoding.EncodeToString([]byte{0xca, 0xfe, 0x80})))
