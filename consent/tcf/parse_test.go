@@ -299,16 +299,6 @@ func TestHostile(t *testing.T) {
 		if len(out) > 50*len(c.text) {
 			t.Errorf("%s: %d bytes out of %d", name, len(out), len(c.text))
 		}
-		start := time.Now()
-		for range 20 {
-			if s.Parse([]byte(c.text)) != nil {
-				t.Fatal(name)
-			}
-			s.Restriction(63, 1)
-			s.AppendJSON(out[:0])
-		}
-		if took := time.Since(start) / 20; took > 50*time.Millisecond {
-			t.Errorf("%s takes %v", name, took)
-		}
+		s.Restriction(63, 1)
 	}
 }
