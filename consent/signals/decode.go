@@ -1,6 +1,7 @@
 package signals
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -89,7 +90,7 @@ func (d *Decoder) platform(k cmp.Kind, dst, value, _ []byte, now time.Time) ([]b
 	}
 	if text := d.gpp.TCF(); text != nil {
 		if err := d.tcf.Parse(text); err != nil {
-			return dst, false, err
+			return dst, false, fmt.Errorf("tcfeuv2: %w", err) // its bits count from the section's start
 		}
 		judged := d.tcf.Judge(now)
 		for why := tcf.PolicyTooOld; why <= tcf.UnknownSegment; why++ {

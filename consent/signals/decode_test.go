@@ -51,7 +51,7 @@ func literals(t testing.TB) map[string]bool {
 	return out
 }
 
-var errorForm = regexp.MustCompile(`^(?:section 2: )?(.+), at (?:bit|byte) \d+$`)
+var errorForm = regexp.MustCompile(`^(?:tcfeuv2: )?(.+), at (?:bit|byte) \d+$`)
 
 // decoded is what is common to all answers.
 type decoded struct {
