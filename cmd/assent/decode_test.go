@@ -23,7 +23,7 @@ func decode(t testing.TB, in io.Reader, args ...string) (out string, code int) {
 	c.SilenceErrors, c.SilenceUsage = true, true
 	c.SetIn(in)
 	c.SetOut(&b)
-	c.SetArgs(args)
+	c.SetArgs(append([]string{}, args...)) // of nil, those of the test are taken
 	err := c.Execute()
 	var misuse errMisuse
 	switch {
