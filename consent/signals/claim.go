@@ -45,7 +45,11 @@ func (r *Reader) Claims(all []Carried, of consent.SchemeSet, now time.Time) (out
 		if p.read == nil || !of.Has(p.Scheme) || !speakers.Has(p.Scheme) || !r.Hears(p.Scheme) {
 			continue
 		}
-		a, unreadable := r.judge(p, value, beside(all, p), now)
+		with, next := beside(all, p, 0)
+		if more, _ := beside(all, p, next); more != nil {
+			continue // nobody can tell which of two answers the value is of
+		}
+		a, unreadable := r.judge(p, value, with, now)
 		if unreadable || a.made.IsZero() || a.made.After(now) || a.Allowed|a.Denied == 0 {
 			continue
 		}

@@ -42,8 +42,9 @@ func (r *Reader) Explain(p *consent.Purposes, all []Carried, now time.Time) []Fi
 		case !r.Hears(place.Scheme):
 			f.Verdict = NotMapped
 		default:
-			a, unreadable := r.judge(place, value, beside(all, place), now)
-			f.Reasons = reasonsOf(place, value, beside(all, place), now)
+			with, _ := beside(all, place, 0)
+			a, unreadable := r.judge(place, value, with, now)
+			f.Reasons = reasonsOf(place, value, with, now)
 			f.Refused, f.Barred = p.Names(a.Denied), p.Names(a.Unusable&^a.Denied)
 			switch {
 			case unreadable:

@@ -93,8 +93,15 @@ func NewReader(p *consent.Purposes) (*Reader, error) {
 // others say. Allocates nothing but for a value with escapes.
 func (r *Reader) Read(all []Carried, now time.Time, s *consent.Signals) {
 	for i := range all {
-		if p := all[i].Place; p.read != nil && r.Hears(p.Scheme) {
-			s.Hear(p.Scheme, r.verdict(p, all[i].Value, beside(all, p), now))
+		p := all[i].Place
+		if p.read == nil || !r.Hears(p.Scheme) {
+			continue
+		}
+		for with, at := beside(all, p, 0); ; {
+			s.Hear(p.Scheme, r.verdict(p, all[i].Value, with, now))
+			if with, at = beside(all, p, at); with == nil {
+				break
+			}
 		}
 	}
 }
@@ -135,13 +142,14 @@ func (r *Reader) judge(p *Place, value, beside []byte, now time.Time) (a answer,
 	return a, err != nil
 }
 
-// beside is what came at the place of the same scheme that says nothing by itself; nil:
-// nothing came there.
-func beside(all []Carried, p *Place) []byte {
-	for i := range all {
+// beside is what came, at an index or behind it, at the place of the same scheme that says
+// nothing by itself, and the index behind that; nil: nothing came there. Where several
+// came, a value is judged with each.
+func beside(all []Carried, p *Place, from int) (value []byte, next int) {
+	for i := from; i < len(all); i++ {
 		if other := all[i].Place; other.Scheme == p.Scheme && other.read == nil {
-			return all[i].Value
+			return all[i].Value, i + 1
 		}
 	}
-	return nil
+	return nil, len(all)
 }

@@ -131,9 +131,14 @@ func told(p *consent.Purposes, r *Reader, came []Carried, at time.Time) string {
 		if place.read == nil {
 			continue
 		}
-		v := r.verdict(place, came[i].Value, beside(came, place), at)
-		all.Said, all.OptOut, all.Unreadable = all.Said || v.Said, all.OptOut || v.OptOut, all.Unreadable || v.Unreadable
-		all.Allowed, all.Denied, all.Unusable = all.Allowed|v.Allowed, all.Denied|v.Denied, all.Unusable|v.Unusable
+		for with, next := beside(came, place, 0); ; {
+			v := r.verdict(place, came[i].Value, with, at)
+			all.Said, all.OptOut, all.Unreadable = all.Said || v.Said, all.OptOut || v.OptOut, all.Unreadable || v.Unreadable
+			all.Allowed, all.Denied, all.Unusable = all.Allowed|v.Allowed, all.Denied|v.Denied, all.Unusable|v.Unusable
+			if with, next = beside(came, place, next); with == nil {
+				break
+			}
+		}
 	}
 	var words []string
 	for _, w := range []struct {
