@@ -61,7 +61,7 @@ func TestPlacesOfARequest(t *testing.T) {
 	f(`["consent_mode"]`, "?gcs=G100&gcs=G111")
 	f(`[]`, "?Gcs=G100&ags=1&us_privacy=1YYN") // the last is mapped to nothing
 	f(`["onetrust"]`, "", "Cookie: a=b; OptanonConsent=groups=C0002%3A0"+closed)
-	f(`["onetrust"]`, "", "Cookie: OptanonConsent=")
+	f(`[]`, "?gcs=&gdpr_consent=", "Cookie: OptanonConsent=")
 	f(`[]`, "", "Cookie: optanonconsent=groups=C0002%3A0; OptanonConsent2=1"+closed)
 	f(`["gpc","consent_mode","onetrust"]`, "?gcs=G100", "Cookie: OptanonConsent=groups=C0002%3A1; OptanonConsent=groups=C0002%3A0"+closed, "Sec-GPC: 1")
 }

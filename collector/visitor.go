@@ -79,7 +79,10 @@ func (c *Collector) adopt(x *exchange) {
 	}
 	purposes := x.policy.Purposes()
 	for _, claim := range x.policy.Signals().Claims(x.claimed(), authority, x.now) {
-		changes := map[string]consent.Status{}
+		changes, old := map[string]consent.Status{}, false
+		if end := x.place.regime.Rules.Ends(claim.Made); !end.IsZero() {
+			old = !x.now.Before(end)
+		}
 		person := x.person.In(purposes)
 		for i := range purposes.Len() {
 			e := person.Entry(i)
@@ -89,7 +92,7 @@ func (c *Collector) adopt(x *exchange) {
 			switch {
 			case claim.Denied.Has(i) && !person.Denied.Has(i):
 				changes[purposes.At(i).Name] = consent.Denied
-			case claim.Granted.Has(i) && !(person.Granted.Has(i) && e.Status == consent.Granted && x.now.Before(e.UntilTime())):
+			case !old && claim.Granted.Has(i) && !(person.Granted.Has(i) && e.Status == consent.Granted && x.now.Before(e.UntilTime())):
 				changes[purposes.At(i).Name] = consent.Granted
 			}
 		}

@@ -1,6 +1,9 @@
 package consent
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Rules is what the regimes in force ask of choices, as plain data.
 type Rules struct {
@@ -8,8 +11,26 @@ type Rules struct {
 	OptOut PurposeSet
 	// Affirmative: purposes whose grant must come from an affirmative act.
 	Affirmative PurposeSet
+	// Life is how many months a grant holds at most; 0: as long as it was given for.
+	Life int
 	// Unreadable: it could not be read which rules are in force.
 	Unreadable bool
+}
+
+// oldest is the instant before which a grant is too old now, in µs since 1970.
+func (r *Rules) oldest(now time.Time) int64 {
+	if r.Life == 0 {
+		return math.MinInt64
+	}
+	return now.AddDate(0, -r.Life, 0).UnixMicro()
+}
+
+// Ends is when a grant of an instant ends by the life of grants; the zero time: not by it.
+func (r *Rules) Ends(since time.Time) (end time.Time) {
+	if r.Life > 0 {
+		end = since.AddDate(0, r.Life, 0)
+	}
+	return end
 }
 
 // Reason says which rule of Resolve answered for a purpose. A closed set.
@@ -82,7 +103,8 @@ func (r *Resolution) Status(i int) Status {
 //  3. A signal that says no to the purpose by itself, or a universal opt-out signal
 //     where Rules.OptOut has the purpose. Then a signal that has a say in the purpose and
 //     may not be used now: it is invalid, too old, implied.
-//  4. A grant on record that is for this revision, not expired at now, by an
+//  4. A grant on record that is for this revision, not expired at now, not older than
+//     Rules.Life, by an
 //     affirmative act where Rules.Affirmative asks for one, and, for an event
 //     that happened at an instant before now, unbroken since then. An event older
 //     than such a grant is denied: what stood before the grant is not kept, and it
@@ -114,6 +136,7 @@ func Resolve(r Rules, stored *State, sig *Signals, at, now time.Time) Resolution
 	if past {
 		atMicro = at.UnixMicro()
 	}
+	oldest := r.oldest(now)
 	for i := range stored.spans {
 		bit := PurposeSet(1) << uint(i)
 		var why Reason
@@ -132,7 +155,7 @@ func Resolve(r Rules, stored *State, sig *Signals, at, now time.Time) Resolution
 			why = GrantStale
 		case stored.Granted&bit == 0:
 			why = NoChoice
-		case nowMicro >= stored.spans[i].until:
+		case nowMicro >= stored.spans[i].until, stored.spans[i].since < oldest:
 			why = GrantExpired
 		case r.Affirmative&stored.Implied&bit != 0:
 			why = GrantImplied

@@ -96,6 +96,8 @@ func resolveCase(t *testing.T, name, facts string, met map[Reason]bool) string {
 			rules.OptOut = set(t, p, strings.Fields(rest)...)
 		case "affirmative":
 			rules.Affirmative = set(t, p, strings.Fields(rest)...)
+		case "life":
+			rules.Life, _ = strconv.Atoi(strings.Fields(rest)[0])
 		case "event":
 			at = day0.Add(parseSpan(t, rest))
 		default: // what a scheme says, by its name

@@ -54,6 +54,9 @@ func (m *masks) combine(laws []*Law) *Regime {
 		if l.Mode == OptIn || l.Mode == OptOut && r.mode == Notice {
 			r.mode = l.Mode
 		}
+		if l.LifeMonths > 0 && (r.Rules.Life == 0 || l.LifeMonths < r.Rules.Life) {
+			r.Rules.Life = l.LifeMonths
+		}
 		if l.Sensitive != "consent" {
 			r.sensitive = 0
 		}

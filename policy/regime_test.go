@@ -304,3 +304,18 @@ func TestBoth(t *testing.T) {
 		}
 	}
 }
+
+// TestLifeOfGrants: the shortest life of the laws in force, by their days.
+func TestLifeOfGrants(t *testing.T) {
+	p := mustCompile(t, "default.yaml", Default())
+	for at, want := range map[string]int{"FR 2021-03-31": 0, "FR 2021-04-01": 6, "RE 2026-11-22": 6, "DE 2026-11-22": 0, "US-CA 2026-11-22": 0} {
+		code, day, _ := strings.Cut(at, " ")
+		now, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Regime(place(t, code), now).Rules.Life; got != want {
+			t.Errorf("%s: %d months, want %d", at, got, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"assent/consent"
 	"assent/redact"
@@ -15,7 +16,7 @@ import (
 func recorded(p *consent.Purposes, granted, denied consent.PurposeSet) *consent.State {
 	r := &consent.Record{}
 	for i := range p.Len() {
-		e := consent.Entry{Purpose: p.At(i).Name, Revision: p.At(i).Revision, Method: consent.Banner}
+		e := consent.Entry{Purpose: p.At(i).Name, Revision: p.At(i).Revision, Method: consent.Banner, Since: frozen.Add(-time.Hour).UnixMicro()}
 		switch {
 		case denied.Has(i):
 			e.Status = consent.Denied

@@ -42,7 +42,8 @@ type Law struct {
 	Until            time.Time         `json:"until,omitzero"`       // exclusive; zero: no end
 	Mode             Mode              `json:"mode"`
 	Affirmative      bool              `json:"affirmative"`
-	UniversalOptOut  string            `json:"universal_opt_out"` // nothing, objection or sale
+	LifeMonths       int               `json:"life_months,omitempty"` // of a grant; 0: the law names none
+	UniversalOptOut  string            `json:"universal_opt_out"`     // nothing, objection or sale
 	ThirdPartyIsSale bool              `json:"third_party_is_sale"`
 	Sensitive        string            `json:"sensitive"` // consent or denied
 	Law              map[string]string `json:"law"`       // source, opt_out, and an article for each basis
@@ -161,6 +162,7 @@ func (r *reader) law(n *strictyaml.Node) *Law {
 		"mode": func(v *strictyaml.Node) {
 			mode = r.oneOf(v, "mode", []string{string(OptIn), string(OptOut), string(Notice)})
 		},
+		"life_months":         func(v *strictyaml.Node) { l.LifeMonths = v.Number(r.Report, "life_months", 1, 120) },
 		"affirmative":         func(v *strictyaml.Node) { l.Affirmative = v.Flag(r.Report, "affirmative") },
 		"third_party_is_sale": func(v *strictyaml.Node) { l.ThirdPartyIsSale = v.Flag(r.Report, "third_party_is_sale") },
 		"sensitive":           func(v *strictyaml.Node) { l.Sensitive = r.oneOf(v, "sensitive", []string{"consent", "denied"}) },

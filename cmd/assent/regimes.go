@@ -137,6 +137,9 @@ func showRegimes(out io.Writer, list []*policy.Law) error {
 		fmt.Fprintf(out, "%s  %s\n  default: %s   from: %s   until: %s\n", l.Name, l.Title, l.Mode, day(l.From), day(l.Until))
 		fmt.Fprintf(out, "  places: %s\n  universal opt-out withdraws: %s   third party is a sale: %s   sensitive: %s\n",
 			strings.Join(l.Places, " "), l.UniversalOptOut, yesNo(l.ThirdPartyIsSale), l.Sensitive)
+		if l.LifeMonths > 0 {
+			fmt.Fprintf(out, "  a grant ends after: %d months\n", l.LifeMonths)
+		}
 		topics := make([]string, 0, len(l.Law))
 		for t := range l.Law {
 			topics = append(topics, t)

@@ -150,7 +150,7 @@ func readATT(r *Reading, text []byte) error {
 	switch text[0] {
 	case '0':
 		r.facts |= 1 << NoChoice
-		r.add("", tracking, Unset)
+		r.add("", tracking, Denied)
 	case '3':
 		r.add("", tracking, Granted)
 	default:

@@ -185,7 +185,7 @@ var euRest = []tcPart{
 
 // maxRestricted bounds the vendors of all restrictions together: a string of 8 KiB could
 // name a hundred million.
-const maxRestricted = 1 << 20
+const maxRestricted = 1 << 16
 
 // appendTC appends the fields of a section that is shaped like a TC string.
 func (s *String) appendTC(dst []byte, sec *Section, core []tcField, rest []tcPart) ([]byte, error) {
@@ -320,7 +320,7 @@ func (w *tcWriter) restrictions() {
 		total += w.vendors()
 		w.dst = append(w.dst, '}')
 		if total > maxRestricted {
-			w.r.Fail("more than 1048576 restricted vendors", w.r.At())
+			w.r.Fail("more than "+strconv.Itoa(maxRestricted)+" restricted vendors", w.r.At())
 		}
 	})
 	w.dst = append(w.dst, ']')

@@ -47,8 +47,10 @@ func (r *Reader) Explain(p *consent.Purposes, all []Carried, now time.Time) []Fi
 			f.Reasons = reasonsOf(place, value, with, now)
 			f.Refused, f.Barred = p.Names(a.Denied), p.Names(a.Unusable&^a.Denied)
 			switch {
-			case unreadable:
+			case unreadable && r.maps.Has(place.Scheme):
 				f.Verdict = Unreadable
+			case unreadable:
+				f.Verdict = NoSignal
 			case !a.Said:
 				f.Verdict = NoSignal
 			case a.OptOut:

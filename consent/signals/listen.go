@@ -1,9 +1,6 @@
 package signals
 
-import (
-	"assent/consent"
-	"assent/names"
-)
+import "assent/consent"
 
 // said is what a value says of a name.
 type said uint8
@@ -19,6 +16,7 @@ const (
 // a name that comes twice each counts.
 type listener struct {
 	terms   []term
+	exact   bool // names compare byte for byte
 	seen    [maxTerms / 64]uint64
 	verdict consent.Verdict
 }
@@ -34,7 +32,7 @@ func (l *listener) hear(name []byte, s said) { l.hearOf(name, s, false) }
 // alone, which is no consent.
 func (l *listener) hearOf(name []byte, s said, interest bool) {
 	for k := range l.terms {
-		if t := &l.terms[k]; (t.interest || !interest) && names.EqualFold(name, t.name) {
+		if t := &l.terms[k]; (t.interest || !interest) && t.is(name, l.exact) {
 			l.seen[k/64] |= 1 << (k % 64)
 			l.take(t, s)
 		}

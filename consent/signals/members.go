@@ -62,6 +62,7 @@ func readConsentMode(r *Reader, raw, _ []byte, _ time.Time) (answer, error) {
 // denied. An id in neither list is not allowed; one in both is denied.
 func readRudderStack(r *Reader, raw, _ []byte, _ time.Time) (answer, error) {
 	l := r.listen(consent.RudderStack)
+	l.exact = true // RudderStack, Consent management: ids are case-sensitive
 	var allowed, denied []byte
 	err := redact.EachMember(raw, func(key, value []byte) error {
 		switch string(key) {

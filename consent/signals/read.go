@@ -67,7 +67,8 @@ type Reader struct {
 	terms [consent.Schemes][]term
 	tcf   []tcfTerm
 	cache cache[*Place]
-	hears consent.SchemeSet // what the policy maps, and universal opt-outs
+	maps  consent.SchemeSet // what the policy maps
+	hears consent.SchemeSet // that, and universal opt-outs
 }
 
 // universal are the schemes that can hold a universal opt-out, which is looked at though
@@ -83,9 +84,13 @@ func NewReader(p *consent.Purposes) (*Reader, error) {
 		if n := len(r.terms[k]); n > maxTerms {
 			return nil, fmt.Errorf("signals.%s: %d names; %d are the most", k, n, maxTerms)
 		} else if n > 0 {
-			r.hears = r.hears.With(k)
+			r.maps = r.maps.With(k)
 		}
 	}
+	if len(r.tcf) > 0 {
+		r.maps = r.maps.With(consent.GPP) // which holds TC strings
+	}
+	r.hears |= r.maps
 	return r, nil
 }
 
@@ -97,14 +102,23 @@ func (r *Reader) Read(all []Carried, now time.Time, s *consent.Signals) {
 		if p.read == nil || !r.Hears(p.Scheme) {
 			continue
 		}
-		for with, at := beside(all, p, 0); ; {
+		with, at := beside(all, p, 0)
+		for n := 1; ; n++ {
 			s.Hear(p.Scheme, r.verdict(p, all[i].Value, with, now))
 			if with, at = beside(all, p, at); with == nil {
+				break
+			}
+			if n == maxBeside {
+				s.Hear(p.Scheme, consent.Verdict{Said: true, Unreadable: true})
 				break
 			}
 		}
 	}
 }
+
+// maxBeside is how many values that stand beside are tried: no browser has more than one
+// or two.
+const maxBeside = 4
 
 // ReadOne narrows s by a value that stands alone, as one in an event does.
 func (r *Reader) ReadOne(p *Place, value []byte, now time.Time, s *consent.Signals) {
@@ -118,9 +132,12 @@ func (r *Reader) Hears(k consent.Scheme) bool { return r.hears.Has(k) }
 
 // verdict is what a value says. One that cannot be read is a signal that cannot be read.
 func (r *Reader) verdict(p *Place, value, beside []byte, now time.Time) consent.Verdict {
+	if p.kind != cmp.Unknown && (len(value) == 0 || p.In == Event && string(value) == `""`) {
+		return consent.Verdict{} // tags send the arguments of consent managers that are not there
+	}
 	a, unreadable := r.judge(p, value, beside, now)
 	if unreadable {
-		return consent.Verdict{Said: true, Unreadable: true}
+		return consent.Verdict{Said: true, Unreadable: r.maps.Has(p.Scheme)}
 	}
 	return a.Verdict
 }

@@ -15,7 +15,7 @@ var update = goflag.Bool("update", false, "rewrite golden files")
 
 // TestPlacesAreDocumented holds the table of docs/signals.md to the one of the code.
 func TestPlacesAreDocumented(t *testing.T) {
-	const file, from, to = "../../docs/signals.md", "<!-- places -->\n", "\nA value that cannot be read"
+	const file, from, to = "../../docs/signals.md", "<!-- places -->\n", "\nAn empty value counts"
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

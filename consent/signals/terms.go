@@ -18,15 +18,21 @@ type term struct {
 
 const maxTerms = 256 // of one scheme
 
+// is reports whether a name is the term's; exact: byte for byte, else in any ASCII case.
+func (t *term) is(name []byte, exact bool) bool {
+	return string(name) == t.name || !exact && names.EqualFold(name, t.name)
+}
+
 // termsOf are the names under which a scheme speaks of the purposes: those that the
 // policy maps to a purpose; in Segment's, whose names are the brand's own, else the
 // purpose's own name.
 func termsOf(p *consent.Purposes, k consent.Scheme) []term {
 	var out []term
+	exact := k == consent.RudderStack
 	add := func(name string, i int, mapped bool) {
 		interest := p.At(i).Basis == consent.LegitimateInterest
 		for k := range out {
-			if t := &out[k]; names.EqualFold([]byte(t.name), name) && t.mapped == mapped && t.interest == interest {
+			if t := &out[k]; t.is([]byte(name), exact) && t.mapped == mapped && t.interest == interest {
 				t.purposes = t.purposes.With(i)
 				return
 			}
