@@ -52,7 +52,7 @@ func BenchmarkResolve(b *testing.B) {
 	b.ReportAllocs()
 	var out Resolution
 	for b.Loop() {
-		out = Resolve(Rules{OptOut: 8, Affirmative: 4}, s, sig, now, now)
+		out = Resolve(Rules{OptOut: 8, Affirmative: 4, Life: 6}, s, sig, now, now)
 	}
 	_ = out
 }

@@ -21,6 +21,10 @@ echo
 echo "## Look-ups"
 go test ./geo/mmdb ./policy ./consent -run '^$' -bench 'Locate|Decide|Identify|Resolve' -benchtime 0.3s -count 3
 echo
+echo "## Signals"
+go test ./consent/tcf ./consent/gpp ./consent/cmp ./consent/signals -run '^$' -bench 'ParseAndJudge|Parse/|OneTrust|Cookiebot|Read/|Decode' -benchtime 0.3s -count 3
+go test ./collector -run '^$' -bench Signals -count 5
+echo
 echo "## Whole requests"
 go run ./test/load -rounds "$rounds" -seconds "$seconds" -env "$env" -svg docs/img/bench.svg
 echo
