@@ -460,3 +460,38 @@ func TestPublicHealth(t *testing.T) {
 		t.Errorf("a node that shuts down: %d", got)
 	}
 }
+
+// TestAnonymousTracking: with SP-Anonymous nobody is recognised in what is kept and no cookie
+// is set, and what the visitor refused holds.
+func TestAnonymousTracking(t *testing.T) {
+	b := newBrowser(t, &collector.Source{ID: "web", Key: "k", Audience: policy.General})
+	b.do("POST", "/v1/consent?k=k", `{"purposes":{"analytics":"granted"}}`)
+	kept := func(lines ...string) (value, key string) {
+		t.Helper()
+		b.waiting = nil
+		b.now = b.now.Add(time.Minute)
+		_, set := b.do("POST", "/v1/events?k=k", view, lines...)
+		if len(set) > 0 {
+			t.Errorf("%v: cookies %v", lines, set)
+		}
+		if len(b.waiting) == 0 {
+			return "", ""
+		}
+		r := b.waiting[0].record(t)
+		return string(r.Value), string(r.Key)
+	}
+	if value, key := kept(); !strings.Contains(value, `"anonymousId"`) || !strings.Contains(value, `"ip"`) || key == "" {
+		t.Errorf("without the header: %q %s", key, value)
+	}
+	if value, key := kept("SP-Anonymous: *"); value == "" || strings.Contains(value, `"anonymousId"`) || strings.Contains(value, `"ip"`) || key != "" {
+		t.Errorf("with the header: %q %s", key, value)
+	}
+	b.do("POST", "/v1/consent?k=k", `{"purposes":{"analytics":"denied"}}`)
+	if value, _ := kept("SP-Anonymous: *"); value != "" {
+		t.Errorf("after a refusal: %s", value)
+	}
+	b.jar = map[string]string{}
+	if value, _ := kept("SP-Anonymous: *"); value != "" {
+		t.Errorf("of a visitor who chose nothing: %s", value)
+	}
+}

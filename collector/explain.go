@@ -21,6 +21,7 @@ type Hypothetical struct {
 	Address   netip.Addr                // that the request comes from; not valid: none known
 	Place     *geo.Jurisdiction         // instead of where Address is
 	Named     geo.Forwarding            // the place that a trusted network names
+	Anonymous bool                      // with SP-Anonymous
 	Image     bool                      // it comes by GET, as from a page or mail that shows the pixel
 	Choices   map[string]consent.Status // by purpose; what is not named was never asked
 	Carried   []signals.Carried         // signals of the request
@@ -44,6 +45,7 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	orDefault(&h.MaxEvent, defaultEvent)
 	e[0].read(h.MaxEvent)
 
+	k.hidden = h.Anonymous
 	if h.Image {
 		k.fetched = isFetcher(methodGet, userAgent)
 	}

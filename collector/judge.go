@@ -21,6 +21,7 @@ type circumstances struct {
 	person  *consent.State  // whom the request proves, and what they chose
 	signals consent.Signals // of the request
 	fetched bool            // by a mail provider: see fetchers
+	hidden  bool            // the tracker asks that nobody be recognised
 	unnamed bool            // a server vouches for an account that it names in no form that can be read
 	at, now time.Time       // of what is judged; of the judgement
 	sentAt  []byte          // of the request, by its sender's clock; raw JSON, nil: not said
@@ -119,7 +120,7 @@ func (k *circumstances) keepsID(events []Event) bool {
 // count as the id's: such a visitor gets an id when they choose again. A mail provider
 // keeps no cookie for its reader.
 func (k *circumstances) givesID(events []Event) bool {
-	return k.source.Kind == KindWeb && !k.fetched && k.person.Subject.IsZero() && !k.person.Unreadable && !k.place.unreadable &&
+	return k.source.Kind == KindWeb && !k.fetched && !k.hidden && k.person.Subject.IsZero() && !k.person.Unreadable && !k.place.unreadable &&
 		!k.person.Remembers() && !nameVisitor(events) && k.keepsID(events)
 }
 
@@ -142,12 +143,23 @@ type offers [offerCount][]byte
 // offers gives what may be offered. A server's own address and user agent say nothing
 // of the person it speaks of; nor do a mail provider's.
 func (k *circumstances) offers(visitor, receivedAt, ip, userAgent []byte) (o offers) {
-	o[offerAnonymousID], o[offerReceivedAt] = visitor, receivedAt
+	o[offerReceivedAt] = receivedAt
+	if !k.hidden {
+		o[offerAnonymousID] = visitor
+	}
 	if k.source.Kind != KindServer && !k.fetched {
-		o[offerIP], o[offerUserAgent] = ip, userAgent
+		o[offerUserAgent] = userAgent
+		if !k.hidden {
+			o[offerIP] = ip
+		}
 	}
 	return o
 }
+
+// anonymousHeader is what Snowplow's trackers send when they are told to recognise nobody
+// (Snowplow, Anonymous tracking: no user identifiers, no address). The visitor's choices
+// are honoured all the same: their cookies are read for that, and none is set.
+const anonymousHeader = "SP-Anonymous"
 
 // maxUserAgent is how many bytes of a user agent count. No real one is longer, and it
 // is copied into every record of a request.

@@ -90,7 +90,7 @@ func (c *Collector) process(x *exchange, i int) (sinks.Stage, Reason) {
 
 // locate finds the place of the one who sent the request.
 func (c *Collector) locate(x *exchange) {
-	x.fetched = isFetcher(x.req.Method, x.req.UserAgent)
+	x.fetched, x.hidden = isFetcher(x.req.Method, x.req.UserAgent), x.req.Anonymous
 	addr := c.clientAddr(x)
 	if addr.IsValid() {
 		x.ip = addr.AppendTo(x.ip[:0])

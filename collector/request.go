@@ -23,6 +23,7 @@ type Request struct {
 	UserAgent          []byte
 	ChoiceCookie       []byte // several of one name are joined by ';'
 	IDCookie           []byte
+	Anonymous          bool // the tracker asks that nobody be recognised: see anonymousHeader
 	SubjectToken       []byte
 	Peer               netip.Addr
 	Received           time.Time

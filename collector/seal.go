@@ -231,6 +231,8 @@ func (c *Collector) commitBatch(ctx context.Context, x *exchange, promise sinks.
 // there is none.
 func (x *exchange) visitorID() []byte {
 	switch {
+	case x.hidden:
+		return nil
 	case x.person.Subject.Kind == consent.Visitor:
 		return x.keepString(x.person.Subject.ID)
 	case x.fresh != "":

@@ -190,6 +190,7 @@ func (c *Collector) readRequest(ctx *fasthttp.RequestCtx, x *exchange) {
 		r.AskedHeaders = h.Peek("Access-Control-Request-Headers")
 	}
 	r.UserAgent = bounded(ctx.UserAgent())
+	r.Anonymous = len(h.Peek(anonymousHeader)) > 0
 	c.carry(h, ctx.QueryArgs(), x)
 	r.SubjectToken = h.Peek("X-Assent-Subject")
 	c.readCookies(h, x)

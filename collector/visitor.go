@@ -74,7 +74,7 @@ func (c *Collector) choiceCookies(x *exchange, out *consent.Outcome) {
 func (c *Collector) adopt(x *exchange) {
 	authority := x.source.Authority
 	remembers := x.source.Kind == KindWeb && !x.fetched || !x.person.Subject.IsZero()
-	if authority == 0 || x.person.Unreadable || !remembers {
+	if authority == 0 || x.hidden || x.person.Unreadable || !remembers {
 		return
 	}
 	purposes := x.policy.Purposes()
@@ -149,7 +149,7 @@ func (c *Collector) cookies(x *exchange) {
 	if x.fresh != "" {
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: r.IDCookie(x.fresh), MaxAge: consent.IDLife})
 	}
-	if x.source.Kind != KindWeb || x.adopted || person.Unreadable || x.place.unreadable || person.Snapshot != 0 && !r.Unchanged(person.Snapshot) {
+	if x.source.Kind != KindWeb || x.adopted || x.hidden || person.Unreadable || x.place.unreadable || person.Snapshot != 0 && !r.Unchanged(person.Snapshot) {
 		return
 	}
 	ends := x.fresh == "" && x.idCookies > 0 && !x.keepsID(nil)

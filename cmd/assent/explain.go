@@ -181,6 +181,8 @@ func (f *explainFlags) readHeaders(trust *trustConfig, w *collector.Hypothetical
 			w.Named.Region = append(w.Named.Region, []byte(value))
 		case "user-agent":
 			w.UserAgent = value
+		case "sp-anonymous":
+			w.Anonymous = true
 		case "cookie": // Assent's own say nothing here: --consent says what is on record
 			w.Carried = append(w.Carried, signals.Cookies(value)...)
 		default:
