@@ -79,7 +79,7 @@ func commit(t testing.TB, j *Journal, b *sinks.Batch) {
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !f(); {
+	for end := time.Now().Add(2 * time.Minute); !f(); {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s", what)
 		}
