@@ -24,6 +24,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"assent/consent"
+	"assent/consent/signals"
 	"assent/geo"
 	"assent/keys"
 	"assent/policy"
@@ -154,6 +155,7 @@ type Options struct {
 	Dialects []Route            // tracker protocols
 	Handlers map[string]Handler // path → what is the same for everybody, for GET and POST
 	Pages    map[string]Page    // path → what is a person's own, for GET and POST
+	Signals  []*signals.Place   // where signals are looked for beside the table's places
 	Now      func() time.Time
 	BadKeys  []keys.Key    // keyed hashes of bad rows, rotated by day
 	Dedup    sinks.Deduper // nil: every event is new

@@ -107,8 +107,18 @@ type requestPlaces struct {
 	cookies, arguments namedPlaces
 }
 
-func tablePlaces() requestPlaces {
-	return requestPlaces{signals.Places(signals.Header), named(signals.Cookie), named(signals.Query)}
+// newPlaces are those of the table and more.
+func newPlaces(more []*signals.Place) requestPlaces {
+	of := func(in signals.Where) []*signals.Place {
+		out := signals.Places(in)
+		for _, p := range more {
+			if p.In == in {
+				out = append(out, p)
+			}
+		}
+		return out
+	}
+	return requestPlaces{of(signals.Header), named(of(signals.Cookie)), named(of(signals.Query))}
 }
 
 // namedPlaces are places by name. Most names that come are none of theirs, and have
@@ -118,8 +128,8 @@ type namedPlaces struct {
 	lengths uint64 // a bit for each length of a name
 }
 
-func named(in signals.Where) namedPlaces {
-	out := namedPlaces{list: signals.Places(in)}
+func named(list []*signals.Place) namedPlaces {
+	out := namedPlaces{list: list}
 	for _, p := range out.list {
 		out.lengths |= 1 << len(p.Name)
 	}

@@ -33,7 +33,7 @@ func New(o Options) (*Collector, error) {
 	}
 	l := o.Limits
 	c := &Collector{
-		o: o, sources: sources, mounts: newMounts(sources.all), proxies: o.Proxies, places: tablePlaces(), m: newInstruments(),
+		o: o, sources: sources, mounts: newMounts(sources.all), proxies: o.Proxies, places: newPlaces(o.Signals), m: newInstruments(),
 		memory: budget{limit: int64(l.Memory)}, large: make(chan *exchange, keepLarge),
 		sourceRate: rate.NewLimit(l.SourceRate, l.SourceBurst), addressRate: rate.NewLimit(l.AddressRate, l.AddressBurst),
 		choiceRate: rate.NewLimit(l.ChoiceRate, l.ChoiceBurst), choosers: rate.NewAddresses(),

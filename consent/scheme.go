@@ -2,6 +2,7 @@ package consent
 
 import (
 	"errors"
+	"fmt"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -34,6 +35,7 @@ const (
 	Tarteaucitron
 	Axeptio
 	CookieInformation
+	Custom  // a form that the brand declares
 	Schemes // one more than the last
 )
 
@@ -67,6 +69,7 @@ var lexicons = [Schemes]lexicon{
 	Tarteaucitron:     {"tarteaucitron", anyName},
 	Axeptio:           {"axeptio", anyName},
 	CookieInformation: {"cookieinformation", anyName},
+	Custom:            {"custom", anyName},
 }
 
 func anyName(string) error { return nil }
@@ -94,6 +97,16 @@ func (s Scheme) String() string {
 		return lexicons[s].name
 	}
 	return ""
+}
+
+// ParseScheme finds a scheme by its name.
+func ParseScheme(name string) (Scheme, error) {
+	for k := NoScheme + 1; k < Schemes; k++ {
+		if k.String() == name {
+			return k, nil
+		}
+	}
+	return NoScheme, fmt.Errorf("%q is no scheme of signals", name)
 }
 
 // CheckName says what is wrong with a name of the scheme to which a policy maps a purpose.

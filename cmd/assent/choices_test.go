@@ -6,6 +6,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"assent/collector"
+	"assent/consent"
 )
 
 // TestChoicesWithoutAScript: the page's form, as it stands in the page, takes everything
@@ -71,5 +74,61 @@ func TestChoicesWithoutAScript(t *testing.T) {
 		if strings.Contains(page, "<td>granted") && c.chosen == "denied" {
 			t.Errorf("after a refusal: %s", page)
 		}
+	}
+}
+
+// TestSignalPlaces: values under names of the brand's own are read like those of the table,
+// by serve and by explain.
+func TestSignalPlaces(t *testing.T) {
+	dir := t.TempDir()
+	document := strings.Replace(policyOf("event", "events"), "{necessary: {basis: contract}}",
+		"{necessary: {basis: contract}, analytics: {basis: consent, signals: {klaro: [matomo], custom: [stats]}}}", 1)
+	document = strings.Replace(document, "purposes: [necessary], role", "purposes: [necessary, analytics], role", 1)
+	document = strings.Replace(document, "{purposes: [necessary], category", "{purposes: [necessary, analytics], category", 1)
+	write(t, dir+"/policy.yaml", document, 0o600)
+	write(t, dir+"/assent.yaml", `
+listen: 127.0.0.1:0
+admin: {listen: "127.0.0.1:0"}
+data: data
+policy: policy.yaml
+sources: [{id: a, key: k}]
+signals:
+  - {cookie: shop_klaro, as: klaro}
+  - {query: consent, form: {pairs: [",", ":"], rules: [{path: "*"}], granted: ["yes"], denied: ["no"]}}
+`, 0o600)
+	if errs, _ := check(dir+"/assent.yaml", "", ""); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	cfg, err := loadConfig(dir+"/assent.yaml", &config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, _, stop := launch(t, cfg)
+	defer stop()
+	for _, c := range []struct{ query, cookie, want string }{
+		{"", "", `"signals":[]`},
+		{"", "shop_klaro=%7B%22matomo%22%3Afalse%7D", `"why":"denied_preference"`},
+		{"", "shop_klaro=%7B%22matomo%22%3Atrue%7D", `"signals":["klaro"]`},
+		{"&consent=stats:no", "", `"why":"denied_preference"`},
+		{"&consent=stats:yes", "klaro=x; shop_klaro=", `"why":"unreadable"`},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", public+"/v1/consent?k=k"+c.query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Cookie", c.cookie)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || !strings.Contains(string(body), c.want) {
+			t.Errorf("%+v: %s %v", c, body, err)
+		}
+	}
+	w := collector.Hypothetical{}
+	if err := (&explainFlags{headers: []string{"Cookie: shop_klaro=x"}}).readHeaders(cfg, &w); err != nil || len(w.Carried) != 1 || w.Carried[0].Place.Scheme != consent.Klaro {
+		t.Errorf("explain takes %v, %v", w.Carried, err)
 	}
 }

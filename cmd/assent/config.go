@@ -35,6 +35,7 @@ type config struct {
 	Geo     geoConfig      `yaml:"geo"`
 	Trust   trustConfig    `yaml:"trust"`
 	Sources []sourceConfig `yaml:"sources"`
+	Signals []signalConfig `yaml:"signals"`
 	Kafka   kafkaConfig    `yaml:"kafka"`
 	Journal journalConfig  `yaml:"journal"`
 	Dedup   dedupConfig    `yaml:"dedup"`
@@ -79,6 +80,33 @@ type sourceConfig struct {
 	Authority  []string `yaml:"authority"`
 	Accounts   string   `yaml:"accounts"`
 	Promise    string   `yaml:"promise"`
+}
+
+// signalConfig is one more place of consent managers' values.
+type signalConfig struct {
+	Header string      `yaml:"header"`
+	Cookie string      `yaml:"cookie"`
+	Query  string      `yaml:"query"`
+	As     string      `yaml:"as"` // a scheme whose values these are
+	Form   *formConfig `yaml:"form"`
+}
+
+// formConfig is cmp.Form.
+type formConfig struct {
+	Decode  []string     `yaml:"decode"`
+	Pairs   []string     `yaml:"pairs"`
+	Rules   []ruleConfig `yaml:"rules"`
+	Granted []string     `yaml:"granted"`
+	Denied  []string     `yaml:"denied"`
+	Ignore  []string     `yaml:"ignore"`
+	Made    string       `yaml:"made"`
+	Expires string       `yaml:"expires"`
+	Chosen  string       `yaml:"chosen"`
+}
+
+type ruleConfig struct {
+	Path string `yaml:"path"`
+	Said string `yaml:"said"`
 }
 
 type kafkaConfig struct {

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"assent/admin"
 	"assent/collector"
+	"assent/consent"
+	"assent/consent/cmp"
+	"assent/consent/signals"
 	"assent/geo"
 	"assent/names"
 	"assent/policy"
@@ -39,6 +44,7 @@ func (c *config) examine() ([]*collector.Source, *geo.Proxies, *problems) {
 	sources := c.sources(p)
 	c.refusePlaceholders(p, sources)
 	proxies := c.proxies(p)
+	c.signalPlaces(p)
 	c.checkOptions(p)
 	return sources, proxies, p
 }
@@ -138,4 +144,82 @@ func (c *config) validate() *problems {
 		p.add("$.topics.bad", "%q is reserved: choose another", c.Topics.Bad)
 	}
 	return p
+}
+
+// signalPlaces are where signals are looked for beside the places of the table.
+func (c *config) signalPlaces(p *problems) (out []*signals.Place) {
+	taken := map[string]bool{}
+	plain := func(name string) string { return strings.TrimPrefix(name, collector.HostPrefix) }
+	own := []string{"assent_choice", "assent_id", plain(c.Cookies.Choice), plain(c.Cookies.ID)}
+	for i, s := range c.Signals {
+		at := fmt.Sprintf("$.signals[%d]", i)
+		place, err := s.place()
+		switch {
+		case err != nil:
+			p.add(at, "%v", err)
+		case place.In == signals.Cookie && slices.Contains(own, plain(place.Name)):
+			p.add(at, "%s is one of Assent's own", place)
+		case taken[place.String()]:
+			p.add(at, "%s is there twice", place)
+		default:
+			taken[place.String()] = true
+			out = append(out, place)
+		}
+	}
+	return out
+}
+
+func (s *signalConfig) place() (*signals.Place, error) {
+	in, name, ways := signals.Header, s.Header, 0
+	for where, n := range map[signals.Where]string{signals.Header: s.Header, signals.Cookie: s.Cookie, signals.Query: s.Query} {
+		if n != "" {
+			in, name, ways = where, n, ways+1
+		}
+	}
+	switch {
+	case ways != 1:
+		return nil, errors.New("write one of header, cookie, query")
+	case (s.As == "") == (s.Form == nil):
+		return nil, errors.New("write one of as, form")
+	case s.Form == nil:
+		scheme, err := consent.ParseScheme(s.As)
+		if err != nil {
+			return nil, err
+		}
+		return signals.Renamed(in, name, scheme)
+	}
+	f, err := s.Form.form()
+	if err != nil {
+		return nil, fmt.Errorf("form: %w", err)
+	}
+	place, err := signals.Declared(in, name, f)
+	if err != nil {
+		return nil, fmt.Errorf("form: %w", err)
+	}
+	return place, nil
+}
+
+func (f *formConfig) form() (cmp.Form, error) {
+	out := cmp.Form{Decode: f.Decode, Granted: f.Granted, Denied: f.Denied, Ignore: f.Ignore, Made: f.Made, Expires: f.Expires, Chosen: f.Chosen}
+	switch len(f.Pairs) {
+	case 0:
+	case 2:
+		out.Pairs = [2]string(f.Pairs)
+	default:
+		return out, errors.New("pairs: write two, what stands between entries and what between key and value; none: the value is JSON")
+	}
+	for _, r := range f.Rules {
+		rule := cmp.Rule{Path: r.Path}
+		switch r.Said {
+		case "":
+		case "granted":
+			rule.Said = cmp.Granted
+		case "denied":
+			rule.Said = cmp.Denied
+		default:
+			return out, fmt.Errorf("rules: said: %q is none of granted, denied", r.Said)
+		}
+		out.Rules = append(out.Rules, rule)
+	}
+	return out, nil
 }

@@ -105,7 +105,7 @@ func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
 		return nil, err
 	}
 	w.Image = f.image
-	if err := f.readHeaders(&cfg.Trust, &w); err != nil {
+	if err := f.readHeaders(cfg, &w); err != nil {
 		return nil, err
 	}
 	return collector.Explain(pol, w)
@@ -165,7 +165,8 @@ func parseChoices(s string) (map[string]consent.Status, error) {
 
 // readHeaders takes the headers that bear on a decision. Those of the place are believed:
 // the imagined request comes from a trusted network.
-func (f *explainFlags) readHeaders(trust *trustConfig, w *collector.Hypothetical) error {
+func (f *explainFlags) readHeaders(cfg *config, w *collector.Hypothetical) error {
+	trust, places := &cfg.Trust, cfg.signalPlaces(cfg.problems())
 	for _, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
@@ -184,7 +185,7 @@ func (f *explainFlags) readHeaders(trust *trustConfig, w *collector.Hypothetical
 		case "sp-anonymous":
 			w.Anonymous = true
 		case "cookie": // Assent's own say nothing here: --consent says what is on record
-			w.Carried = append(w.Carried, signals.Cookies(value)...)
+			w.Carried = append(w.Carried, signals.Cookies(value, places...)...)
 		default:
 			p := signals.At(signals.Header, name)
 			if p == nil {

@@ -143,7 +143,7 @@ func (p *program) openEdge() (err error) {
 	cfg := p.cfg
 	p.edge, err = collector.New(collector.Options{
 		Sources: p.sources, Policy: p.pol, Locator: p.places, Proxies: p.proxies, Registry: p.registry, Sink: p.sink,
-		Dialects: dialect.Routes(),
+		Dialects: dialect.Routes(), Signals: cfg.signalPlaces(cfg.problems()),
 		Handlers: cfg.pages(p.pol), Pages: cfg.visits(), Now: time.Now, BadKeys: p.ring.Derive("bad-row"), BadTopic: cfg.Topics.Bad, CDNHeader: cfg.Trust.CDNHeader,
 		CountryHeader: cfg.Trust.CountryHeader, RegionHeader: cfg.Trust.RegionHeader,
 		Cookies: collector.CookieOptions(cfg.Cookies), Limits: collector.Limits(cfg.Limits.edgeLimits),

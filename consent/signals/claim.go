@@ -11,14 +11,12 @@ import (
 // speakers are the schemes whose strings say when somebody chose: only of such a string
 // can be told whether it is newer than what is on record.
 var speakers = consent.SchemeSet(0).With(consent.TCF).With(consent.GPP).With(consent.OneTrust).With(consent.Cookiebot).
-	With(consent.CookieConsent).With(consent.Didomi).With(consent.C15t).With(consent.Axeptio).With(consent.CookieInformation)
+	With(consent.CookieConsent).With(consent.Didomi).With(consent.C15t).With(consent.Axeptio).With(consent.CookieInformation).With(consent.Custom)
 
 // Speaker is the scheme of a name, if a source can make it speak for its visitors.
 func Speaker(name string) (consent.Scheme, error) {
-	for k := consent.NoScheme + 1; k < consent.Schemes; k++ {
-		if k.String() == name && speakers.Has(k) {
-			return k, nil
-		}
+	if k, err := consent.ParseScheme(name); err == nil && speakers.Has(k) {
+		return k, nil
 	}
 	return consent.NoScheme, errors.New("authority: want some of " + strings.Join(speakers.Names(), ", ") + ": strings of others do not say when somebody chose")
 }

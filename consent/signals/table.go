@@ -1,6 +1,8 @@
 package signals
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"assent/consent"
@@ -78,13 +80,64 @@ func At(in Where, name string) *Place {
 	return nil
 }
 
-// Cookies takes what the cookies of a Cookie header's value carry of signals.
-func Cookies(line string) (out []Carried) {
+// Cookies takes what the cookies of a Cookie header's value carry of signals, at the places
+// of the table and at more.
+func Cookies(line string, more ...*Place) (out []Carried) {
 	for pair := range strings.SplitSeq(line, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		if p := At(Cookie, name); p != nil {
+		p := At(Cookie, name)
+		for _, m := range more {
+			if m.In == Cookie && m.Name == name {
+				p = m
+			}
+		}
+		if p != nil {
 			out = append(out, Carried{p, []byte(value)})
 		}
 	}
 	return out
+}
+
+// Renamed is a place of values that stand at another place of the table under another name.
+func Renamed(in Where, name string, as consent.Scheme) (*Place, error) {
+	for _, p := range table {
+		if p.Scheme == as && p.kind != cmp.Unknown && p.In != Event {
+			return extra(&Place{Scheme: as, In: in, Name: name, kind: p.kind, read: p.read})
+		}
+	}
+	return nil, fmt.Errorf("%q is no scheme whose values have a form of their own; known are tcf, gpp, uspv1, onetrust, cookiebot and others of docs/signals.md", as)
+}
+
+// Declared is a place of values that a form reads: the scheme is custom.
+func Declared(in Where, name string, f cmp.Form) (*Place, error) {
+	c, err := cmp.Compile(f)
+	if err != nil {
+		return nil, err
+	}
+	return extra(&Place{Scheme: consent.Custom, In: in, Name: name, read: declared(c, f.Chosen != "")})
+}
+
+// extra checks a place that is in no table.
+func extra(p *Place) (*Place, error) {
+	switch {
+	case p.In == Event:
+		return nil, errors.New("want a header, a cookie or a query")
+	case !isToken(p.Name) || len(p.Name) > maxPlaceName:
+		return nil, fmt.Errorf("%q: want a name of up to %d letters, digits and - _ .", p.Name, maxPlaceName)
+	case At(p.In, p.Name) != nil:
+		return nil, fmt.Errorf("%s is looked for already, as %s", p, At(p.In, p.Name).Scheme)
+	}
+	return p, nil
+}
+
+const maxPlaceName = 63
+
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return s != ""
 }

@@ -66,6 +66,22 @@ func reading(k cmp.Kind, whole whole) reader {
 	}
 }
 
+// declared reads by a form of the brand's own, which may say whether somebody answered.
+func declared(c *cmp.Compiled, asks bool) reader {
+	whole := listed
+	if asks {
+		whole = answered
+	}
+	return func(r *Reader, value, _ []byte, now time.Time) (answer, error) {
+		read := readings.Get().(*cmp.Reading)
+		defer readings.Put(read)
+		if err := read.ReadForm(c, value); err != nil {
+			return answer{}, err
+		}
+		return r.words(consent.Custom, read, whole, now), nil
+	}
+}
+
 // words judges what a value says of the words that the policy maps. What is granted counts
 // as a yes only while the value is valid. Defaults are nobody's choice: a no by default
 // keeps a purpose from being used, and is no refusal; a yes by default says nothing.
