@@ -105,7 +105,7 @@ func Renamed(in Where, name string, as consent.Scheme) (*Place, error) {
 			return extra(&Place{Scheme: as, In: in, Name: name, kind: p.kind, read: p.read})
 		}
 	}
-	return nil, fmt.Errorf("%q is no scheme whose values have a form of their own; known are tcf, gpp, uspv1, onetrust, cookiebot and others of docs/signals.md", as)
+	return nil, fmt.Errorf("%q is no scheme whose values have a form of their own; docs/signals.md lists those that have one", as)
 }
 
 // Declared is a place of values that a form reads: the scheme is custom.
@@ -123,7 +123,7 @@ func extra(p *Place) (*Place, error) {
 	case p.In == Event:
 		return nil, errors.New("want a header, a cookie or a query")
 	case !isToken(p.Name) || len(p.Name) > maxPlaceName:
-		return nil, fmt.Errorf("%q: want a name of up to %d letters, digits and - _ .", p.Name, maxPlaceName)
+		return nil, fmt.Errorf("%q: want a name of up to %d letters, digits, dots, - and _", p.Name, maxPlaceName)
 	case At(p.In, p.Name) != nil:
 		return nil, fmt.Errorf("%s is looked for already, as %s", p, At(p.In, p.Name).Scheme)
 	}
