@@ -111,16 +111,18 @@ func TestAuthority(t *testing.T) {
 	b.do("POST", "/v1/consent?k=k", `{"purposes":{"analytics":"denied"}}`)
 	send("1", false)
 	is("denied, recorded_denial, allowed false")
-	b.oneTrust("C0002:1,C0003:0,C0004:0", time.Hour) // a clock that is ahead
+	b.oneTrust("C0002:1,C0003:0,C0004:0", time.Hour+time.Minute) // a clock that is ahead
 	send("1", false)
 	// A newer yes does, and a newer no takes it again.
 	b.now = b.now.Add(2 * time.Hour)
 	send("0", true)
 	is(recorded)
 	b.oneTrust("C0002:0,C0003:0,C0004:0", b.now.Sub(began)+30*time.Second)
-	send("1", true)
-	is("denied, recorded_denial, allowed false")
 	send("1", false)
+	is("denied, recorded_denial, allowed false")
+	send("1", true) // the id ends, and what it remembers goes on without it
+	send("1", false)
+	is("denied, recorded_denial, allowed false")
 }
 
 // TestAuthorityReachesNobodyElse: who may not speak, and what nobody can know to be the
@@ -174,8 +176,93 @@ func TestAuthorityReachesNobodyElse(t *testing.T) {
 	}
 }
 
-// TestAuthorityLeavesProof: the receipt holds the string, where it came from and when it
-// was made.
+// TestOlderYes: a yes of the consent manager that is older than a refusal on the brand's
+// own page gives nothing back, though a cookie without an id tells the hour only.
+func TestOlderYes(t *testing.T) {
+	for name, refusal := range map[string]string{"all": `{"all":"denied"}`, "one": `{"purposes":{"analytics":"denied"}}`} {
+		for _, adopted := range []bool{true, false} {
+			b := newBrowser(t, &collector.Source{ID: "web", Key: "k", Audience: policy.General, Authority: consent.SchemeSet(0).With(consent.OneTrust)})
+			b.now = began.Add(40 * time.Minute)
+			b.oneTrust("C0002:1,C0003:1,C0004:1", 20*time.Minute)
+			if adopted {
+				b.do("POST", "/v1/events?k=k", view)
+			}
+			b.now = b.now.Add(time.Minute)
+			b.do("POST", "/v1/consent?k=k", refusal)
+			for range 3 {
+				b.now = b.now.Add(time.Minute)
+				b.do("POST", "/v1/events?k=k", view)
+				if got := b.status(); got != "denied, recorded_denial, allowed false" {
+					t.Errorf("%s, adopted before %t: %s", name, adopted, got)
+				}
+			}
+		}
+	}
+}
+
+// TestNewestClaim: of several strings that came the newest counts, of those of one instant
+// the refusal, in whatever order they stand; and a refusal of the day of an adopted yes
+// takes it back, as TC strings say the day only.
+func TestNewestClaim(t *testing.T) {
+	source := func() *collector.Source {
+		return &collector.Source{ID: "web", Key: "k", Audience: policy.General, Authority: consent.SchemeSet(0).With(consent.TCF)}
+	}
+	day := func(d int) time.Time { return time.Date(2026, 11, d, 0, 0, 0, 0, time.UTC) }
+	yes, no := tcString(day(20), true), tcString(day(21), false)
+	for _, cookies := range []string{"Cookie: euconsent-v2=" + yes + "; euconsent-v2=" + no, "Cookie: euconsent-v2=" + no + "; euconsent-v2=" + yes} {
+		b := newBrowser(t, source())
+		b.do("POST", "/v1/consent?k=k", `{"purposes":{"preferences":"granted"}}`) // which keeps an id
+		b.now = day(23)
+		b.do("POST", "/v1/events?k=k", view, cookies)
+		if got := b.status(); got != "denied, recorded_denial, allowed false" {
+			t.Errorf("%.60s…: %s", cookies, got)
+		}
+	}
+	b := newBrowser(t, source())
+	b.do("POST", "/v1/consent?k=k", `{"purposes":{"preferences":"granted"}}`)
+	b.now = day(24).Add(9 * time.Hour)
+	for _, c := range []struct{ cookie, want string }{
+		{tcString(day(24), true), recorded},
+		{tcString(day(24), false), "denied, recorded_denial, allowed false"},
+		{tcString(day(24), true), "denied, recorded_denial, allowed false"},
+	} {
+		b.now = b.now.Add(time.Hour)
+		b.cmp["euconsent-v2"] = c.cookie
+		b.do("POST", "/v1/events?k=k", view)
+		b.cmp = map[string]string{}
+		if got := b.status(); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+	// A yes of long ago is no fresh one.
+	b = newBrowser(t, source())
+	b.cmp["euconsent-v2"] = tcString(time.Date(2025, 11, 1, 0, 0, 0, 0, time.UTC), true)
+	b.do("POST", "/v1/events?k=k", view)
+	b.cmp = map[string]string{}
+	if got := b.status(); got != "unknown, no_choice, allowed false" {
+		t.Errorf("of more than six months ago, in France: %s", got)
+	}
+}
+
+// TestGPPGrantsByItsDatedSections: what a section of the United States does not forbid is no
+// yes of the day of another section.
+func TestGPPGrantsByItsDatedSections(t *testing.T) {
+	document := strings.Replace(string(policy.Default()), "signals: {consent_mode: [functionality_storage, personalization_storage], ", "signals: {gpp: [sale], ", 1)
+	if document == string(policy.Default()) {
+		t.Fatal("the embedded policy maps something else")
+	}
+	s := newStoryUnder(t, []byte(document)).remade(func(o *collector.Options) {
+		o.Sources = []*collector.Source{{ID: "web", Key: "k", Audience: policy.General, Authority: consent.SchemeSet(0).With(consent.GPP)}}
+	})
+	b := &browser{s, map[string]string{}, map[string]string{"gpp": "DBACNYA~" + tcString(time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC), false) + "~1YNN"}}
+	b.do("POST", "/v1/events?k=k", view)
+	if body, _ := b.do("GET", "/v1/consent?k=k", ""); strings.Contains(body, `"granted"`) {
+		t.Error(body)
+	}
+}
+
+// TestAuthorityLeavesProof: the receipt holds what was read, where it came from and when it
+// was made, and no identifier that stands in the cookie.
 func TestAuthorityLeavesProof(t *testing.T) {
 	b := newBrowser(t, &collector.Source{ID: "web", Key: "k", Audience: policy.General, Authority: consent.SchemeSet(0).With(consent.OneTrust)})
 	b.oneTrust("C0002:1", -time.Hour)
@@ -185,7 +272,7 @@ func TestAuthorityLeavesProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"method":"cmp"`, `"scheme":"onetrust"`, `"place":"cookie OptanonConsent"`, `"made":"2026-11-22T08:00:00Z"`, `groups=C0002%3A1`} {
+	for _, want := range []string{`"method":"cmp"`, `"scheme":"onetrust"`, `"place":"cookie OptanonConsent"`, `"made":"2026-11-22T08:00:00Z"`, `"said":{"made":"2026-11-22T08:00:00.000Z","groups":{"C0002":"granted"}}`, `"hash":"`} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("the receipt lacks %s: %s", want, raw)
 		}
@@ -193,10 +280,14 @@ func TestAuthorityLeavesProof(t *testing.T) {
 }
 
 // tcYes is a TC string of 2026-11-24 that says yes to all purposes.
-func tcYes() string {
-	made := fmt.Sprintf("%036b", time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC).UnixMilli()/100)
+func tcYes() string { return tcString(time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), true) }
+
+// tcString is a TC string that says yes, or no, to all purposes.
+func tcString(at time.Time, yes bool) string {
+	made := fmt.Sprintf("%036b", at.UnixMilli()/100)
+	consents := strings.Repeat(map[bool]string{true: "1", false: "0"}[yes], 24)
 	digits := "000010" + made + made + strings.Repeat("0", 12+12+6) + "000100001101" + strings.Repeat("0", 12) + "000101" + "10" +
-		strings.Repeat("0", 12) + strings.Repeat("1", 24) + strings.Repeat("0", 24) + "0" + "000101010001" + strings.Repeat("0", 17+17+12)
+		strings.Repeat("0", 12) + consents + strings.Repeat("0", 24) + "0" + "000101010001" + strings.Repeat("0", 17+17+12)
 	for len(digits)%6 != 0 {
 		digits += "0"
 	}

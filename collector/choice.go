@@ -35,6 +35,10 @@ func recordChoice(v *Visit, _ *Answer) {
 			v.Refuse(&RequestError{ReasonSubject, ""})
 			return
 		}
+		if err := v.denyVisitor(choice); err != nil {
+			v.Refuse(err)
+			return
+		}
 		choice.Account = consent.UserOf(v.x.source.Accounts, choice.UserID)
 	}
 	out, refused := v.Choose(choice)
@@ -43,12 +47,34 @@ func recordChoice(v *Visit, _ *Answer) {
 		return
 	}
 	answer := choiceAnswer{Standing: v.Standing(), Receipt: out.Receipt, ReceiptID: out.ReceiptID, Reached: "node"}
-	if v.x.source.Kind != KindWeb || choice.AnonymousID != "" {
+	if choice.UserID == "" && (v.x.source.Kind != KindWeb || choice.AnonymousID != "") {
 		// Whoever links a tracker's id needs to prove it was them, and gets the same
 		// answer whether or not somebody else did before.
 		answer.SubjectToken = out.Token
 	}
 	v.x.answerJSON(201, answer)
+}
+
+// denyVisitor records what a choice for an account takes away for the visitor as well whom
+// the request proves beside it: a denial falls on each that it proves or names.
+func (v *Visit) denyVisitor(choice consent.Choice) *RequestError {
+	if v.x.person.Subject.IsZero() && !v.x.person.Remembers() {
+		return nil
+	}
+	denied := map[string]consent.Status{}
+	for name, status := range choice.Purposes {
+		if status == consent.Denied {
+			denied[name] = status
+		}
+	}
+	if choice.Purposes = denied; choice.All == consent.Granted {
+		choice.All = consent.Unknown
+	}
+	if len(denied) == 0 && choice.All == consent.Unknown {
+		return nil
+	}
+	_, err := v.Choose(choice)
+	return err
 }
 
 // json lets the visitor choose by the JSON of the body. It keeps other sites' pages from

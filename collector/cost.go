@@ -115,7 +115,7 @@ const choiceTokenBytes = 1 << 10
 // whatever runs on this machine: a proxy that does not say for whom, above all. One that
 // says so in headers that cannot be read, or that contradict each other, passes on what
 // a stranger wrote.
-func (c *Collector) chargeChoice(x *exchange, choice *consent.Choice) *RequestError {
+func (c *Collector) chargeChoice(x *exchange, choice *consent.Choice, bytes int) *RequestError {
 	from := c.sender(x)
 	if x.proven || from.IsLoopback() && !x.asserted {
 		return nil
@@ -124,7 +124,7 @@ func (c *Collector) chargeChoice(x *exchange, choice *consent.Choice) *RequestEr
 	if onlyDenies(choice) {
 		limit = limit.Doubled()
 	}
-	n := max(1, (len(x.req.Body)+choiceTokenBytes-1)/choiceTokenBytes)
+	n := max(1, (bytes+choiceTokenBytes-1)/choiceTokenBytes)
 	x.ans.wait = c.choosers.Pay(from, limit, c.instant(x.req.Received), &rate.Bill{}, n)
 	return x.waits()
 }

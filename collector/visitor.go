@@ -24,9 +24,25 @@ func (c *Collector) person(x *exchange) {
 // choose records a choice of the person, within the rate of their address, and sets the
 // cookies that follow from it. It is durable and effective once choose returns.
 func (c *Collector) choose(x *exchange, choice consent.Choice) (*consent.Outcome, *RequestError) {
-	if err := c.chargeChoice(x, &choice); err != nil {
+	if err := c.chargeChoice(x, &choice, len(x.req.Body)); err != nil {
 		return nil, err
 	}
+	out, err := c.record(x, choice)
+	var wrong consent.ChoiceError
+	switch {
+	case errors.As(err, &wrong):
+		return nil, &RequestError{ReasonChoice, wrong.Error()}
+	case err != nil:
+		return nil, &RequestError{ReasonUnavailable, "the choice was not recorded"}
+	}
+	if choice.Account.IsZero() { // an account has no cookies, whoever's came along
+		c.choiceCookies(x, out)
+	}
+	return out, nil
+}
+
+// record makes a choice effective; from then on the person is who it is about.
+func (c *Collector) record(x *exchange, choice consent.Choice) (*consent.Outcome, error) {
 	regime := x.place.regime
 	choice.Visitor = x.person
 	choice.NewID = c.o.Cookies.Domain != "" && x.person.Mixed()
@@ -40,15 +56,10 @@ func (c *Collector) choose(x *exchange, choice consent.Choice) (*consent.Outcome
 	}
 	before := x.person
 	out, err := c.o.Registry.Record(context.Background(), choice)
-	var wrong consent.ChoiceError
-	switch {
-	case errors.As(err, &wrong):
-		return nil, &RequestError{ReasonChoice, wrong.Error()}
-	case err != nil:
-		return nil, &RequestError{ReasonUnavailable, "the choice was not recorded"}
+	if err != nil {
+		return nil, err
 	}
 	c.m.countChoice(regime.Header(), before.In(x.policy.Purposes()), out.State.In(x.policy.Purposes()))
-	c.choiceCookies(x, out)
 	x.person = out.State
 	return out, nil
 }
@@ -67,43 +78,89 @@ func (c *Collector) choiceCookies(x *exchange, out *consent.Outcome) {
 
 // adopt records what a consent manager that speaks for the source's visitors says that the
 // person chose, before anything is judged: once for each change, and only what is newer
-// than what is on record. Nothing is recorded for somebody who proves nobody and has no
-// cookies to remember it. What cannot be recorded now still narrows, as every signal does.
-// Only strings that the page itself sent count, or that its cookies hold: a link that
-// somebody else wrote proves nothing, though a browser sends its cookies with it.
+// than what is on record, which Record looks at while nobody else can change it. Nothing is
+// recorded for somebody who proves nobody and has no cookies to remember an id. What is not
+// recorded still narrows, as every signal does. A choice cookie is set only in the place of
+// one that came and says something older bound to nobody: the browser may have got another
+// one meanwhile, for a choice on the brand's own page.
 func (c *Collector) adopt(x *exchange) {
-	authority := x.source.Authority
-	remembers := x.source.Kind == KindWeb && !x.fetched || !x.person.Subject.IsZero()
-	if authority == 0 || x.hidden || x.person.Unreadable || !remembers {
+	authority, proves := x.source.Authority, !x.person.Subject.IsZero()
+	remembers := x.source.Kind == KindWeb && !x.fetched || proves
+	if authority == 0 || x.hidden || x.person.Unreadable || !remembers || string(x.req.FetchSite) == "cross-site" {
 		return
 	}
-	purposes := x.policy.Purposes()
-	for _, claim := range x.policy.Signals().Claims(x.claimed(), authority, x.now) {
-		changes, old := map[string]consent.Status{}, false
-		if end := x.place.regime.Rules.Ends(claim.Made); !end.IsZero() {
-			old = !x.now.Before(end)
-		}
-		person := x.person.In(purposes)
-		for i := range purposes.Len() {
-			e := person.Entry(i)
-			if !purposes.At(i).Basis.Chooses() || e != nil && !e.SinceTime().Before(claim.Made) {
-				continue
-			}
-			switch {
-			case claim.Denied.Has(i) && !person.Denied.Has(i):
-				changes[purposes.At(i).Name] = consent.Denied
-			case !old && claim.Granted.Has(i) && !(person.Granted.Has(i) && e.Status == consent.Granted && x.now.Before(e.UntilTime())):
-				changes[purposes.At(i).Name] = consent.Granted
-			}
-		}
-		if len(changes) == 0 {
+	claims := x.policy.Signals().Claims(x.claimed(), authority, x.now)
+	for i, changes := range x.changes(claims) {
+		if len(changes) == 0 || !proves && !grants(changes) {
 			continue
 		}
-		choice := consent.Choice{Purposes: changes, Method: consent.CMP, AssertedAt: claim.Made, Evidence: claim.Evidence()}
-		if _, err := c.choose(x, choice); err == nil {
-			x.adopted = true
+		evidence := claims[i].Evidence()
+		choice := consent.Choice{Purposes: changes, Method: consent.CMP, AssertedAt: claims[i].Made, Made: claims[i].Made, Evidence: evidence}
+		if c.chargeChoice(x, &choice, len(evidence.String)+len(evidence.Said)) != nil {
+			x.ans.wait = 0 // the events are not refused for it
+			return
+		}
+		remembered := x.person.Remembers()
+		out, err := c.record(x, choice)
+		if err != nil {
+			continue // nothing newer, or not now
+		}
+		x.adopted = true
+		if remembered {
+			c.choiceCookies(x, out)
+		} else if !proves && out.IDCookie != "" {
+			x.ans.Cookies = append(x.ans.Cookies[:0], Cookie{Name: c.o.Cookies.ID, Value: out.IDCookie, MaxAge: out.IDEnds.Sub(x.req.Received)})
 		}
 	}
+}
+
+func grants(changes map[string]consent.Status) bool {
+	for _, status := range changes {
+		if status == consent.Granted {
+			return true
+		}
+	}
+	return false
+}
+
+// changes are what each of the claims may change: of several that speak of a purpose the
+// newest does, the strictest of those of one instant. What stands already is left out.
+func (x *exchange) changes(claims []signals.Claim) []map[string]consent.Status {
+	purposes, out := x.policy.Purposes(), make([]map[string]consent.Status, len(claims))
+	person := x.person.In(purposes)
+	for i := range purposes.Len() {
+		best, status := -1, consent.Unknown
+		for k := range claims {
+			claim, says := &claims[k], consent.Unknown
+			switch {
+			case claim.Denied.Has(i):
+				says = consent.Denied
+			case claim.Granted.Has(i):
+				says = consent.Granted
+			}
+			newer := best < 0 || claim.Made.After(claims[best].Made) || claim.Made.Equal(claims[best].Made) && says == consent.Denied
+			if says != consent.Unknown && newer {
+				best, status = k, says
+			}
+		}
+		e := person.Entry(i)
+		stands := e != nil && e.Status == status && (status == consent.Denied || person.Granted.Has(i) && x.now.Before(e.UntilTime()))
+		if best < 0 || stands || !purposes.At(i).Basis.Chooses() {
+			continue
+		}
+		made := claims[best].Made
+		if e != nil && (e.SinceTime().After(made) || status == consent.Granted && e.SinceTime().Equal(made)) {
+			continue
+		}
+		if end := x.place.regime.Rules.Ends(made); status == consent.Granted && !end.IsZero() && !x.now.Before(end) {
+			continue
+		}
+		if out[best] == nil {
+			out[best] = map[string]consent.Status{}
+		}
+		out[best][purposes.At(i).Name] = status
+	}
+	return out
 }
 
 // claimed are the values that may speak for the person: those of cookies, and, where the
@@ -118,7 +175,11 @@ func (x *exchange) claimed() []signals.Carried {
 	}
 	if own {
 		for i := range x.payload.Events {
-			out = append(out, x.payload.Events[i].carried()...)
+			if e := &x.payload.Events[i]; e.Reason == "" {
+				if _, refused := e.kind(); refused == "" {
+					out = append(out, e.carried()...)
+				}
+			}
 		}
 	}
 	return out

@@ -36,7 +36,10 @@ type Choice struct {
 	PolicyHash   string
 	Source       string
 	Signals      SchemeSet // of the request
-	Evidence     *Evidence // of a choice taken over from a consent manager; nil: made here
+	// Made: when the choice was made elsewhere; the zero time: here and now. What is on
+	// record and not older stays as it is.
+	Made     time.Time
+	Evidence *Evidence // of a choice made elsewhere
 	// NeedsID reports whether an allowed purpose needs an identifier in this state;
 	// nil: none does. Called while no lock is held.
 	NeedsID func(*State) bool
@@ -44,10 +47,12 @@ type Choice struct {
 
 // Evidence is the string in which a consent manager wrote a choice down.
 type Evidence struct {
-	Scheme string    `json:"scheme"`
-	Place  string    `json:"place"` // where the request carried it
-	Made   time.Time `json:"made"`  // as the string says
-	String string    `json:"string"`
+	Scheme string          `json:"scheme"`
+	Place  string          `json:"place"` // where the request carried it
+	Made   time.Time       `json:"made"`  // as the string says
+	String string          `json:"string,omitempty"`
+	Said   json.RawMessage `json:"said,omitempty"` // of a cookie with identifiers in it: what was read, without them
+	Hash   string          `json:"hash"`           // SHA-256 of the string, hexadecimal
 }
 
 // ChoiceError says what is wrong with a choice: the sender's to repair. Every
@@ -133,13 +138,17 @@ func (c *Choice) member(key string, raw json.RawMessage) (err error) {
 
 // onlyID reads an object of one id.
 func onlyID(raw []byte, key, want string, id *string) error {
-	return members(raw, key, func(name string, raw json.RawMessage) (err error) {
+	err := members(raw, key, func(name string, raw json.RawMessage) (err error) {
 		if name != want {
 			return refuse("%s: only %s is known", key, want)
 		}
 		*id, err = text(key+"."+want, raw)
 		return err
 	})
+	if err == nil && *id == "" {
+		err = refuse("%s: want %s", key, want)
+	}
+	return err
 }
 
 // preference reads one wish. A word, not free text: an address or a name has no

@@ -166,8 +166,15 @@ func (w *recording) chosen(record, before *Record, version Version) *Record {
 			}
 			status, method = Denied, NoMethod
 		}
+		made := w.now
+		if !c.Made.IsZero() {
+			if made = c.Made; !w.newer(before.Find(u.Name), status, i) {
+				w.named[i] = Unknown
+				continue
+			}
+		}
 		e := Entry{
-			Purpose: u.Name, Status: status, Version: version, Since: min(version.Time, w.now.UnixMicro()), Revision: u.Revision,
+			Purpose: u.Name, Status: status, Version: version, Since: min(version.Time, made.UnixMicro()), Revision: u.Revision,
 			Method: method, Notice: c.Notice.Version, Receipt: w.id,
 		}
 		if status == Granted {
@@ -179,7 +186,7 @@ func (w *recording) chosen(record, before *Record, version Version) *Record {
 				(old.Method.Affirmative() || !c.Method.Affirmative()) {
 				e.Since = min(old.Since, e.Since)
 			}
-			e.Until = w.now.Add(w.life).UnixMicro()
+			e.Until = made.Add(w.life).UnixMicro()
 		}
 		record = record.with(e)
 	}
@@ -192,6 +199,35 @@ func (w *recording) chosen(record, before *Record, version Version) *Record {
 		}
 	}
 	return record.where(w.p.worthKeeping(record))
+}
+
+// newer reports whether a choice that was made elsewhere changes what is on record for
+// purpose i: it says something else, still holds, and is newer. Of two of the same
+// instant, as two strings of one day, the refusal counts. What stands on a device alone
+// may have been chosen up to an hour after it says; not so what a consent manager said
+// before, of whose strings the newest is there.
+func (w *recording) newer(old *Entry, status Status, i int) bool {
+	made, now := w.c.Made.UnixMicro(), w.now.UnixMicro()
+	if status == Granted && w.c.Made.Add(w.life).UnixMicro() <= now {
+		return false
+	}
+	if old == nil {
+		return true
+	}
+	since := old.Since
+	if u := w.c.Visitor.device.unbound.Find(old.Purpose); old.Method != CMP && (old.Carried || u != nil && u.Since == since) {
+		since += blur
+	}
+	if status == Denied {
+		return old.Status != Denied && made >= since
+	}
+	stands := old.Status == Granted && old.Revision == w.p.At(i).Revision && now < old.Until && old.Method.Affirmative() && !old.Carried
+	return !stands && made > since
+}
+
+// idle reports whether a choice that was made elsewhere changes nothing.
+func (w *recording) idle() bool {
+	return !w.c.Made.IsZero() && !slices.ContainsFunc(w.named, func(s Status) bool { return s != Unknown })
 }
 
 // worthKeeping tells which entries of a record stay: those of declared purposes, and

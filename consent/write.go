@@ -2,12 +2,16 @@ package consent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"assent/uuid7"
 )
+
+// ErrNothingNewer says that a choice that was made elsewhere changes nothing.
+var ErrNothingNewer = errors.New("nothing newer than what is on record")
 
 // Outcome is what a recorded choice leads to.
 type Outcome struct {
@@ -28,6 +32,9 @@ type Outcome struct {
 // Record makes a choice effective: it is durable, and in every answer that starts
 // after Record returns. Purposes not named keep their state. A ChoiceError is
 // the sender's to repair and has changed nothing.
+//
+// Of a choice that was made elsewhere, what is not newer than the record changes nothing,
+// nor does one of somebody who proves nobody and whom it needs no id for: ErrNothingNewer.
 //
 // A grant goes to one subject that the request proves, a denial to each that it proves
 // or names. A grant that is no affirmative act does not undo a denial. If the request
@@ -75,6 +82,9 @@ func (r *Registry) begin(c *Choice) (w *recording, err error) {
 		return w, nil
 	}
 	w.needs = w.needsID(w.decide(Version{Time: w.now.UnixMicro()}).asked)
+	if !c.Made.IsZero() && !w.needs {
+		return nil, ErrNothingNewer
+	}
 	if w.needs || c.AnonymousID != "" {
 		visitor, err := r.NewVisitor()
 		if err != nil {
@@ -95,6 +105,9 @@ func (r *Registry) commit(ctx context.Context, w *recording) (*decision, error) 
 	}
 	defer unlock()
 	d := w.decide(r.clock.Next(w.now, w.newest))
+	if w.idle() {
+		return nil, ErrNothingNewer
+	}
 	if d.change.Receipt, err = signReceipt(&r.o.ReceiptKeys[0], r.receipt(w, d.full)); err != nil {
 		return nil, err
 	}

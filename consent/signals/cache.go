@@ -21,7 +21,8 @@ const (
 type answer struct {
 	consent.Verdict
 	until time.Time
-	made  time.Time // when a person chose what it says; zero: not said, or nobody chose
+	made  time.Time       // when a person chose; zero: not said, or nobody did
+	chose consent.Verdict // what they chose then: Allowed and Denied
 }
 
 // cache is used by many at once: an entry does not change, and a slot holds the newest.

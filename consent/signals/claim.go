@@ -1,11 +1,14 @@
 package signals
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"time"
 
 	"assent/consent"
+	"assent/consent/cmp"
 )
 
 // speakers are the schemes whose strings say when somebody chose: only of such a string
@@ -26,13 +29,30 @@ type Claim struct {
 	Granted, Denied consent.PurposeSet
 	Made            time.Time
 	carried         *Carried
+	beside          []byte
 }
 
-// Evidence is the string itself.
+// Evidence is the string itself, if it is one of bits. Cookies hold identifiers and pages:
+// of them it is what was read, without those, and a hash.
 func (c *Claim) Evidence() *consent.Evidence {
-	return &consent.Evidence{
-		Scheme: c.carried.Place.Scheme.String(), Place: c.carried.Place.String(), Made: c.Made, String: string(c.carried.Value),
+	p, sum := c.carried.Place, sha256.New()
+	sum.Write(c.carried.Value)
+	sum.Write(c.beside)
+	out := &consent.Evidence{Scheme: p.Scheme.String(), Place: p.String(), Made: c.Made, Hash: hex.EncodeToString(sum.Sum(nil))}
+	value := c.carried.Value
+	if p.In == Event {
+		value, _ = textOf(value)
 	}
+	if p.kind == cmp.TCF || p.kind == cmp.GPP {
+		out.String = string(value)
+		return out
+	}
+	read := readings.Get().(*cmp.Reading)
+	defer readings.Put(read)
+	if p.kind != cmp.Unknown && read.Read(p.kind, value, c.beside) == nil {
+		out.Said = read.AppendJSON(nil)
+	}
+	return out
 }
 
 // Claims are those of some schemes among the values that came, in their order. What two of
@@ -48,10 +68,12 @@ func (r *Reader) Claims(all []Carried, of consent.SchemeSet, now time.Time) (out
 			continue // nobody can tell which of two answers the value is of
 		}
 		a, unreadable := r.judge(p, value, with, now)
-		if unreadable || a.made.IsZero() || a.made.After(now) || a.Allowed|a.Denied == 0 {
+		if unreadable || a.made.Before(time.Unix(0, 0)) || a.made.After(now) || a.chose.Allowed|a.chose.Denied == 0 {
 			continue
 		}
-		out = append(out, Claim{Granted: a.Allowed &^ (a.Denied | a.Unusable), Denied: a.Denied, Made: a.made, carried: &all[i]})
+		out = append(out, Claim{
+			Granted: a.chose.Allowed &^ (a.chose.Denied | a.chose.Unusable), Denied: a.chose.Denied, Made: a.made, carried: &all[i], beside: with,
+		})
 	}
 	return out
 }

@@ -47,9 +47,13 @@ func readGPP(r *Reader, value, _ []byte, now time.Time) (answer, error) {
 	c, defined := s.Canada()
 	for i := range s.Sections() {
 		if s.Sections()[i].ID() == canada {
+			if made := time.UnixMilli(int64(c.LastUpdated) * 100); defined && (a.made.IsZero() || made.Before(a.made)) {
+				a.made = made
+			}
 			r.canada(c, defined, &a)
 		}
 	}
+	a.chose = a.Verdict // the sections of the United States do not say when
 	if !s.Valid() {
 		a.made = time.Time{}
 	}

@@ -84,7 +84,7 @@ func At(in Where, name string) *Place {
 // of the table and at more.
 func Cookies(line string, more ...*Place) (out []Carried) {
 	for pair := range strings.SplitSeq(line, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		name, value, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
 		p := At(Cookie, name)
 		for _, m := range more {
 			if m.In == Cookie && m.Name == name {

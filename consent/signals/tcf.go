@@ -43,6 +43,7 @@ func (r *Reader) agreed(s *tcf.String, now time.Time) answer {
 		}
 		a.take(t.purpose, t.needs&^have == 0, judged.Valid, refuses)
 	}
+	a.chose = a.Verdict
 	return a
 }
 

@@ -108,7 +108,7 @@ func (r *Reader) words(k consent.Scheme, read *cmp.Reading, whole whole, now tim
 	}
 	a := answer{Verdict: l.verdict, until: read.Expires}
 	if judged.Valid && judged.Choice {
-		a.made = read.Made
+		a.made, a.chose = read.Made, l.verdict
 	}
 	return a
 }
