@@ -12,6 +12,8 @@ import (
 	"assent/collector"
 	"assent/collector/dialect"
 	"assent/consent"
+	"assent/consent/signals"
+	"assent/geo"
 	"assent/policy"
 )
 
@@ -173,6 +175,25 @@ func TestAuthorityReachesNobodyElse(t *testing.T) {
 	b.now = b.now.Add(time.Hour)
 	if b.do("POST", "/v1/events?k=k", view); b.status() != "denied, recorded_denial, allowed false" {
 		t.Errorf("on the day of the refusal: %s", b.status())
+	}
+}
+
+// TestExplainAdopts: explain imagines what serve would record.
+func TestExplainAdopts(t *testing.T) {
+	b := newBrowser(t, &collector.Source{ID: "web", Key: "k", Audience: policy.General, Authority: consent.SchemeSet(0).With(consent.OneTrust)})
+	b.oneTrust("C0002:1,C0004:0", -time.Hour)
+	for _, authority := range []consent.SchemeSet{0, consent.SchemeSet(0).With(consent.OneTrust)} {
+		x, err := collector.Explain(b.policy, collector.Hypothetical{
+			Event: []byte(view), Source: &collector.Source{ID: "web", Kind: collector.KindWeb, Audience: policy.General, Authority: authority},
+			Place: &geo.Jurisdiction{Country: [2]byte{'F', 'R'}}, Now: b.now,
+			Carried: signals.Cookies("OptanonConsent=" + b.cmp["OptanonConsent"] + "; OptanonAlertBoxClosed=" + b.cmp["OptanonAlertBoxClosed"]),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := x.Recipients[0].Pass, authority != 0; got != want || len(x.Heard[0].Recorded) > 0 != want {
+			t.Errorf("authority %s: passes %t, heard %v", authority, got, x.Heard)
+		}
 	}
 }
 

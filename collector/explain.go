@@ -2,7 +2,9 @@ package collector
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"assent/consent"
@@ -35,7 +37,7 @@ type Hypothetical struct {
 // purpose that the policy does not declare is an error.
 func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	userAgent := bounded([]byte(h.UserAgent))
-	k := circumstances{policy: &inForce{Policy: p}, source: h.Source, at: h.Now, now: h.Now}
+	k := circumstances{policy: &inForce{Policy: p}, source: h.Source, at: h.Now, now: h.Now, hidden: h.Anonymous}
 	var err error
 	if k.person, err = consent.Imagine(p.Purposes(), h.Choices, h.Now); err != nil {
 		return nil, err
@@ -44,11 +46,7 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 	e := []Event{{Raw: h.Event}}
 	orDefault(&h.MaxEvent, defaultEvent)
 	e[0].read(h.MaxEvent)
-
-	k.hidden = h.Anonymous
-	if h.Image {
-		k.fetched = isFetcher(methodGet, userAgent)
-	}
+	k.fetched = h.Image && isFetcher(methodGet, userAgent)
 	j := judged{circumstances: k}
 	switch addr, may := k.namesAddress(true, &e[0]); {
 	case h.Place != nil:
@@ -57,6 +55,10 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 		j.place, _ = k.locate(h.Locator, addr) // an error is an unreadable place
 	default:
 		j.place, _ = k.senders(h.Locator, h.Address, &h.Named)
+	}
+	adopted, err := h.adopt(&j, &e[0])
+	if err != nil {
+		return nil, err
 	}
 	j.at = j.namesTime(true, &e[0])
 	var visitor, ip []byte
@@ -72,8 +74,7 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 		Offers: map[string]string{Offers[offerMessageID]: "00000000-0000-7000-8000-000000000001"},
 	}
 	reason, _ := j.judge(&e[0], &d)
-	heard := p.Signals().Explain(p.Purposes(), h.Carried, h.Now)
-	q.Heard = append(heard, p.Signals().Explain(p.Purposes(), e[0].carried(), h.Now)...)
+	q.Heard = h.heard(p, &e[0], adopted)
 	q.Kind, q.Resolution, q.Refused, q.Signals = j.kind, &j.res, string(reason), j.heard.Present.Names()
 	if _, err := PeekObject(h.Event); err != nil {
 		q.RefusedAt = err.Error()
@@ -90,4 +91,38 @@ func Explain(p *policy.Policy, h Hypothetical) (*policy.Explanation, error) {
 		return p.Explain(q)
 	}
 	return x, err
+}
+
+// adopt imagines what a consent manager that speaks for the source's visitors would have
+// recorded, and names the purposes by the places of its strings.
+func (h *Hypothetical) adopt(j *judged, e *Event) (recorded map[string][]string, err error) {
+	if h.Source.Authority == 0 || h.Anonymous || h.Source.Kind != KindWeb || j.fetched {
+		return nil, nil
+	}
+	carried := h.Carried
+	if !h.Image {
+		carried = append(slices.Clone(carried), e.carried()...)
+	}
+	claims := j.policy.Signals().Claims(carried, h.Source.Authority, h.Now)
+	all := maps.Clone(h.Choices)
+	if all == nil {
+		all = map[string]consent.Status{}
+	}
+	recorded = map[string][]string{}
+	for i, changes := range j.changes(claims) {
+		maps.Copy(all, changes)
+		recorded[claims[i].Place()] = slices.Sorted(maps.Keys(changes))
+	}
+	j.person, err = consent.Imagine(j.policy.Purposes(), all, h.Now)
+	return recorded, err
+}
+
+// heard says what each value that came did.
+func (h *Hypothetical) heard(p *policy.Policy, e *Event, recorded map[string][]string) []signals.Finding {
+	out := p.Signals().Explain(p.Purposes(), h.Carried, h.Now)
+	out = append(out, p.Signals().Explain(p.Purposes(), e.carried(), h.Now)...)
+	for i := range out {
+		out[i].Recorded = recorded[out[i].Place]
+	}
+	return out
 }

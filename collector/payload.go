@@ -21,7 +21,10 @@ type Dialect interface {
 type Payload struct {
 	Events []Event // added by Add
 	Key    []byte  // the source key, where the body holds one; nil: it holds none
-	SentAt []byte  // raw JSON: when the sender says it sent the events that do not say so themselves
+	// Context is raw JSON: what a batch says for all of its events, of which only what it
+	// says about consent counts; nil: nothing.
+	Context []byte
+	SentAt  []byte // raw JSON: when the sender says it sent the events that do not say so themselves
 
 	// Space is for bytes that a dialect makes, as events that it builds or decodes:
 	// append to it, and put slices of it into events.

@@ -90,6 +90,9 @@ func (p *Peek) Batch() []byte {
 // WriteKey is the source key inside a body (beacons cannot set headers), or nil.
 func (p *Peek) WriteKey() []byte { return text(p.get(peekWriteKey)) }
 
+// Context is the raw JSON of a body's context, or nil.
+func (p *Peek) Context() []byte { return p.get(peekSignals) }
+
 // SentAt is what a body says of the time of sending, as raw JSON, or nil.
 func (p *Peek) SentAt() []byte { return p.get(peekSentAt) }
 

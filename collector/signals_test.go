@@ -174,6 +174,23 @@ func TestEventSignals(t *testing.T) {
 	inContext(`{"Analytics":false}`, unreadable)
 }
 
+// TestBatchContext: what a batch says of consent is said of each of its events.
+func TestBatchContext(t *testing.T) {
+	s := serve(t, &fakeSink{})
+	for context, withheld := range map[string]string{
+		``: "0", `,"context":null`: "0", `,"context":{}`: "0",
+		`,"context":{"consent":{"categoryPreferences":{"Analytics":false,"Advertising":false,"Functional":true}}}`: "1",
+		`,"context":{"consent":7}`: "1", `,"context":[1]`: "1", `,"context":{"consent":{"categoryPreferences":{"Analytics":true,"Advertising":true,"Functional":true}}}`: "0",
+	} {
+		for _, event := range []string{`{"type":"page"}`, `{"type":"page","x":"\ud800"},{"type":"page"}`} { // the second: a body that is not wholly valid
+			_, body := s.send(post("/v1/events", `{"batch":[`+event+`]`+context+`}`, "X-Forwarded-For: 12.0.0.1"))
+			if want := `{"accepted":1,"withheld":` + withheld; !strings.HasPrefix(body, want) {
+				t.Errorf("%s %s: %s, want %s", event, context, body, want)
+			}
+		}
+	}
+}
+
 // TestHeardIsCounted: by scheme and verdict, and where two schemes contradict each other.
 func TestHeardIsCounted(t *testing.T) {
 	s := serve(t, &fakeSink{})

@@ -19,6 +19,15 @@ const choiceLife = 400 * 24 * time.Hour
 func (c *Collector) person(x *exchange) {
 	x.person = c.o.Registry.Identify(x.req.ChoiceCookie, x.req.IDCookie, x.req.SubjectToken).In(x.policy.Purposes())
 	x.policy.Signals().Read(x.carried, x.now, &x.signals)
+	if len(x.payload.Context) == 0 {
+		return
+	}
+	around, err := PeekObject(append(append([]byte(`{"context":`), x.payload.Context...), '}'))
+	if err != nil {
+		x.signals.Hear(consent.Segment, consent.Verdict{Said: true, Unreadable: true})
+		return
+	}
+	(&Event{peeked: true, peek: around}).signals(x.policy.Signals(), x.now, &x.signals)
 }
 
 // choose records a choice of the person, within the rate of their address, and sets the
@@ -125,13 +134,13 @@ func grants(changes map[string]consent.Status) bool {
 
 // changes are what each of the claims may change: of several that speak of a purpose the
 // newest does, the strictest of those of one instant. What stands already is left out.
-func (x *exchange) changes(claims []signals.Claim) []map[string]consent.Status {
-	purposes, out := x.policy.Purposes(), make([]map[string]consent.Status, len(claims))
-	person := x.person.In(purposes)
+func (k *circumstances) changes(claims []signals.Claim) []map[string]consent.Status {
+	purposes, out := k.policy.Purposes(), make([]map[string]consent.Status, len(claims))
+	person := k.person.In(purposes)
 	for i := range purposes.Len() {
 		best, status := -1, consent.Unknown
-		for k := range claims {
-			claim, says := &claims[k], consent.Unknown
+		for c := range claims {
+			claim, says := &claims[c], consent.Unknown
 			switch {
 			case claim.Denied.Has(i):
 				says = consent.Denied
@@ -140,11 +149,11 @@ func (x *exchange) changes(claims []signals.Claim) []map[string]consent.Status {
 			}
 			newer := best < 0 || claim.Made.After(claims[best].Made) || claim.Made.Equal(claims[best].Made) && says == consent.Denied
 			if says != consent.Unknown && newer {
-				best, status = k, says
+				best, status = c, says
 			}
 		}
 		e := person.Entry(i)
-		stands := e != nil && e.Status == status && (status == consent.Denied || person.Granted.Has(i) && x.now.Before(e.UntilTime()))
+		stands := e != nil && e.Status == status && (status == consent.Denied || person.Granted.Has(i) && k.now.Before(e.UntilTime()))
 		if best < 0 || stands || !purposes.At(i).Basis.Chooses() {
 			continue
 		}
@@ -152,7 +161,7 @@ func (x *exchange) changes(claims []signals.Claim) []map[string]consent.Status {
 		if e != nil && (e.SinceTime().After(made) || status == consent.Granted && e.SinceTime().Equal(made)) {
 			continue
 		}
-		if end := x.place.regime.Rules.Ends(made); status == consent.Granted && !end.IsZero() && !x.now.Before(end) {
+		if end := k.place.regime.Rules.Ends(made); status == consent.Granted && !end.IsZero() && !k.now.Before(end) {
 			continue
 		}
 		if out[best] == nil {

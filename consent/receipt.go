@@ -53,7 +53,7 @@ func (r *Registry) receipt(w *recording, record *Record) *Receipt {
 	c := w.c
 	out := &Receipt{
 		ID: w.id, SchemaVersion: ReceiptSchema,
-		SubjectKind: record.Subject.Kind.String(), Subject: record.Subject.ID,
+		SubjectKind: record.Subject.Kind.String(), Subject: record.Subject.name(),
 		Controller: r.o.Controller, Source: c.Source, Jurisdiction: c.Jurisdiction,
 		Regimes: append([]string{}, c.Regimes...), Policy: c.Policy, PolicyHash: c.PolicyHash,
 		Method: c.Method.String(), Preferences: c.Preferences, Signals: c.Signals.Names(), Evidence: c.Evidence,

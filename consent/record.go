@@ -46,6 +46,14 @@ func UserOf(realm, account string) Subject {
 	return Subject{Kind: User, ID: realm + "\x00" + account}
 }
 
+// name is the id as people write it; of an account behind its realm, if that has a name.
+func (s Subject) name() string {
+	if realm, account, ok := strings.Cut(s.ID, "\x00"); ok && s.Kind == User {
+		return strings.TrimPrefix(realm+"/"+account, "/")
+	}
+	return s.ID
+}
+
 func (s Subject) IsZero() bool { return s.Kind == NoSubject }
 
 // Version orders the states of one purpose of one subject over all nodes: the

@@ -90,7 +90,7 @@ var reasonTexts = map[consent.Reason]string{
 	consent.RecordedDenial:   "refused or withdrawn, on record",
 	consent.DeniedPreference: "a signal says no",
 	consent.DeniedOptOut:     "a universal opt-out signal says no",
-	consent.SignalUnusable:   "a signal that would have to allow it may not be used now",
+	consent.SignalUnusable:   "nobody refused, and a signal that has a say in it cannot be used now",
 	consent.RecordedGrant:    "granted, on record",
 	consent.GrantStale:       "granted for another revision of the purpose",
 	consent.GrantExpired:     "granted too long ago",

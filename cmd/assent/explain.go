@@ -21,7 +21,7 @@ import (
 
 type explainFlags struct {
 	config, policy, event, ip, region, consent, at, source string
-	headers                                                []string
+	headers, queries                                       []string
 	image, asJSON                                          bool
 }
 
@@ -57,6 +57,7 @@ func explainCommand() *cobra.Command {
 	s.StringVar(&f.ip, "ip", "", "the person's `address`")
 	s.StringVar(&f.region, "region", "", "the person's place, above the address: FR, US-CA, …")
 	s.StringVar(&f.consent, "consent", "", "recorded choices: `purpose=granted|denied`,…")
+	s.StringArrayVar(&f.queries, "query", nil, "an `argument` of the request's query, such as gdpr_consent=…")
 	s.StringArrayVar(&f.headers, "header", nil, "a request `header`, such as 'Sec-GPC: 1'")
 	s.BoolVar(&f.image, "image", false, "the event comes as an image, in a page or an e-mail")
 	s.StringVar(&f.at, "at", "", "the `date` to judge at (default: now)")
@@ -106,6 +107,9 @@ func (f *explainFlags) run(stdin io.Reader) (*policy.Explanation, error) {
 	}
 	w.Image = f.image
 	if err := f.readHeaders(cfg, &w); err != nil {
+		return nil, err
+	}
+	if err := f.readQueries(cfg, &w); err != nil {
 		return nil, err
 	}
 	return collector.Explain(pol, w)
@@ -194,6 +198,24 @@ func (f *explainFlags) readHeaders(cfg *config, w *collector.Hypothetical) error
 			}
 			w.Carried = append(w.Carried, signals.Carried{Place: p, Value: []byte(value)})
 		}
+	}
+	return nil
+}
+
+// readQueries takes the arguments that carry a signal.
+func (f *explainFlags) readQueries(cfg *config, w *collector.Hypothetical) error {
+	for _, q := range f.queries {
+		name, value, _ := strings.Cut(q, "=")
+		p := signals.At(signals.Query, name)
+		for _, more := range cfg.signalPlaces(cfg.problems()) {
+			if more.In == signals.Query && more.Name == name {
+				p = more
+			}
+		}
+		if p == nil {
+			return errMisuse{fmt.Errorf("--query: %q has no part in a decision; docs/signals.md lists what has", name)}
+		}
+		w.Carried = append(w.Carried, signals.Carried{Place: p, Value: []byte(value)})
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (Native) Events(r *collector.Request, p *collector.Payload) error {
 	}
 	p.Key = peek.WriteKey()
 	if batch := peek.Batch(); batch != nil {
-		p.SentAt = peek.SentAt()
+		p.SentAt, p.Context = peek.SentAt(), peek.Context()
 		return collector.PeekElements(batch, p.Add)
 	}
 	return p.Add(collector.Peeked(peek))
@@ -149,7 +149,7 @@ func tooLarge(err error) bool {
 }
 
 // beside are the members of a batch's envelope that mean something.
-var beside = []string{"batch", "writeKey", "sentAt"}
+var beside = []string{"batch", "writeKey", "sentAt", "context"}
 
 // envelope finds the batch of a body that is not wholly valid, and what stands beside
 // it. A body that says any of these twice has none: the events of the other batch would
@@ -173,7 +173,7 @@ func envelope(body []byte, p *collector.Payload) (batch []byte) {
 	if len(key) > 2 && key[0] == '"' {
 		p.Key = key[1 : len(key)-1]
 	}
-	p.SentAt = members[2]
+	p.SentAt, p.Context = members[2], members[3]
 	return batch
 }
 

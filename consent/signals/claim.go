@@ -32,6 +32,9 @@ type Claim struct {
 	beside          []byte
 }
 
+// Place is where the string was carried.
+func (c *Claim) Place() string { return c.carried.Place.String() }
+
 // Evidence is the string itself, if it is one of bits. Cookies hold identifiers and pages:
 // of them it is what was read, without those, and a hash.
 func (c *Claim) Evidence() *consent.Evidence {

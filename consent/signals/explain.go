@@ -17,7 +17,10 @@ type Finding struct {
 	Verdict string   `json:"verdict"`           // one of Verdicts
 	Reasons []string `json:"reasons,omitempty"` // those of assent decode
 	Refused []string `json:"refused,omitempty"` // purposes it says no to
-	Barred  []string `json:"barred,omitempty"`  // purposes it has a say in and may not be used for now
+	// Recorded are purposes of which it is recorded as the person's choice, where the source
+	// lets it speak for its visitors.
+	Recorded []string `json:"recorded,omitempty"`
+	Barred   []string `json:"barred,omitempty"` // purposes it has a say in and may not be used for now
 }
 
 // The verdicts of a Finding.
@@ -44,9 +47,13 @@ func (r *Reader) Explain(p *consent.Purposes, all []Carried, now time.Time) []Fi
 		default:
 			with, _ := beside(all, place, 0)
 			a, unreadable := r.judge(place, value, with, now)
-			f.Reasons = reasonsOf(place, value, with, now)
+			if f.Reasons = reasonsOf(place, value, with, now); unreadable {
+				a = answer{}
+			}
 			f.Refused, f.Barred = p.Names(a.Denied), p.Names(a.Unusable&^a.Denied)
 			switch {
+			case r.empty(place, value):
+				f.Verdict, f.Reasons = NoSignal, nil
 			case unreadable && r.maps.Has(place.Scheme):
 				f.Verdict = Unreadable
 			case unreadable:
@@ -75,7 +82,7 @@ func (f *Finding) String() string {
 	for _, part := range []struct {
 		words string
 		list  []string
-	}{{"refuses ", f.Refused}, {"may not be used now for ", f.Barred}, {"because ", f.Reasons}} {
+	}{{"refuses ", f.Refused}, {"may not be used now for ", f.Barred}, {"recorded as the choice about ", f.Recorded}, {"because ", f.Reasons}} {
 		if len(part.list) > 0 {
 			out += "; " + part.words + strings.Join(part.list, ", ")
 		}
@@ -87,6 +94,9 @@ func (f *Finding) String() string {
 // error, which holds nothing of it.
 func reasonsOf(p *Place, value, beside []byte, now time.Time) []string {
 	if p.kind == cmp.Unknown {
+		if _, err := p.read(&Reader{}, value, beside, now); err != nil {
+			return []string{err.Error()}
+		}
 		return nil
 	}
 	var err error

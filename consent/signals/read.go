@@ -132,14 +132,20 @@ func (r *Reader) Hears(k consent.Scheme) bool { return r.hears.Has(k) }
 
 // verdict is what a value says. One that cannot be read is a signal that cannot be read.
 func (r *Reader) verdict(p *Place, value, beside []byte, now time.Time) consent.Verdict {
-	if p.kind != cmp.Unknown && (len(value) == 0 || p.In == Event && string(value) == `""`) {
-		return consent.Verdict{} // tags send the arguments of consent managers that are not there
+	if r.empty(p, value) {
+		return consent.Verdict{}
 	}
 	a, unreadable := r.judge(p, value, beside, now)
 	if unreadable {
 		return consent.Verdict{Said: true, Unreadable: r.maps.Has(p.Scheme)}
 	}
 	return a.Verdict
+}
+
+// empty reports whether nothing was sent: tags send the arguments of consent managers that
+// are not there.
+func (r *Reader) empty(p *Place, value []byte) bool {
+	return p.kind != cmp.Unknown && (len(value) == 0 || p.In == Event && string(value) == `""`)
 }
 
 // judge is what a value says, or that it cannot be read.

@@ -74,7 +74,8 @@ function showJudgement(x, text, root, answer) {
 
 function showCommands(text, root) {
   const quote = (s) => `'${s.replaceAll("'", "'\\''")}'`;
-  const post = (path, body, signal) => [`curl -b jar -c jar ${location.origin}${path}`, "-H 'content-type: application/json'",
+  const cookie = $('cookie').value && ` -b ${quote($('cookie').value)}`;
+  const post = (path, body, signal) => [`curl -b jar -c jar${cookie} ${location.origin}${path}`, "-H 'content-type: application/json'",
     ...(signal ? ["-H 'Sec-GPC: 1'"] : []), `-d ${quote(body)}`].join(' \\\n  ');
   const chosen = choice();
   const event = compact(text, root);
@@ -154,6 +155,7 @@ async function send() {
   $('send').disabled = true;
   $('answers').replaceChildren();
   const chosen = choice();
+  for (const pair of $('cookie').value.split(';')) if (pair.includes('=')) document.cookie = `${pair.trim()}; path=/; max-age=600; samesite=lax`;
   const state = Object.keys(chosen).length
     ? await exchange('POST', '/v1/consent', JSON.stringify({ purposes: chosen }))
     : await exchange('GET', '/v1/consent');
