@@ -45,31 +45,32 @@ type lexicon struct {
 	// check says what is wrong with a name of the scheme to which a policy maps a
 	// purpose; nil: the scheme speaks of no purposes.
 	check func(name string) error
+	words string // which names those are, for people
 }
 
 // lexicons have stable names: they appear in answers, receipts and records' headers.
 var lexicons = [Schemes]lexicon{
 	GPC:               {name: "gpc"},
-	Segment:           {"segment", anyName},
-	TCF:               {"tcf", tcfPurpose},
-	GPP:               {"gpp", oneOf("sale", "sharing", "targeted_advertising", "sensitive_data", "known_child", "personal_data")},
-	USPrivacy:         {"uspv1", oneOf("sale")},
-	ConsentMode:       {"consent_mode", oneOf("ad_storage", "ad_user_data", "ad_personalization", "analytics_storage", "functionality_storage", "personalization_storage", "security_storage")},
-	UET:               {"uet", oneOf("ad_storage")},
-	Device:            {"device", oneOf("tracking", "ifa")},
-	RudderStack:       {"rudderstack", anyName},
-	Snowplow:          {"snowplow", anyName},
-	OneTrust:          {"onetrust", anyName},
-	Cookiebot:         {"cookiebot", oneOf("necessary", "preferences", "statistics", "marketing")},
-	CookieConsent:     {"cookieconsent", anyName},
-	Didomi:            {"didomi", anyName},
-	CookieYes:         {"cookieyes", anyName},
-	C15t:              {"c15t", anyName},
-	Klaro:             {"klaro", anyName},
-	Tarteaucitron:     {"tarteaucitron", anyName},
-	Axeptio:           {"axeptio", anyName},
-	CookieInformation: {"cookieinformation", anyName},
-	Custom:            {"custom", anyName},
+	Segment:           {"segment", anyName, "your categories; a purpose that maps none goes by its own name"},
+	TCF:               {"tcf", tcfPurpose, "ids of purposes, 1 to 24"},
+	GPP:               {"gpp", oneOf("sale", "sharing", "targeted_advertising", "sensitive_data", "known_child", "personal_data"), "`sale`, `sharing`, `targeted_advertising`, `sensitive_data`, `known_child`, `personal_data`"},
+	USPrivacy:         {"uspv1", oneOf("sale"), "`sale`"},
+	ConsentMode:       {"consent_mode", oneOf("ad_storage", "ad_user_data", "ad_personalization", "analytics_storage", "functionality_storage", "personalization_storage", "security_storage"), "`ad_storage`, `ad_user_data`, `ad_personalization`, `analytics_storage`, `functionality_storage`, `personalization_storage`, `security_storage`"},
+	UET:               {"uet", oneOf("ad_storage"), "`ad_storage`"},
+	Device:            {"device", oneOf("tracking", "ifa"), "`tracking`, `ifa`"},
+	RudderStack:       {"rudderstack", anyName, "your consent ids, as written"},
+	Snowplow:          {"snowplow", anyName, "your consent scopes"},
+	OneTrust:          {"onetrust", anyName, "your group ids, `C0002`"},
+	Cookiebot:         {"cookiebot", oneOf("necessary", "preferences", "statistics", "marketing"), "`necessary`, `preferences`, `statistics`, `marketing`"},
+	CookieConsent:     {"cookieconsent", anyName, "your categories, services or vendors"},
+	Didomi:            {"didomi", anyName, "your categories, services or vendors"},
+	CookieYes:         {"cookieyes", anyName, "your categories, services or vendors"},
+	C15t:              {"c15t", anyName, "your categories, services or vendors"},
+	Klaro:             {"klaro", anyName, "your categories, services or vendors"},
+	Tarteaucitron:     {"tarteaucitron", anyName, "your categories, services or vendors"},
+	Axeptio:           {"axeptio", anyName, "your categories, services or vendors"},
+	CookieInformation: {"cookieinformation", anyName, "your categories, services or vendors"},
+	Custom:            {"custom", anyName, "the words of your form"},
 }
 
 func anyName(string) error { return nil }
@@ -111,6 +112,9 @@ func ParseScheme(name string) (Scheme, error) {
 
 // CheckName says what is wrong with a name of the scheme to which a policy maps a purpose.
 func (s Scheme) CheckName(name string) error { return lexicons[s].check(name) }
+
+// Words says for people which names a policy may map; empty: none.
+func (s Scheme) Words() string { return lexicons[s].words }
 
 // Mapped lists the schemes to whose names a policy can map purposes.
 func Mapped() (out []Scheme) {

@@ -279,6 +279,9 @@ func (d *Document) canApply(f *FieldRule) bool {
 func (d *Document) Warnings() strictyaml.Problems {
 	ps := &strictyaml.Report{File: d.File}
 	for _, p := range d.Purposes {
+		if basis, err := consent.ParseBasis(p.Basis); err == nil && !basis.Chooses() && len(p.Signals) > 0 {
+			ps.Addf(p.Pos, "purpose %s: signals have no effect: a purpose that rests on %s is nobody's to refuse", p.Name, p.Basis)
+		}
 		if p.AudienceMeasurement {
 			ps.Addf(p.at["audience_measurement"], "purpose %s: audience_measurement has no effect yet: the purpose is judged by its basis alone", p.Name)
 		}

@@ -200,7 +200,8 @@ fields:
 	if len(ps) > 0 {
 		t.Fatal(ps)
 	}
-	want := `w.yaml:8:27: purpose analytics: audience_measurement has no effect yet: the purpose is judged by its basis alone
+	want := `w.yaml:5:3: purpose necessary: signals have no effect: a purpose that rests on contract is nobody's to refuse
+w.yaml:8:27: purpose analytics: audience_measurement has no effect yet: the purpose is judged by its basis alone
 w.yaml:12:48: recipient b: topic "events_a" differs from "events.a" only in . and _, which Kafka's metrics do not tell apart`
 	if got := d.Warnings().Error(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -143,6 +143,7 @@ func FuzzOneTrust(f *testing.F) {
 					want.add("groups", g[:i], map[string]Said{"1": Granted, "0": Denied}[g[i+1:]])
 				}
 			}
+			refuse(!want.seen["groups"])
 		})
 		if ok != (err == nil) {
 			t.Fatalf("%q: %v, the twin reads: %v", value, err, ok)

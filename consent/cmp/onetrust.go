@@ -46,6 +46,9 @@ func readOneTrust(r *Reading, text, beside []byte) error {
 		}
 		at += len(entry) + 1
 	}
+	if seen&1 == 0 {
+		return &Error{"no groups", len(text)}
+	}
 	return nil
 }
 

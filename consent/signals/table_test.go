@@ -26,7 +26,7 @@ func TestPlacesAreDocumented(t *testing.T) {
 	}
 	got, after, _ := strings.Cut(rest, to)
 	var b strings.Builder
-	b.WriteString("| scheme | header | cookie | query | in the event |\n|---|---|---|---|---|\n")
+	b.WriteString("| scheme | header | cookie | query | in the event | a policy maps |\n|---|---|---|---|---|---|\n")
 	for k := consent.NoScheme + 1; k < consent.Schemes; k++ {
 		var cells [4][]string
 		for _, p := range table {
@@ -43,7 +43,11 @@ func TestPlacesAreDocumented(t *testing.T) {
 			}
 			fmt.Fprintf(&b, " %s |", strings.Join(c, ", "))
 		}
-		b.WriteByte('\n')
+		words := k.Words()
+		if words == "" {
+			words = "nothing: a universal opt-out"
+		}
+		fmt.Fprintf(&b, " %s |\n", words)
 	}
 	if got == b.String() {
 		return
