@@ -120,9 +120,8 @@ func TestAuthority(t *testing.T) {
 	send("0", true)
 	is(recorded)
 	b.oneTrust("C0002:0,C0003:0,C0004:0", b.now.Sub(began)+30*time.Second)
-	send("1", false)
+	send("1", true)
 	is("denied, recorded_denial, allowed false")
-	send("1", true) // the id ends, and what it remembers goes on without it
 	send("1", false)
 	is("denied, recorded_denial, allowed false")
 }
@@ -164,6 +163,15 @@ func TestAuthorityReachesNobodyElse(t *testing.T) {
 		t.Errorf("by a link: %s", got)
 	}
 	b.do("POST", "/v1/events?k=k&gdpr_consent="+yes, view)
+	if got := b.status(); got != silent {
+		t.Errorf("by the page, of somebody who proves nobody: %s", got)
+	}
+	b.do("POST", "/v1/consent?k=k", `{"purposes":{"preferences":"granted"}}`) // which keeps an id
+	b.do("GET", "/v1/pixel.gif?k=k&type=page&name=Home&gdpr_consent="+yes, "")
+	if got := b.status(); got != silent {
+		t.Errorf("by a link, with an id: %s", got)
+	}
+	b.do("POST", "/v1/events?k=k&gdpr_consent="+yes, view)
 	if got := b.status(); got != recorded {
 		t.Errorf("by the page itself: %s", got)
 	}
@@ -200,7 +208,9 @@ func TestExplainAdopts(t *testing.T) {
 // TestOlderYes: a yes of the consent manager that is older than a refusal on the brand's
 // own page gives nothing back, though a cookie without an id tells the hour only.
 func TestOlderYes(t *testing.T) {
-	for name, refusal := range map[string]string{"all": `{"all":"denied"}`, "one": `{"purposes":{"analytics":"denied"}}`} {
+	for name, refusal := range map[string]string{
+		"all": `{"all":"denied"}`, "one": `{"purposes":{"analytics":"denied"}}`, "by a bridge": `{"purposes":{"analytics":"denied"},"method":"cmp"}`,
+	} {
 		for _, adopted := range []bool{true, false} {
 			b := newBrowser(t, &collector.Source{ID: "web", Key: "k", Audience: policy.General, Authority: consent.SchemeSet(0).With(consent.OneTrust)})
 			b.now = began.Add(40 * time.Minute)
@@ -262,6 +272,41 @@ func TestNewestClaim(t *testing.T) {
 	b.cmp = map[string]string{}
 	if got := b.status(); got != "unknown, no_choice, allowed false" {
 		t.Errorf("of more than six months ago, in France: %s", got)
+	}
+}
+
+// TestRaisedRevision: nobody can tell for which revision a string was made.
+func TestRaisedRevision(t *testing.T) {
+	document := strings.Replace(string(policy.Default()), "basis: consent, audience_measurement: true,", "basis: consent, revision: 2, audience_measurement: true,", 1)
+	s := newStoryUnder(t, []byte(document)).remade(func(o *collector.Options) {
+		o.Sources = []*collector.Source{{ID: "web", Key: "k", Audience: policy.General, Authority: consent.SchemeSet(0).With(consent.OneTrust)}}
+	})
+	b := &browser{s, map[string]string{}, map[string]string{}}
+	b.oneTrust("C0002:1,C0003:1,C0004:0", -time.Hour)
+	for range 3 {
+		b.now = b.now.Add(time.Minute)
+		b.do("POST", "/v1/events?k=k", view)
+		if got := b.status(); strings.HasPrefix(got, "granted") {
+			t.Error(got)
+		}
+	}
+}
+
+// TestRecordedOnce: a newer yes over a refusal that the browser carries is recorded once, and
+// what GET says is what is delivered.
+func TestRecordedOnce(t *testing.T) {
+	b := newBrowser(t, &collector.Source{ID: "web", Key: "k", Audience: policy.General, Authority: consent.SchemeSet(0).With(consent.OneTrust)})
+	b.do("POST", "/v1/consent?k=k", `{"purposes":{"analytics":"denied"}}`)
+	b.now = b.now.Add(time.Minute)
+	b.do("POST", "/v1/consent?k=k", `{"purposes":{"preferences":"granted"}}`)
+	b.now = began.Add(3 * time.Hour)
+	b.oneTrust("C0002:1,C0003:1,C0004:0", 2*time.Hour)
+	for i := range 4 {
+		b.now = b.now.Add(time.Minute)
+		body, set := b.do("POST", "/v1/events?k=k", view)
+		if got := b.status(); got != recorded || !strings.HasPrefix(body, `{"accepted":1,"withheld":0`) || len(set) > 0 != (i == 0) {
+			t.Errorf("event %d: %s, %s, cookies %v", i, body, got, set)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -99,25 +100,27 @@ func (c *Collector) adopt(x *exchange) {
 		return
 	}
 	claims := x.policy.Signals().Claims(x.claimed(), authority, x.now)
+	if !proves { // whoever keeps no cookies would get an id with each request
+		claims = slices.DeleteFunc(claims, func(k signals.Claim) bool { return !k.Cookie() })
+	}
 	for i, changes := range x.changes(claims) {
 		if len(changes) == 0 || !proves && !grants(changes) {
 			continue
 		}
 		evidence := claims[i].Evidence()
-		choice := consent.Choice{Purposes: changes, Method: consent.CMP, AssertedAt: claims[i].Made, Made: claims[i].Made, Evidence: evidence}
+		choice := consent.Choice{Purposes: changes, Method: consent.CMP, AssertedAt: claims[i].Made, Made: claims[i].Made, MadeBy: claims[i].By, Evidence: evidence}
 		if c.chargeChoice(x, &choice, len(evidence.String)+len(evidence.Said)) != nil {
 			x.ans.wait = 0 // the events are not refused for it
 			return
 		}
-		remembered := x.person.Remembers()
 		out, err := c.record(x, choice)
 		if err != nil {
 			continue // nothing newer, or not now
 		}
 		x.adopted = true
-		if remembered {
+		if x.choices > 0 { // which the browser would go on to show
 			c.choiceCookies(x, out)
-		} else if !proves && out.IDCookie != "" {
+		} else if out.IDCookie != "" {
 			x.ans.Cookies = append(x.ans.Cookies[:0], Cookie{Name: c.o.Cookies.ID, Value: out.IDCookie, MaxAge: out.IDEnds.Sub(x.req.Received)})
 		}
 	}
@@ -147,7 +150,7 @@ func (k *circumstances) changes(claims []signals.Claim) []map[string]consent.Sta
 			case claim.Granted.Has(i):
 				says = consent.Granted
 			}
-			newer := best < 0 || claim.Made.After(claims[best].Made) || claim.Made.Equal(claims[best].Made) && says == consent.Denied
+			newer := best < 0 || claim.Made.After(claims[best].Made) || says == consent.Denied && !claim.By.Before(claims[best].Made)
 			if says != consent.Unknown && newer {
 				best, status = c, says
 			}
@@ -157,8 +160,9 @@ func (k *circumstances) changes(claims []signals.Claim) []map[string]consent.Sta
 		if best < 0 || stands || !purposes.At(i).Basis.Chooses() {
 			continue
 		}
-		made := claims[best].Made
-		if e != nil && (e.SinceTime().After(made) || status == consent.Granted && e.SinceTime().Equal(made)) {
+		made, recorded := claims[best].Made, person.LatestTime(i)
+		if status == consent.Granted && (purposes.At(i).Revision > 1 || !recorded.IsZero() && !recorded.Before(made)) ||
+			status == consent.Denied && recorded.After(claims[best].By) {
 			continue
 		}
 		if end := k.place.regime.Rules.Ends(made); status == consent.Granted && !end.IsZero() && !k.now.Before(end) {
@@ -219,7 +223,7 @@ func (c *Collector) cookies(x *exchange) {
 	if x.fresh != "" {
 		x.ans.Cookies = append(x.ans.Cookies, Cookie{Name: c.o.Cookies.ID, Value: r.IDCookie(x.fresh), MaxAge: consent.IDLife})
 	}
-	if x.source.Kind != KindWeb || x.adopted || x.hidden || person.Unreadable || x.place.unreadable || person.Snapshot != 0 && !r.Unchanged(person.Snapshot) {
+	if x.source.Kind != KindWeb || x.adopted || x.signals.Unreadable != 0 || x.hidden || person.Unreadable || x.place.unreadable || person.Snapshot != 0 && !r.Unchanged(person.Snapshot) {
 		return
 	}
 	ends := x.fresh == "" && x.idCookies > 0 && !x.keepsID(nil)

@@ -39,6 +39,7 @@ type Choice struct {
 	// Made: when the choice was made elsewhere; the zero time: here and now. What is on
 	// record and not older stays as it is.
 	Made     time.Time
+	MadeBy   time.Time // the latest instant at which it may have been; zero: Made
 	Evidence *Evidence // of a choice made elsewhere
 	// NeedsID reports whether an allowed purpose needs an identifier in this state;
 	// nil: none does. Called while no lock is held.

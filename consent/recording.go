@@ -24,6 +24,7 @@ type recording struct {
 	// Read under the locks of all whom the choice touches.
 	stored *Record // of the subject, before
 	alias  alias
+	others []*Record // of whom else the request shows, and of choice cookies without an id
 	proven []*Record // apart: of those whom the request proves
 	newest Version   // of all that is stored of them
 }
@@ -161,14 +162,14 @@ func (w *recording) chosen(record, before *Record, version Version) *Record {
 		u := w.p.At(i)
 		method := c.Method
 		if status == Unknown {
-			if !c.Visitor.device.unread || !u.Basis.Chooses() {
+			if !c.Visitor.device.unread || !c.Account.IsZero() || !u.Basis.Chooses() {
 				continue
 			}
 			status, method = Denied, NoMethod
 		}
 		made := w.now
 		if !c.Made.IsZero() {
-			if made = c.Made; !w.newer(before.Find(u.Name), status, i) {
+			if made = later(c.Made, c.MadeBy, w.now); !w.newer(before.Find(u.Name), status, i) {
 				w.named[i] = Unknown
 				continue
 			}
@@ -202,27 +203,57 @@ func (w *recording) chosen(record, before *Record, version Version) *Record {
 }
 
 // newer reports whether a choice that was made elsewhere changes what is on record for
-// purpose i: it says something else, still holds, and is newer. Of two of the same
-// instant, as two strings of one day, the refusal counts. What stands on a device alone
-// may have been chosen up to an hour after it says; not so what a consent manager said
-// before, of whose strings the newest is there.
+// purpose i: it says something else, still holds, and is newer. Of what was said within
+// the same time, as strings that tell the day only, the refusal counts; so does a refusal
+// that somebody with the same choice cookie made meanwhile. Nobody can tell for which
+// revision of a purpose a string was made: the first, or none.
 func (w *recording) newer(old *Entry, status Status, i int) bool {
-	made, now := w.c.Made.UnixMicro(), w.now.UnixMicro()
-	if status == Granted && w.c.Made.Add(w.life).UnixMicro() <= now {
+	u, made := w.p.At(i), w.c.Made.UnixMicro()
+	if status == Denied {
+		return old == nil || old.Status != Denied && max(made, w.c.MadeBy.UnixMicro()) >= old.latest(w.c.Visitor)
+	}
+	if w.c.Made.Add(w.life).Compare(w.now) <= 0 || u.Revision > 1 {
 		return false
+	}
+	for _, other := range w.others {
+		if e := other.Find(u.Name); e != nil && e.Status == Denied && made <= e.Since {
+			return false
+		}
 	}
 	if old == nil {
 		return true
 	}
-	since := old.Since
-	if u := w.c.Visitor.device.unbound.Find(old.Purpose); old.Method != CMP && (old.Carried || u != nil && u.Since == since) {
-		since += blur
+	stands := old.Status == Granted && old.Revision == u.Revision && w.now.UnixMicro() < old.Until && old.Method.Affirmative() && !old.Carried
+	return !stands && made > old.latest(w.c.Visitor)
+}
+
+// latest is the latest instant at which an entry of a visitor's state may have been made:
+// what stood in a cookie bound to nobody is rounded down.
+func (e *Entry) latest(s *State) int64 {
+	if u := s.device.unbound.Find(e.Purpose); e.Carried || u != nil && u.Since == e.Since {
+		return e.Since + blur
 	}
-	if status == Denied {
-		return old.Status != Denied && made >= since
+	return e.Since
+}
+
+// LatestTime is the latest instant at which what is recorded for purpose i may have been
+// chosen; the zero time: nothing is.
+func (s *State) LatestTime(i int) time.Time {
+	if e := s.Entry(i); e != nil {
+		return microTime(e.latest(s))
 	}
-	stands := old.Status == Granted && old.Revision == w.p.At(i).Revision && now < old.Until && old.Method.Affirmative() && !old.Carried
-	return !stands && made > since
+	return time.Time{}
+}
+
+// later is the later of two instants, and no later than now.
+func later(a, b, now time.Time) time.Time {
+	if b.After(a) {
+		a = b
+	}
+	if a.After(now) {
+		a = now
+	}
+	return a
 }
 
 // idle reports whether a choice that was made elsewhere changes nothing.

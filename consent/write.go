@@ -187,6 +187,7 @@ func (r *Registry) readLocked(w *recording) error {
 		return err
 	}
 	others := w.also()
+	w.others = w.others[:0]
 	for _, l := range a.links {
 		others = append(others, l.Holder)
 		know(l.Version)
@@ -195,6 +196,9 @@ func (r *Registry) readLocked(w *recording) error {
 		record, err := read(s)
 		if err != nil {
 			return err
+		}
+		if record != nil {
+			w.others = append(w.others, record)
 		}
 		if w.apart && s.Kind == Visitor && (s == w.c.Visitor.Subject || slices.Contains(w.c.Visitor.device.proven, s)) {
 			w.proven = append(w.proven, record)

@@ -22,6 +22,7 @@ type answer struct {
 	consent.Verdict
 	until time.Time
 	made  time.Time       // when a person chose; zero: not said, or nobody did
+	by    time.Time       // the latest instant at which they may have; zero: made
 	chose consent.Verdict // what they chose then: Allowed and Denied
 }
 

@@ -28,9 +28,20 @@ func Speaker(name string) (consent.Scheme, error) {
 type Claim struct {
 	Granted, Denied consent.PurposeSet
 	Made            time.Time
+	By              time.Time // the latest instant at which it may have been made
 	carried         *Carried
 	beside          []byte
 }
+
+func latest(a answer) time.Time {
+	if a.by.IsZero() {
+		return a.made
+	}
+	return a.by
+}
+
+// Cookie reports whether a cookie carried it, so that a browser remembers.
+func (c *Claim) Cookie() bool { return c.carried.Place.In == Cookie }
 
 // Place is where the string was carried.
 func (c *Claim) Place() string { return c.carried.Place.String() }
@@ -75,7 +86,7 @@ func (r *Reader) Claims(all []Carried, of consent.SchemeSet, now time.Time) (out
 			continue
 		}
 		out = append(out, Claim{
-			Granted: a.chose.Allowed &^ (a.chose.Denied | a.chose.Unusable), Denied: a.chose.Denied, Made: a.made, carried: &all[i], beside: with,
+			Granted: a.chose.Allowed &^ (a.chose.Denied | a.chose.Unusable), Denied: a.chose.Denied, Made: a.made, By: latest(a), carried: &all[i], beside: with,
 		})
 	}
 	return out

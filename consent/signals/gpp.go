@@ -48,7 +48,7 @@ func readGPP(r *Reader, value, _ []byte, now time.Time) (answer, error) {
 	for i := range s.Sections() {
 		if s.Sections()[i].ID() == canada {
 			if made := time.UnixMilli(int64(c.LastUpdated) * 100); defined && (a.made.IsZero() || made.Before(a.made)) {
-				a.made = made
+				a.made, a.by = made, made.Add(24*time.Hour-time.Microsecond)
 			}
 			r.canada(c, defined, &a)
 		}

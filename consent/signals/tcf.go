@@ -28,7 +28,9 @@ func (r *Reader) agreed(s *tcf.String, now time.Time) answer {
 	judged := s.Judge(now)
 	a := answer{Verdict: consent.Verdict{Said: true}, until: judged.Until}
 	if judged.Valid {
-		a.made = s.Updated()
+		if a.made = s.Updated(); s.WholeDay() {
+			a.by = a.made.Add(24*time.Hour - time.Microsecond)
+		}
 	}
 	consents, interests := s.Consents, s.PurposeLI()
 	if s.HasPublisher {

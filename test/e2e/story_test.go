@@ -285,6 +285,9 @@ func (s *story) normal(text string) string {
 		if err != nil || at.Before(s.now.Add(-61*time.Minute)) {
 			return raw
 		}
+		if at.Sub(s.now.AddDate(0, 6, 0)).Abs() < 61*time.Minute { // of so many days, by the month
+			return "<now+6 months>"
+		}
 		days := at.Sub(s.now).Round(24 * time.Hour)
 		if off := at.Sub(s.now.Add(days)).Abs(); off > 61*time.Minute {
 			return raw
