@@ -249,6 +249,19 @@ func TestNewestClaim(t *testing.T) {
 			t.Errorf("%.60s…: %s", cookies, got)
 		}
 	}
+	// A yes with an hour, on the day of a refusal that tells the day only.
+	one := "OptanonConsent=groups=C0002%3A1; OptanonAlertBoxClosed=2026-11-21T10:00:00.000Z"
+	for _, cookies := range []string{"Cookie: " + one + "; euconsent-v2=" + no, "Cookie: euconsent-v2=" + no + "; " + one} {
+		src := source()
+		src.Authority = src.Authority.With(consent.OneTrust)
+		b := newBrowser(t, src)
+		b.do("POST", "/v1/consent?k=k", `{"purposes":{"preferences":"granted"}}`)
+		b.now = day(23)
+		b.do("POST", "/v1/events?k=k", view, cookies)
+		if got := b.status(); got != "denied, recorded_denial, allowed false" {
+			t.Errorf("%.60s…: %s", cookies, got)
+		}
+	}
 	b := newBrowser(t, source())
 	b.do("POST", "/v1/consent?k=k", `{"purposes":{"preferences":"granted"}}`)
 	b.now = day(24).Add(9 * time.Hour)

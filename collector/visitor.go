@@ -126,6 +126,18 @@ func (c *Collector) adopt(x *exchange) {
 	}
 }
 
+// succeeds reports whether one claim counts after another: it is newer, and of those that
+// may be of one instant, as strings that tell the day only, the refusal is.
+func succeeds(claim *signals.Claim, says consent.Status, other *signals.Claim, said consent.Status) bool {
+	switch {
+	case says == said:
+		return claim.Made.After(other.Made)
+	case says == consent.Denied:
+		return !claim.By.Before(other.Made)
+	}
+	return claim.Made.After(other.By)
+}
+
 func grants(changes map[string]consent.Status) bool {
 	for _, status := range changes {
 		if status == consent.Granted {
@@ -150,8 +162,7 @@ func (k *circumstances) changes(claims []signals.Claim) []map[string]consent.Sta
 			case claim.Granted.Has(i):
 				says = consent.Granted
 			}
-			newer := best < 0 || claim.Made.After(claims[best].Made) || says == consent.Denied && !claim.By.Before(claims[best].Made)
-			if says != consent.Unknown && newer {
+			if says != consent.Unknown && (best < 0 || succeeds(claim, says, &claims[best], status)) {
 				best, status = c, says
 			}
 		}
