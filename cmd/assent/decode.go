@@ -56,8 +56,8 @@ func decodeOne(out io.Writer, text string, now time.Time) error {
 	return nil
 }
 
-// decodeLines answers each line by a line, blank ones too. Of a line of any length no more
-// is held than what is read of one, and a byte that shows that there is more.
+// decodeLines answers each line by a line, blank ones too. Of a line of any length twice as
+// much is held as is ever read of one: enough to see that it is too long.
 func decodeLines(out io.Writer, in io.Reader, now time.Time) error {
 	r, w := bufio.NewReaderSize(in, 2*cmp.MaxText), bufio.NewWriterSize(out, 1<<16)
 	var d signals.Decoder

@@ -204,10 +204,11 @@ func (f *explainFlags) readHeaders(cfg *config, w *collector.Hypothetical) error
 
 // readQueries takes the arguments that carry a signal.
 func (f *explainFlags) readQueries(cfg *config, w *collector.Hypothetical) error {
+	places := cfg.signalPlaces(cfg.problems())
 	for _, q := range f.queries {
 		name, value, _ := strings.Cut(q, "=")
 		p := signals.At(signals.Query, name)
-		for _, more := range cfg.signalPlaces(cfg.problems()) {
+		for _, more := range places {
 			if more.In == signals.Query && more.Name == name {
 				p = more
 			}

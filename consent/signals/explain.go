@@ -52,7 +52,7 @@ func (r *Reader) Explain(p *consent.Purposes, all []Carried, now time.Time) []Fi
 			}
 			f.Refused, f.Barred = p.Names(a.Denied), p.Names(a.Unusable&^a.Denied)
 			switch {
-			case r.empty(place, value):
+			case place.empty(value):
 				f.Verdict, f.Reasons = NoSignal, nil
 			case unreadable && r.maps.Has(place.Scheme):
 				f.Verdict = Unreadable

@@ -1,6 +1,7 @@
 // Package signals reads what browsers, apps and consent managers say of consent, each in
 // its own vocabulary, and judges what that means for the purposes of a policy. All of it
-// comes from strangers: it takes permission away and never gives any.
+// comes from strangers: it takes permission away. What a consent manager says that somebody
+// chose is a Claim, for whoever lets it speak.
 package signals
 
 import (
@@ -26,8 +27,8 @@ var whereNames = [...]string{"header", "cookie", "query", "event"}
 
 func (w Where) String() string { return whereNames[w] }
 
-// Place is where requests and events carry a scheme. Those of one kind are listed by
-// Places; there are no others.
+// Place is where requests and events carry a scheme. Places lists those of the table;
+// Renamed and Declared make others.
 type Place struct {
 	Scheme consent.Scheme
 	In     Where
@@ -132,7 +133,7 @@ func (r *Reader) Hears(k consent.Scheme) bool { return r.hears.Has(k) }
 
 // verdict is what a value says. One that cannot be read is a signal that cannot be read.
 func (r *Reader) verdict(p *Place, value, beside []byte, now time.Time) consent.Verdict {
-	if r.empty(p, value) {
+	if p.empty(value) {
 		return consent.Verdict{}
 	}
 	a, unreadable := r.judge(p, value, beside, now)
@@ -144,7 +145,7 @@ func (r *Reader) verdict(p *Place, value, beside []byte, now time.Time) consent.
 
 // empty reports whether nothing was sent: tags send the arguments of consent managers that
 // are not there.
-func (r *Reader) empty(p *Place, value []byte) bool {
+func (p *Place) empty(value []byte) bool {
 	return p.kind != cmp.Unknown && (len(value) == 0 || p.In == Event && string(value) == `""`)
 }
 

@@ -98,12 +98,21 @@ func Cookies(line string, more ...*Place) (out []Carried) {
 	return out
 }
 
-// Renamed is a place of values that stand at another place of the table under another name.
+// Renamed is a place of values that stand at a place of the table under another name. The
+// scheme must have one kind of values: of two nobody could tell which these are.
 func Renamed(in Where, name string, as consent.Scheme) (*Place, error) {
+	var like *Place
 	for _, p := range table {
-		if p.Scheme == as && p.kind != cmp.Unknown && p.In != Event {
-			return extra(&Place{Scheme: as, In: in, Name: name, kind: p.kind, read: p.read})
+		switch {
+		case p.Scheme != as || p.kind == cmp.Unknown || p.In == Event:
+		case like != nil && like.kind != p.kind:
+			return nil, fmt.Errorf("%q has values of several kinds, so that nobody can tell which these are", as)
+		default:
+			like = p
 		}
+	}
+	if like != nil {
+		return extra(&Place{Scheme: as, In: in, Name: name, kind: like.kind, read: like.read})
 	}
 	return nil, fmt.Errorf("%q is no scheme whose values have a form of their own; docs/signals.md lists those that have one", as)
 }

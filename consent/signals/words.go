@@ -98,7 +98,7 @@ func (r *Reader) words(k consent.Scheme, read *cmp.Reading, whole whole, now tim
 			s = unusable
 		case w.Said == cmp.Denied && choice:
 			s = no
-		case w.Said == cmp.Denied, whole != part && choice: // a no by default, a value that is not defined
+		case w.Said == cmp.Denied, whole != part && choice: // a no by default; in an answer, a value that is not defined
 			s = unusable
 		}
 		l.hearOf(w.Text, s, strings.HasSuffix(w.Of, "_li"))
