@@ -91,7 +91,7 @@ func (v *Visit) Standing() *Standing {
 				ps.Since = &since
 				if e.Status == consent.Granted {
 					until := e.UntilTime()
-					if end := k.place.regime.Rules.Ends(e.SinceTime()); !end.IsZero() && end.Before(until) {
+					if end := k.place.regime.Rules.Ends(e.GivenTime()); !end.IsZero() && end.Before(until) {
 						until = end
 					}
 					ps.Until = &until

@@ -110,6 +110,19 @@ type Entry struct {
 // blur is what the times of a cookie bound to nobody are rounded to, in microseconds.
 const blur = int64(time.Hour / time.Microsecond)
 
+// given is when a grant was last given, from which the law counts how long a grant holds.
+// A renewal leaves Since as it is. A choice of another consent manager is as old as that
+// manager says, and never renews a grant.
+func (e *Entry) given() int64 {
+	if e.Method == CMP {
+		return e.Since
+	}
+	return e.Version.Time
+}
+
+// GivenTime is when a grant was last given.
+func (e *Entry) GivenTime() time.Time { return microTime(e.given()) }
+
 // SinceTime and UntilTime give the bounds as times; zero where there is none.
 func (e *Entry) SinceTime() time.Time { return microTime(e.Since) }
 func (e *Entry) UntilTime() time.Time { return microTime(e.Until) }

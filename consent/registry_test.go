@@ -377,6 +377,31 @@ func TestUnbrokenGrant(t *testing.T) {
 	}
 }
 
+// TestRenewedGrantLivesAnew: where a grant holds six months, as in France, a grant given
+// again holds six months more, whether the first one has ended by then or not.
+func TestRenewedGrantLivesAnew(t *testing.T) {
+	const month = 31 * 24 * time.Hour
+	for _, again := range []time.Duration{5 * month, 7 * month} {
+		f := setup(t)
+		i, _ := f.p.Index("analytics")
+		rules := Rules{Life: 6}
+		why := func(s *State) string {
+			return Resolve(rules, s, &Signals{}, f.now, f.now).Why[i].String()
+		}
+		s := f.choose(t, nil, `{"purposes":{"analytics":"granted"}}`).State
+		f.turn(again)
+		s = f.choose(t, s, `{"purposes":{"analytics":"granted"}}`).State
+		f.turn(4 * month)
+		if got := why(s); got != "recorded_grant" {
+			t.Errorf("renewed after %v, four months later: %s", again, got)
+		}
+		f.turn(3 * month)
+		if got := why(s); got != "grant_expired" {
+			t.Errorf("renewed after %v, seven months later: %s", again, got)
+		}
+	}
+}
+
 func TestImagine(t *testing.T) {
 	p := shop(t)
 	s, err := Imagine(p, map[string]Status{"analytics": Granted, "ads": Denied, "health": Unknown}, day0)

@@ -25,10 +25,10 @@ func (r *Rules) oldest(now time.Time) int64 {
 	return now.AddDate(0, -r.Life, 0).UnixMicro()
 }
 
-// Ends is when a grant of an instant ends by the life of grants; the zero time: not by it.
-func (r *Rules) Ends(since time.Time) (end time.Time) {
+// Ends is when a grant given at an instant ends by the life of grants; the zero time: not by it.
+func (r *Rules) Ends(given time.Time) (end time.Time) {
 	if r.Life > 0 {
-		end = since.AddDate(0, r.Life, 0)
+		end = given.AddDate(0, r.Life, 0)
 	}
 	return end
 }
@@ -155,7 +155,7 @@ func Resolve(r Rules, stored *State, sig *Signals, at, now time.Time) Resolution
 			why = GrantStale
 		case stored.Granted&bit == 0:
 			why = NoChoice
-		case nowMicro >= stored.spans[i].until, stored.spans[i].since < oldest:
+		case nowMicro >= stored.spans[i].until, stored.spans[i].given < oldest:
 			why = GrantExpired
 		case r.Affirmative&stored.Implied&bit != 0:
 			why = GrantImplied

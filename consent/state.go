@@ -57,7 +57,7 @@ func (d *device) denies(purpose string) bool {
 	return false
 }
 
-type span struct{ since, until int64 }
+type span struct{ given, since, until int64 }
 
 // Presented is the fate of what a request showed, for counting.
 type Presented struct{ Choice, ID, Token Credential }
@@ -124,7 +124,7 @@ func Fold(p *Purposes, r *Record) *State {
 			s.Stale = s.Stale.With(i)
 		default:
 			s.Granted = s.Granted.With(i)
-			s.spans[i] = span{e.Since, e.Until}
+			s.spans[i] = span{e.given(), e.Since, e.Until}
 			if e.Carried {
 				s.spans[i].since += blur // its time was rounded down: it may be that much later
 			}

@@ -106,6 +106,7 @@ func heard(r *Regime, p *Policy, granted, denied consent.PurposeSet, sig *consen
 			Purpose: p.Purposes().At(i).Name, Revision: p.Purposes().At(i).Revision, Method: consent.Banner,
 			Since: frozen.Add(-time.Hour).UnixMicro(), Until: frozen.Add(time.Hour).UnixMicro(),
 		}
+		e.Version.Time = e.Since
 		switch {
 		case denied.Has(i):
 			e.Status, e.Since, e.Until = consent.Denied, 0, 0

@@ -17,6 +17,7 @@ func recorded(p *consent.Purposes, granted, denied consent.PurposeSet) *consent.
 	r := &consent.Record{}
 	for i := range p.Len() {
 		e := consent.Entry{Purpose: p.At(i).Name, Revision: p.At(i).Revision, Method: consent.Banner, Since: frozen.Add(-time.Hour).UnixMicro()}
+		e.Version.Time = e.Since
 		switch {
 		case denied.Has(i):
 			e.Status = consent.Denied
